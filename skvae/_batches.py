@@ -1,0 +1,161 @@
+"""Corpus to batches: counts and padded ids, bucketed by length, shuffled from an explicit seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from ._corpus import Corpus
+from ._network_config import NetworkConfig
+from ._validation import FIRST_TOKEN_ID
+
+_BOUNDARY_ID = 2
+# Documents are sorted by length within this many shuffled batches: short ones share
+# batches, and the order stays random.
+_BATCHES_PER_POOL = 50
+
+
+@dataclass(frozen=True)
+class Documents:
+    """What a network reads of each document.
+
+    Parameters
+    ----------
+    counts : CSR array of shape (n_documents, n_words), dtype float32, or None
+        Bag of words of the whole document.
+    texts : Corpus or None
+        Its first (or last) tokens, closed by a boundary where the document ends within them.
+    """
+
+    counts: sp.csr_array | None
+    texts: Corpus | None
+
+    def __len__(self) -> int:
+        if self.texts is not None:
+            return len(self.texts)
+        assert self.counts is not None
+        return int(self.counts.shape[0])
+
+    def take(self, rows: NDArray[np.integer]) -> Documents:
+        """The documents at `rows`, in that order."""
+        return Documents(
+            None if self.counts is None else self.counts[rows],
+            None if self.texts is None else self.texts.take(rows),
+        )
+
+    def batch(self, rows: NDArray[np.integer], padding: str = "post") -> dict[str, NDArray[Any]]:
+        """The network's inputs for the documents at `rows`.
+
+        Returns
+        -------
+        inputs : dict of ndarray
+            "counts" (batch, n_words) float32 and "ids" (batch, time) int32, those there are.
+        """
+        inputs: dict[str, NDArray[Any]] = {}
+        if self.counts is not None:
+            inputs["counts"] = self.counts[rows].toarray()
+        if self.texts is not None:
+            texts = self.texts.take(rows)
+            longest = max(1, int(texts.lengths.max()))
+            inputs["ids"] = texts.padded(longest, padding=padding)
+        return inputs
+
+
+def prepare_documents(
+    corpus: Corpus, config: NetworkConfig, word_columns: NDArray[np.int64], *, truncation: str = "post"
+) -> Documents:
+    """Read of each document what the network asks for.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Whole documents.
+    config : NetworkConfig
+        The network.
+    word_columns : ndarray of shape (n_tokens,)
+        Column of each token in the bag of words, -1 for those left out.
+    truncation : {"post", "pre"}, default="post"
+        Which side of a long document is cut.
+
+    Returns
+    -------
+    documents : Documents
+    """
+    counts = corpus.counts(config.n_words, columns=word_columns) if config.reads_counts else None
+    texts = None
+    if config.reads_ids:
+        lengths = corpus.lengths
+        kept = np.minimum(lengths, config.max_length)
+        # A text that ends is closed by a boundary, so that decoding learns where to stop.
+        closed = (lengths < config.max_length).astype(np.int64)
+        columns = corpus.padded(config.max_length, truncation=truncation)
+        columns[np.flatnonzero(closed), kept[closed.astype(bool)]] = _BOUNDARY_ID
+        texts = Corpus.from_matrix(columns)
+    return Documents(counts, texts)
+
+
+def epoch_order(
+    documents: Documents, batch_size: int, random: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """Rows of each batch of one epoch.
+
+    Batches differ by at most one document: a last batch of one would have no variance
+    to normalise by.
+
+    Parameters
+    ----------
+    documents : Documents
+    batch_size : int
+        Largest size of a batch.
+    random : numpy.random.Generator
+        Decides the order.
+
+    Returns
+    -------
+    batches : list of ndarray of int64
+    """
+    order = random.permutation(len(documents))
+    n_batches = -(-len(order) // batch_size)
+    if documents.texts is None:
+        return np.array_split(order, n_batches)
+    lengths = documents.texts.lengths
+    n_pools = -(-n_batches // _BATCHES_PER_POOL)
+    batches: list[NDArray[np.int64]] = []
+    for pool in np.array_split(order, n_pools):
+        by_length = pool[np.argsort(lengths[pool], kind="stable")]
+        batches += np.array_split(by_length, -(-len(pool) // batch_size))
+    return [batches[index] for index in random.permutation(len(batches))]
+
+
+def sequential_batches(n_documents: int, batch_size: int) -> Iterator[NDArray[np.int64]]:
+    """Consecutive rows, `batch_size` at a time."""
+    for start in range(0, n_documents, batch_size):
+        yield np.arange(start, min(start + batch_size, n_documents))
+
+
+def word_columns(document_frequency: NDArray[np.int64], max_count: float) -> NDArray[np.int64]:
+    """Column of each token in the bag of words; -1 for reserved ids and tokens in too many documents.
+
+    Parameters
+    ----------
+    document_frequency : ndarray of shape (n_tokens,)
+        Number of documents that each token occurs in.
+    max_count : float
+        Tokens in more documents than this carry no content. Where all are, all are kept.
+
+    Returns
+    -------
+    columns : ndarray of shape (n_tokens,), dtype int64
+    """
+    content = document_frequency <= max_count
+    content[:FIRST_TOKEN_ID] = False
+    if not content.any():
+        content[FIRST_TOKEN_ID:] = True
+    columns = np.full(len(content), -1, dtype=np.int64)
+    columns[content] = np.arange(content.sum())
+    return columns

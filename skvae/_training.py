@@ -1,0 +1,210 @@
+"""Runs a Keras network over documents: one dataset, one call of `Model.fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from ._batches import Documents, epoch_order, sequential_batches
+
+_BATCHES_AHEAD = 2
+
+
+@dataclass
+class Targets:
+    """What a class head learns from, one entry a document.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_documents,), dtype int32
+        Index of the class, -1 where it is unknown.
+    weights : ndarray of shape (n_documents,), dtype float32
+        Weight of each document in the classification term.
+    """
+
+    labels: NDArray[np.int32]
+    weights: NDArray[np.float32]
+
+
+class Batches:
+    """The batches of each epoch as a `tf.data.Dataset`.
+
+    Parameters
+    ----------
+    documents : Documents
+        What to train on.
+    batch_size : int
+        Largest size of a batch.
+    seed : int or None
+        Decides the order of each epoch; None keeps the documents' own.
+    targets : Targets or None, default=None
+        Labels, for networks with a class head.
+    extra : callable or None, default=None
+        Further inputs for given rows: rows -> dict of arrays.
+    padding : {"post", "pre"}, default="post"
+        Which side of shorter documents is filled with 0.
+    """
+
+    def __init__(
+        self,
+        documents: Documents,
+        batch_size: int,
+        seed: int | None,
+        *,
+        targets: Targets | None = None,
+        extra: Callable[[NDArray[np.int64]], dict[str, NDArray[Any]]] | None = None,
+        padding: str = "post",
+    ) -> None:
+        self.documents = documents
+        self.batch_size = batch_size
+        self.seed = seed
+        self.targets = targets
+        self.extra = extra
+        self.padding = padding
+        # Set by `_EpochStart`, so that epoch k has the same order however training came to it.
+        self.epoch = 0
+
+    @property
+    def per_epoch(self) -> int:
+        """Number of batches of one epoch."""
+        return len(self._order())
+
+    def _order(self) -> Iterable[NDArray[np.int64]]:
+        if self.seed is None:
+            return list(sequential_batches(len(self.documents), self.batch_size))
+        return epoch_order(self.documents, self.batch_size, np.random.default_rng([self.seed, self.epoch]))
+
+    def _assemble(self, rows: NDArray[np.int64]) -> tuple[Any, ...]:
+        inputs = self.documents.batch(rows, self.padding)
+        if self.extra is not None:
+            inputs |= self.extra(rows)
+        if self.targets is None:
+            return (inputs,)
+        return inputs, self.targets.labels[rows], self.targets.weights[rows]
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        for rows in self._order():
+            yield self._assemble(rows)
+
+    def as_dataset(self) -> tf.data.Dataset:
+        """A dataset with open shapes, so that no batch shape causes another tracing."""
+        example = self._assemble(np.arange(1))
+
+        def specification(array: NDArray[Any], name: str = "") -> tf.TensorSpec:
+            # Batch size and time vary; the width of a bag of words does not.
+            shape = [None if axis == 0 or name == "ids" else n for axis, n in enumerate(array.shape)]
+            return tf.TensorSpec(shape, array.dtype)
+
+        inputs = {name: specification(array, name) for name, array in example[0].items()}
+        signature = (inputs, *(specification(array) for array in example[1:]))
+        dataset = tf.data.Dataset.from_generator(self.__iter__, output_signature=signature)
+        return dataset.apply(tf.data.experimental.assert_cardinality(self.per_epoch)).prefetch(_BATCHES_AHEAD)
+
+
+class _EpochStart(keras.callbacks.Callback):
+    def __init__(self, batches: Batches) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.batches.epoch = epoch
+
+
+class _StopOnNonFinite(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        loss = (logs or {}).get("loss", 0.0)
+        if not np.isfinite(loss):
+            raise ValueError(
+                f"the loss became {loss} in epoch {epoch + 1}; training stopped and nothing was fitted."
+                " Lower learning_rate, or set beta and bow_weight nearer to their defaults."
+            )
+
+
+class _PrintEpoch(keras.callbacks.Callback):
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name_ = name
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        parts = ", ".join(f"{name} = {value:.4g}" for name, value in (logs or {}).items())
+        print(f"[{self.name_}] epoch {epoch + 1}/{self.params['epochs']}, {parts}", flush=True)
+
+
+def training_callbacks(
+    batches: Batches, callbacks: Any, *, name: str, verbose: int, patience: int | None = None
+) -> list[Any]:
+    """Ours and the user's Keras callbacks, in the order in which they must run.
+
+    Parameters
+    ----------
+    batches : Batches
+        The training batches.
+    callbacks : list of keras.callbacks.Callback, a single one, or None
+        The user's own.
+    name : str
+        What printed lines start with.
+    verbose : int
+        0 prints nothing.
+    patience : int or None, default=None
+        Stop after this many epochs in which the validation loss did not fall.
+
+    Returns
+    -------
+    callbacks : list of keras.callbacks.Callback
+    """
+    ours: list[Any] = [_EpochStart(batches), _StopOnNonFinite()]
+    if verbose:
+        ours.append(_PrintEpoch(name))
+    if patience is not None:
+        # "min" is said outright: Keras does not guess it for a loss of its own name.
+        ours.append(
+            keras.callbacks.EarlyStopping(
+                monitor="val_loss", mode="min", patience=patience, restore_best_weights=True
+            )
+        )
+    if callbacks is None:
+        return ours
+    return ours + (list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks])
+
+
+def make_optimizer(optimizer: Any, learning_rate: float | None) -> Any:
+    """A fresh Keras optimizer from a name, a class or an instance.
+
+    Parameters
+    ----------
+    optimizer : str, keras.optimizers.Optimizer or its class
+        An instance is copied: its state belongs to one network.
+    learning_rate : float or None
+        None keeps the optimizer's own.
+
+    Returns
+    -------
+    optimizer : keras.optimizers.Optimizer
+
+    Raises
+    ------
+    ValueError
+        If Keras knows no optimizer of that name.
+    """
+    if isinstance(optimizer, type):
+        fresh = optimizer()
+    elif isinstance(optimizer, str):
+        try:
+            fresh = keras.optimizers.get(optimizer)
+        except ValueError as error:
+            raise ValueError(
+                f"optimizer={optimizer!r} is unknown to Keras; expected a name such as 'adam', 'adamw' or 'sgd',"
+                " an optimizer class or an optimizer."
+            ) from error
+    else:
+        fresh = type(optimizer).from_config(optimizer.get_config())
+        return fresh
+    if learning_rate is not None:
+        fresh.learning_rate = learning_rate
+    return fresh

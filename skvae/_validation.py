@@ -1,0 +1,203 @@
+"""The only place that judges what a user hands over.
+
+Everything here raises `TypeError` or `ValueError` with what was got, what was
+expected and what to do; nothing downstream has to check again.
+"""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array
+
+FIRST_TOKEN_ID = 3
+"""Ids below this one are reserved: 0 padding, 1 unknown, 2 document boundary."""
+
+_EXPECTED = "a 1-D collection of str (list, tuple, array, Series or a single column)"
+
+
+def _as_sequence(X: Any, name: str) -> Sequence[Any]:
+    """The items of `X` in order, without looking at their types yet."""
+    if isinstance(X, (str, bytes)):
+        raise ValueError(
+            f"{name} is a single {type(X).__name__}; expected {_EXPECTED}. Wrap one text in a list: [text]."
+        )
+    if X is None:
+        raise ValueError(f"{name} is None; expected {_EXPECTED}.")
+    if isinstance(X, dict):
+        raise TypeError(f"{name} is a dict; expected {_EXPECTED}.")
+    if hasattr(X, "columns") and hasattr(X, "shape") and len(X.shape) == 2:
+        if X.shape[1] != 1:
+            raise ValueError(
+                f"{name} is a data frame with {X.shape[1]} columns; expected {_EXPECTED}."
+                " Select the text column, or use a ColumnTransformer."
+            )
+        # iloc is pandas (whose column names may repeat); polars selects by position with [].
+        X = X.iloc[:, 0] if hasattr(X, "iloc") else X[:, 0]
+    if hasattr(X, "to_list"):
+        items: Sequence[Any] = X.to_list()
+        return items
+    if isinstance(X, (list, tuple)):
+        # A list of one-text lists is what `np.array([[text], [text]]).tolist()` gives.
+        if len(X) and all(isinstance(item, (list, tuple, np.ndarray)) for item in X):
+            X = np.asarray(X, dtype=object)
+        else:
+            return X
+    if hasattr(X, "toarray"):
+        raise TypeError(f"{name} is a sparse matrix; expected {_EXPECTED}.")
+    if isinstance(X, np.ndarray):
+        if X.ndim == 2 and X.shape[1] == 1:
+            X = X[:, 0]
+        if X.ndim != 1:
+            raise ValueError(
+                f"{name} has shape {X.shape}; expected {_EXPECTED}. Reshape your data to one text a row."
+            )
+        return list(X)
+    if isinstance(X, Iterable):
+        return list(X)
+    raise TypeError(f"{name} is a {type(X).__name__}; expected {_EXPECTED}.")
+
+
+def _is_missing(item: Any) -> bool:
+    """Whether `item` is None, NaN, NaT or `pandas.NA` (which equals nothing, not even itself)."""
+    if item is None or type(item).__name__ in {"NAType", "NaTType"}:
+        return True
+    return isinstance(item, numbers.Real) and bool(np.isnan(float(item)))
+
+
+def check_texts(X: Any, *, name: str = "X", allow_empty: bool = False) -> list[str]:
+    """Return `X` as a list of `str`, or say which row is wrong.
+
+    Parameters
+    ----------
+    X : 1-D collection of str of shape (n_samples,)
+        List, tuple, array, pandas or polars Series, or a single column.
+    name : str, default="X"
+        How messages name the argument.
+    allow_empty : bool, default=False
+        Whether a collection with no texts is legal.
+
+    Returns
+    -------
+    texts : list of str of length n_samples
+
+    Raises
+    ------
+    TypeError
+        If `X` is no collection, or a row holds something else than a `str`.
+    ValueError
+        If `X` is a bare string, has no or several columns, is empty, or a row is missing.
+    """
+    items = _as_sequence(X, name)
+    if not len(items) and not allow_empty:
+        raise ValueError(f"Found array with 0 sample(s): {name} is empty while a minimum of 1 is required.")
+    if all(type(item) is str for item in items):
+        return list(items)
+    texts = []
+    for row, item in enumerate(items):
+        if isinstance(item, str):
+            # np.str_ is a str whose methods give np.str_ back; plain str is faster.
+            texts.append(str(item))
+        elif _is_missing(item):
+            raise ValueError(
+                f"{name} has a missing value ({item!r}) in row {row}; expected str. Drop such rows or fill them with ''."
+            )
+        elif isinstance(item, bytes):
+            raise TypeError(f"{name} has bytes in row {row}; expected str. Decode it: x.decode('utf-8').")
+        else:
+            raise TypeError(f"{name} has a {type(item).__name__} in row {row} ({item!r:.60}); expected str.")
+    return texts
+
+
+def is_token_matrix(X: Any) -> bool:
+    """Whether `X` is what `TextTokenizer.transform` returns: a 2-D integer array or frame."""
+    if isinstance(X, (str, bytes)) or hasattr(X, "toarray"):
+        return False
+    if hasattr(X, "columns") and hasattr(X, "dtypes"):
+        kinds = {np.dtype(kind).kind if _is_numpy_dtype(kind) else str(kind) for kind in X.dtypes}
+        return bool(kinds) and all(kind in {"i", "u"} or kind.startswith(("Int", "UInt")) for kind in kinds)
+    if isinstance(X, np.ndarray):
+        return X.ndim == 2 and X.dtype.kind in "iu"
+    return (
+        isinstance(X, (list, tuple))
+        and len(X) > 0
+        and isinstance(X[0], (list, tuple, np.ndarray))
+        and len(X[0]) > 0
+        and isinstance(X[0][0], numbers.Integral)
+    )
+
+
+def _is_numpy_dtype(kind: Any) -> bool:
+    try:
+        np.dtype(kind)
+    except TypeError:
+        return False
+    return True
+
+
+def check_token_matrix(X: Any, *, n_tokens: int | None = None, name: str = "X") -> NDArray[np.int32]:
+    """Return the id matrix `X` as int32, refusing negative ids and ids no fitted table knows.
+
+    Parameters
+    ----------
+    X : array-like of int of shape (n_samples, max_length)
+        Token ids, 0 = padding.
+    n_tokens : int or None, default=None
+        Number of known ids; None accepts any that is not negative.
+    name : str, default="X"
+        How messages name the argument.
+
+    Returns
+    -------
+    ids : ndarray of shape (n_samples, max_length), dtype int32
+    """
+    array = check_array(X, dtype=None, ensure_min_features=1, input_name=name)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} has dtype {array.dtype}; expected token ids (integers) or texts (str).")
+    if array.size and array.min() < 0:
+        row = int(np.argwhere(array < 0)[0, 0])
+        raise ValueError(f"{name} has a negative token id in row {row}; ids start at 0 (padding).")
+    limit = np.iinfo(np.int32).max if n_tokens is None else n_tokens
+    if array.size and array.max() >= limit:
+        row = int(np.argwhere(array >= limit)[0, 0])
+        raise ValueError(
+            f"{name} has token id {array.max()} in row {row}, but only {limit} ids are known."
+            " Use the tokenizer that the estimator was fitted with."
+        )
+    return array.astype(np.int32, copy=False)
+
+
+def check_latents(Z: Any, n_components: int, *, name: str = "X") -> NDArray[np.float32]:
+    """Return the latent vectors `Z` as finite float32 of the right width.
+
+    Parameters
+    ----------
+    Z : array-like of float of shape (n_samples, n_components)
+        Latent vectors, as `transform` returns them.
+    n_components : int
+        The width that the estimator was fitted with.
+    name : str, default="X"
+        How messages name the argument.
+
+    Returns
+    -------
+    latents : ndarray of shape (n_samples, n_components), dtype float32
+    """
+    if hasattr(Z, "to_numpy"):
+        Z = Z.to_numpy()
+    latents = check_array(Z, dtype=np.float32, ensure_min_samples=1, input_name=name)
+    if latents.shape[1] != n_components:
+        raise ValueError(
+            f"{name} has {latents.shape[1]} columns; expected latents of {n_components} components."
+            " Pass what transform returned."
+        )
+    return latents
+
+
+def resolve_threshold(value: float, n_samples: int) -> float:
+    """An absolute document count from an int (as it is) or a float (a share of `n_samples`)."""
+    return float(value) if isinstance(value, numbers.Integral) else float(value) * n_samples

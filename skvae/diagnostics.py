@@ -1,0 +1,92 @@
+"""What a latent space carries: KL, mutual information, active units, ELBO."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+ACTIVE_UNIT_VARIANCE = 0.01
+
+
+class CollapseWarning(UserWarning):
+    """The latents carry nothing about the documents (posterior collapse)."""
+
+
+def gaussian_kl(mean: NDArray[np.float32], log_variance: NDArray[np.float32]) -> NDArray[np.float64]:
+    """KL divergence of diagonal Gaussians from N(0, I).
+
+    Parameters
+    ----------
+    mean, log_variance : ndarray of shape (n_samples, n_components)
+
+    Returns
+    -------
+    kl : ndarray of shape (n_samples,)
+        Nats per document, summed over dimensions.
+    """
+    mean, log_variance = mean.astype(np.float64), log_variance.astype(np.float64)
+    return np.asarray(0.5 * (mean**2 + np.exp(log_variance) - log_variance - 1.0).sum(axis=1))
+
+
+def active_units(mean: NDArray[np.float32]) -> int:
+    """Number of latent dimensions whose posterior mean varies over documents.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (n_samples, n_components)
+        Posterior means.
+
+    Returns
+    -------
+    n_active : int
+        Dimensions whose variance exceeds 0.01.
+
+    References
+    ----------
+    Y. Burda, R. Grosse and R. Salakhutdinov, "Importance Weighted Autoencoders", ICLR 2016.
+    https://arxiv.org/abs/1509.00519
+    """
+    return int((mean.var(axis=0) > ACTIVE_UNIT_VARIANCE).sum())
+
+
+def mutual_information(
+    mean: NDArray[np.float32], log_variance: NDArray[np.float32], random: np.random.Generator
+) -> float:
+    """Estimate of the mutual information of documents and latents under q.
+
+    The average KL minus the KL of the aggregated posterior from the prior; both are estimated
+    from one latent drawn for each document. The estimate cannot exceed log(n_samples).
+
+    Parameters
+    ----------
+    mean, log_variance : ndarray of shape (n_samples, n_components)
+        Posteriors of a sample of documents.
+    random : numpy.random.Generator
+        Draws the latents.
+
+    Returns
+    -------
+    information : float
+        Nats.
+
+    References
+    ----------
+    M. D. Hoffman and M. J. Johnson, "ELBO surgery", NIPS 2016 workshop.
+    """
+    mean, log_variance = mean.astype(np.float64), log_variance.astype(np.float64)
+    n_samples = len(mean)
+    z = mean + np.exp(0.5 * log_variance) * random.standard_normal(mean.shape)
+    own = _log_density(z, mean, log_variance).sum(axis=1)
+    precision = np.exp(-log_variance)
+    constant = (log_variance + np.log(2 * np.pi)).sum(axis=1) + (mean**2 * precision).sum(axis=1)
+    # log q(z_i | x_j) for every pair, by expanding the square.
+    pairs = -0.5 * (constant[None, :] + z**2 @ precision.T - 2.0 * z @ (mean * precision).T)
+    aggregated = logsumexp(pairs, axis=1) - np.log(n_samples)
+    return max(0.0, float((own - aggregated).mean()))
+
+
+def _log_density(
+    z: NDArray[np.float64], mean: NDArray[np.float64], log_variance: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    return np.asarray(-0.5 * (np.log(2 * np.pi) + log_variance + (z - mean) ** 2 * np.exp(-log_variance)))

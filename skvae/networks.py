@@ -1,0 +1,457 @@
+"""The Keras networks: encoders, decoders and the autoencoder that joins them.
+
+Nothing here knows scikit-learn. Tokens are ids (0 padding, 1 unknown, 2 boundary,
+which both opens and ends a text); a bag of words is a row of counts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from ._network_config import NetworkConfig
+from ._seeds import SeedSequence
+from .objectives import gaussian_kl, linear_warmup, multinomial_nll, sequence_nll
+
+UNKNOWN_ID = 1
+BOUNDARY_ID = 2
+FIRST_TOKEN_ID = 3
+
+# Keeps exp(log_variance) finite whatever an encoder says of a document unlike any it saw.
+_LOG_VARIANCE_RANGE = (-20.0, 10.0)
+_INITIAL_LOG_VARIANCE = -2.0
+
+
+def _glorot(seeds: SeedSequence) -> Any:
+    # An explicit seed everywhere: an initializer without one draws from Python's global generator.
+    return keras.initializers.GlorotUniform(seed=seeds.next())
+
+
+def _dense(units: int, seeds: SeedSequence, name: str, **kwargs: Any) -> Any:
+    kwargs.setdefault("kernel_initializer", _glorot(seeds))
+    return layers.Dense(units, name=name, **kwargs)
+
+
+def _recurrent(kind: str, units: int, seeds: SeedSequence, name: str, **kwargs: Any) -> Any:
+    layer = {"gru": layers.GRU, "lstm": layers.LSTM}[kind]
+    return layer(
+        units,
+        kernel_initializer=_glorot(seeds),
+        recurrent_initializer=keras.initializers.Orthogonal(seed=seeds.next()),
+        seed=seeds.next(),
+        name=name,
+        **kwargs,
+    )
+
+
+def _embedding(config: NetworkConfig, seeds: SeedSequence, name: str, **kwargs: Any) -> Any:
+    return layers.Embedding(
+        config.n_tokens,
+        config.embedding_dim,
+        embeddings_initializer=keras.initializers.RandomNormal(stddev=0.05, seed=seeds.next()),
+        name=name,
+        **kwargs,
+    )
+
+
+def build_encoder(config: NetworkConfig, seeds: SeedSequence) -> Any:
+    """The network from a document to its posterior.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    seeds : SeedSequence
+        Where the weights' initial values come from.
+
+    Returns
+    -------
+    encoder : keras.Model
+        From counts (batch, n_words) or ids (batch, time) to the posterior mean and log-variance,
+        both (batch, n_components).
+    """
+    if config.encoder == "bow":
+        inputs = keras.Input((config.n_words,), name="counts")
+        hidden = ops.log1p(inputs)
+        for depth, units in enumerate(config.encoder_units):
+            if depth:
+                hidden = layers.Dropout(config.dropout, seed=seeds.next(), name=f"dropout_{depth}")(hidden)
+            hidden = _dense(units, seeds, f"hidden_{depth}", activation="relu")(hidden)
+    else:
+        inputs = keras.Input((None,), dtype="int32", name="ids")
+        hidden = _embedding(config, seeds, "embedding", mask_zero=True)(inputs)
+        for depth, units in enumerate(config.encoder_units):
+            last = depth == len(config.encoder_units) - 1
+            forward = _recurrent("lstm", units, seeds, "forward", return_sequences=not last)
+            backward = _recurrent(
+                "lstm", units, seeds, "backward", return_sequences=not last, go_backwards=True
+            )
+            hidden = layers.Bidirectional(forward, backward_layer=backward, name=f"hidden_{depth}")(hidden)
+    if config.bottleneck_units is not None:
+        hidden = _dense(config.bottleneck_units, seeds, "bottleneck", activation="relu")(hidden)
+    mean = _dense(config.n_components, seeds, "mean")(hidden)
+    if config.posterior_scale is not None:
+        mean = PosteriorNormalization(config.posterior_scale, name="normalization")(mean)
+    log_variance = _dense(
+        config.n_components,
+        seeds,
+        "log_variance",
+        kernel_initializer="zeros",
+        bias_initializer=keras.initializers.Constant(_INITIAL_LOG_VARIANCE),
+    )(hidden)
+    log_variance = ops.clip(log_variance, *_LOG_VARIANCE_RANGE)
+    return keras.Model(inputs, [mean, log_variance], name="encoder")
+
+
+@keras.saving.register_keras_serializable(package="skvae")
+class PosteriorNormalization(layers.BatchNormalization):
+    """Batch normalisation of the posterior mean to a fixed standard deviation.
+
+    With mean 0 and standard deviation `scale` over the documents, the KL of each latent
+    dimension averages at least scale**2 / 2 nats: the latents cannot be ignored.
+
+    Parameters
+    ----------
+    scale : float
+        Standard deviation of each posterior mean. Not learned: a learned one shrinks to 0.
+    **kwargs : dict
+        Arguments of a Keras layer.
+
+    References
+    ----------
+    Q. Zhu et al., "A Batch Normalized Inference Network Keeps the KL Vanishing Away",
+    ACL 2020. https://aclanthology.org/2020.acl-main.235/
+    """
+
+    def __init__(self, scale: float, **kwargs: Any) -> None:
+        # Keras' default epsilon, 1e-3, exceeds the variance of a collapsing mean, and the
+        # bound on the KL silently vanishes.
+        kwargs |= {"center": False, "scale": False, "epsilon": 1e-8, "momentum": 0.9}
+        super().__init__(**kwargs)
+        self.posterior_scale = float(scale)
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        return self.posterior_scale * super().call(inputs, training=training)
+
+    def get_config(self) -> dict[str, Any]:
+        base = super().get_config()
+        kept = ("name", "trainable", "dtype")
+        return {"scale": self.posterior_scale} | {key: base[key] for key in kept}
+
+
+class RecurrentTextDecoder(layers.Layer):
+    """Writes a text token by token from a latent vector.
+
+    The latent vector sets the initial state and is seen again at every step, beside the
+    previous token. While training, previous tokens are the true ones (teacher forcing), and
+    some of them are hidden (word dropout) so that the decoder has to ask the latents.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    seeds : SeedSequence
+        Where the weights' initial values come from.
+
+    References
+    ----------
+    S. R. Bowman et al., "Generating Sentences from a Continuous Space", CoNLL 2016.
+    https://aclanthology.org/K16-1002/
+    """
+
+    def __init__(self, config: NetworkConfig, seeds: SeedSequence) -> None:
+        super().__init__(name="text_decoder")
+        self.kind = config.decoder
+        self.word_dropout = config.word_dropout
+        self.embedding = _embedding(config, seeds, "embedding")
+        self.initial_states = [
+            _dense(units, seeds, f"initial_state_{depth}", activation="tanh")
+            for depth, units in enumerate(config.decoder_units)
+        ]
+        self.recurrent = [
+            _recurrent(config.decoder, units, seeds, f"recurrent_{depth}", return_sequences=True)
+            for depth, units in enumerate(config.decoder_units)
+        ]
+        self.projection = _dense(config.embedding_dim, seeds, "projection")
+        self.dropout = layers.Dropout(config.dropout, seed=seeds.next(), name="dropout")
+        self.random = keras.random.SeedGenerator(seeds.next())
+        self.n_tokens = config.n_tokens
+        self.n_components = config.n_components
+
+    def build(self, input_shape: Any = None) -> None:
+        # Explicitly, so that the weights exist before any batch is seen.
+        self.embedding.build((None, None))
+        width = self.embedding.output_dim
+        for initial_state, recurrent in zip(self.initial_states, self.recurrent, strict=True):
+            initial_state.build((None, self.n_components))
+            recurrent.build((None, None, width + self.n_components))
+            width = recurrent.units
+        self.projection.build((None, None, width))
+        self.output_bias = self.add_weight(shape=(self.n_tokens,), initializer="zeros", name="output_bias")
+        self.built = True
+
+    def start(self, z: Any) -> list[list[Any]]:
+        """Initial states of each layer, from latents of shape (batch, n_components)."""
+        states = []
+        for initial_state in self.initial_states:
+            state = initial_state(z)
+            states.append([state, ops.zeros_like(state)] if self.kind == "lstm" else [state])
+        return states
+
+    def step(self, tokens: Any, states: list[list[Any]], z: Any) -> tuple[Any, list[list[Any]]]:
+        """One token further.
+
+        Parameters
+        ----------
+        tokens : integer tensor of shape (batch,)
+            The previous tokens.
+        states : list
+            What `start` or the previous step returned.
+        z : tensor of shape (batch, n_components)
+            The latents.
+
+        Returns
+        -------
+        logits : tensor of shape (batch, n_tokens)
+            Unnormalised log-probabilities of the next token.
+        states : list
+            States for the next step.
+        """
+        hidden = self.embedding(tokens)
+        new_states = []
+        for recurrent, state in zip(self.recurrent, states, strict=True):
+            hidden, state = recurrent.cell(ops.concatenate([hidden, z], axis=-1), state)
+            new_states.append(list(state))
+        return self._logits(hidden), new_states
+
+    def logits(self, z: Any, targets: Any, training: bool = False) -> Any:
+        """Teacher-forced logits of each target token.
+
+        Parameters
+        ----------
+        z : tensor of shape (batch, n_components)
+        targets : integer tensor of shape (batch, time)
+        training : bool
+
+        Returns
+        -------
+        logits : tensor of shape (batch, time, n_tokens)
+        """
+        boundary = ops.full_like(targets[:, :1], BOUNDARY_ID)
+        previous = targets[:, :-1]
+        if training and self.word_dropout > 0:
+            hide = keras.random.uniform(ops.shape(previous), seed=self.random) < self.word_dropout
+            previous = ops.where(ops.logical_and(hide, previous > BOUNDARY_ID), UNKNOWN_ID, previous)
+        hidden = self.embedding(ops.concatenate([boundary, previous], axis=1))
+        repeated = ops.repeat(ops.expand_dims(z, 1), ops.shape(targets)[1], axis=1)
+        for recurrent, state in zip(self.recurrent, self.start(z), strict=True):
+            hidden = recurrent(ops.concatenate([hidden, repeated], axis=-1), initial_state=state)
+        return self._logits(self.dropout(hidden, training=training))
+
+    def _logits(self, hidden: Any) -> Any:
+        # The embedding serves as output layer too (Press and Wolf, EACL 2017).
+        table = ops.transpose(ops.convert_to_tensor(self.embedding.embeddings))
+        return ops.matmul(self.projection(hidden), table) + self.output_bias
+
+
+class RepeatTextDecoder(layers.Layer):
+    """The decoder of 2017: the latent vector again at every step, and no previous token.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    seeds : SeedSequence
+        Where the weights' initial values come from.
+    """
+
+    def __init__(self, config: NetworkConfig, seeds: SeedSequence) -> None:
+        super().__init__(name="text_decoder")
+        self.recurrent = [
+            _recurrent("lstm", units, seeds, f"recurrent_{depth}", return_sequences=True)
+            for depth, units in enumerate(config.decoder_units)
+        ]
+        self.output_layer = _dense(config.n_tokens, seeds, "output")
+        self.n_components = config.n_components
+
+    def build(self, input_shape: Any = None) -> None:
+        width = self.n_components
+        for recurrent in self.recurrent:
+            recurrent.build((None, None, width))
+            width = recurrent.units
+        self.output_layer.build((None, None, width))
+        self.built = True
+
+    def logits(self, z: Any, targets: Any, training: bool = False) -> Any:
+        """Logits of each token; only the number of columns of `targets` is looked at.
+
+        Parameters
+        ----------
+        z : tensor of shape (batch, n_components)
+        targets : integer tensor of shape (batch, time)
+        training : bool
+            Ignored.
+
+        Returns
+        -------
+        logits : tensor of shape (batch, time, n_tokens)
+        """
+        hidden = ops.repeat(ops.expand_dims(z, 1), ops.shape(targets)[1], axis=1)
+        for recurrent in self.recurrent:
+            hidden = recurrent(hidden)
+        return self.output_layer(hidden)
+
+
+class BowDecoder(layers.Layer):
+    """Log-linear model of the words of a document: one direction in word space for each latent.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    seeds : SeedSequence
+        Where the weights' initial values come from.
+    """
+
+    def __init__(self, config: NetworkConfig, seeds: SeedSequence) -> None:
+        super().__init__(name="bow_decoder")
+        self.shape = (config.n_components, config.n_words)
+        self.initializer = _glorot(seeds)
+        self.dropout = layers.Dropout(config.dropout, seed=seeds.next(), name="dropout")
+
+    def build(self, input_shape: Any = None) -> None:
+        self.kernel = self.add_weight(shape=self.shape, initializer=self.initializer, name="kernel")
+        # Log-frequencies of the words in the training documents: set, not learned.
+        self.background = self.add_weight(
+            shape=(self.shape[1],), initializer="zeros", trainable=False, name="background"
+        )
+        self.built = True
+
+    def call(self, z: Any, training: bool = False) -> Any:
+        return ops.matmul(self.dropout(z, training=training), self.kernel) + self.background
+
+
+class TextVAE(keras.Model):
+    """Encoder, text decoder and bag-of-words decoder, with the loss in named parts.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    seed : int
+        Everything random in the network derives from it.
+
+    Notes
+    -----
+    Inputs are a dict with "counts" (batch, n_words) and "ids" (batch, time), whichever the
+    configuration needs. Calling the model gives a dict of nats per document, each (batch,).
+    """
+
+    part_names = ("nll_text", "nll_bow", "kl")
+
+    def __init__(self, config: NetworkConfig, seed: int) -> None:
+        super().__init__(name="text_vae")
+        seeds = SeedSequence(seed)
+        self.config = config
+        self.encoder = build_encoder(config, seeds)
+        self.text_decoder = None
+        if config.decoder == "repeat":
+            self.text_decoder = RepeatTextDecoder(config, seeds)
+        elif config.decoder != "bow":
+            self.text_decoder = RecurrentTextDecoder(config, seeds)
+        self.bow_decoder = BowDecoder(config, seeds) if config.bow_weight > 0 else None
+        self.random = keras.random.SeedGenerator(seeds.next())
+        self.trackers = [keras.metrics.Mean(name=name) for name in self._tracked_parts()]
+        self.warmup_steps = 0
+        for decoder in (self.text_decoder, self.bow_decoder):
+            if decoder is not None:
+                decoder.build()
+        self.built = True
+
+    def _tracked_parts(self) -> list[str]:
+        absent = set()
+        if self.config.decoder == "bow":
+            absent.add("nll_text")
+        if self.config.bow_weight == 0:
+            absent.add("nll_bow")
+        return [name for name in self.part_names if name not in absent]
+
+    def encode(self, inputs: dict[str, Any], training: bool = False) -> tuple[Any, Any]:
+        """Posterior mean and log-variance, both of shape (batch, n_components)."""
+        name = "counts" if self.config.encoder == "bow" else "ids"
+        mean, log_variance = self.encoder(inputs[name], training=training)
+        return mean, log_variance
+
+    def decode_nll(self, z: Any, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """Reconstruction terms given latents.
+
+        Parameters
+        ----------
+        z : tensor of shape (batch, n_components)
+        inputs : dict of tensors
+            As for calling the model.
+        training : bool
+
+        Returns
+        -------
+        parts : dict of str to tensor of shape (batch,)
+            "nll_text" and "nll_bow", those of the decoders that exist; nats per document.
+        """
+        parts = {}
+        if self.text_decoder is not None:
+            logits = self.text_decoder.logits(z, inputs["ids"], training=training)
+            parts["nll_text"] = sequence_nll(logits, inputs["ids"])
+        if self.bow_decoder is not None:
+            parts["nll_bow"] = multinomial_nll(self.bow_decoder(z, training=training), inputs["counts"])
+        return parts
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        mean, log_variance = self.encode(inputs, training=training)
+        noise = keras.random.normal(ops.shape(mean), seed=self.random)
+        z = mean + ops.exp(0.5 * log_variance) * noise
+        return self.decode_nll(z, inputs, training) | {"kl": gaussian_kl(mean, log_variance)}
+
+    def total(self, parts: dict[str, Any], kl_weight: Any = 1.0) -> Any:
+        """The weighted sum of the parts: what is minimised, of shape (batch,)."""
+        loss = self.config.beta * kl_weight * parts["kl"]
+        if "nll_text" in parts:
+            loss = loss + parts["nll_text"]
+        if "nll_bow" in parts:
+            loss = loss + self.config.bow_weight * parts["nll_bow"]
+        return loss
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        for tracker in self.trackers:
+            tracker.update_state(y_pred[tracker.name])
+        kl_weight = linear_warmup(self.optimizer.iterations, self.warmup_steps) if training else 1.0
+        return ops.mean(self.total(y_pred, kl_weight))
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        return self.get_metrics_result()
+
+    def named_weights(self) -> dict[str, Any]:
+        """Every weight by a name that lasts: the part of the network and the path within it."""
+        named = {}
+        for part in (self.encoder, self.text_decoder, self.bow_decoder):
+            for weight in [] if part is None else part.weights:
+                # Keras prefixes the paths within a layer, but not those within a functional model.
+                named[f"{part.name}/{weight.path.removeprefix(part.name + '/')}"] = weight
+        return named
+
+    def set_background(self, word_counts: np.ndarray) -> None:
+        """Set the word frequencies that the bag-of-words decoder starts from.
+
+        Parameters
+        ----------
+        word_counts : ndarray of shape (n_words,)
+            Occurrences of each word in the training documents.
+        """
+        if self.bow_decoder is not None:
+            # One is added, so that a word that partial_fit has yet to see is not impossible.
+            frequencies = word_counts + 1.0
+            self.bow_decoder.background.assign(np.log(frequencies / frequencies.sum()).astype(np.float32))

@@ -1,0 +1,113 @@
+"""The parts of the loss, as pure functions of tensors. All are nats per document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+from keras import ops
+
+
+def gaussian_kl(mean: Any, log_variance: Any) -> Any:
+    """KL divergence of diagonal Gaussians from N(0, I), summed over dimensions.
+
+    Parameters
+    ----------
+    mean, log_variance : tensors of shape (batch, n_components)
+        Parameters of q(z|x).
+
+    Returns
+    -------
+    kl : tensor of shape (batch,)
+        Nats per document.
+
+    References
+    ----------
+    D. P. Kingma and M. Welling, "Auto-Encoding Variational Bayes", ICLR 2014, appendix B.
+    https://arxiv.org/abs/1312.6114
+    """
+    return 0.5 * ops.sum(ops.square(mean) + ops.exp(log_variance) - log_variance - 1.0, axis=-1)
+
+
+def sequence_nll(logits: Any, targets: Any) -> Any:
+    """Negative log-likelihood of token sequences, summed over tokens; padding counts nothing.
+
+    Parameters
+    ----------
+    logits : tensor of shape (batch, time, n_tokens)
+        Unnormalised log-probabilities of each next token.
+    targets : integer tensor of shape (batch, time)
+        The tokens that came, 0 = padding.
+
+    Returns
+    -------
+    nll : tensor of shape (batch,)
+        Nats per document.
+    """
+    per_token = ops.logsumexp(logits, axis=-1) - ops.squeeze(
+        ops.take_along_axis(logits, ops.expand_dims(targets, -1), axis=-1), -1
+    )
+    return ops.sum(per_token * ops.cast(ops.not_equal(targets, 0), per_token.dtype), axis=-1)
+
+
+def multinomial_nll(logits: Any, words: Any, counts: Any) -> Any:
+    """Negative log-likelihood of a bag of words, without the multinomial coefficient.
+
+    Parameters
+    ----------
+    logits : tensor of shape (batch, n_words)
+        Unnormalised log-probabilities of the words of a document.
+    words : integer tensor of shape (n_nonzero, 2)
+        Row and column of the words that occur.
+    counts : tensor of shape (n_nonzero,)
+        How often.
+
+    Returns
+    -------
+    nll : tensor of shape (batch,)
+        Nats per document.
+    """
+
+    @tf.custom_gradient
+    def nll(logits: Any) -> Any:
+        rows = tf.cast(words[:, 0], tf.int32)
+        totals = tf.math.unsorted_segment_sum(counts, rows, tf.shape(logits)[0])
+        largest = tf.reduce_max(logits, axis=1)
+        exponentials = tf.exp(logits - largest[:, None])
+        normaliser = tf.reduce_sum(exponentials, axis=1)
+        seen = tf.math.unsorted_segment_sum(
+            counts * tf.gather_nd(logits, words), rows, tf.shape(logits)[0]
+        )
+
+        # By hand, because the matrix is large: the derived gradient takes twice as many passes over it.
+        def gradient(upstream: Any) -> Any:
+            expected = exponentials * (upstream * totals / normaliser)[:, None]
+            return tf.tensor_scatter_nd_sub(expected, words, counts * tf.gather(upstream, rows))
+
+        return totals * (tf.math.log(normaliser) + largest) - seen, gradient
+
+    return nll(logits)
+
+
+def linear_warmup(step: Any, n_steps: int) -> Any:
+    """Weight of the KL term after `step` updates: from 0 to 1 in `n_steps`, then 1.
+
+    Parameters
+    ----------
+    step : scalar tensor
+        Number of updates made.
+    n_steps : int
+        Length of the warm-up; 0 means none.
+
+    Returns
+    -------
+    weight : scalar tensor, dtype float32
+
+    References
+    ----------
+    S. R. Bowman et al., "Generating Sentences from a Continuous Space", CoNLL 2016.
+    https://aclanthology.org/K16-1002/
+    """
+    if n_steps <= 0:
+        return ops.ones((), dtype="float32")
+    return ops.minimum(1.0, ops.cast(step, "float32") / float(n_steps))

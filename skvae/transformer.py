@@ -1,0 +1,848 @@
+"""TextVAETransformer: texts to latent vectors, and latent vectors back to texts."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.utils.validation import check_is_fitted
+
+from . import _bow_encoder
+from ._batches import Documents, prepare_documents, sequential_batches, word_columns
+from ._corpus import Corpus
+from ._network_config import NetworkConfig
+from ._seeds import SeedSequence, draw_seed
+from ._sklearn import HasMethods, Interval, StrOptions, fit_context
+from ._state import FittedNetwork
+from ._validation import (
+    FIRST_TOKEN_ID,
+    check_latents,
+    check_token_matrix,
+    is_token_matrix,
+    resolve_threshold,
+)
+from .diagnostics import CollapseWarning, active_units, gaussian_kl, mutual_information
+from .tokenization import UNKNOWN_ID, TextTokenizer
+
+_DEFAULT_ENCODER_UNITS = {"bow": (128, 128), "bilstm": (256,)}
+_WORDS_OF_A_BAG = 20
+_DOCUMENTS_TO_JUDGE_BY = 2_000
+_DOCUMENTS_TO_NORMALISE_BY = 10_000
+_ENCODING_BATCH = 512
+_COLLAPSED_KL = 0.1
+
+
+class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Variational autoencoder for text.
+
+    `transform` gives the posterior means of the latent variables, which are features learned
+    without labels; `inverse_transform`, `sample` and `interpolate` write texts from latents.
+    The model maximises the evidence lower bound (ELBO) of [1]_.
+
+    Parameters
+    ----------
+    n_components : int, default=64
+        Number of latent dimensions.
+
+    tokenizer : TextTokenizer or None, default=None
+        How texts become tokens; cloned, not modified. None means `TextTokenizer()`. Its
+        `max_length` bounds what a text decoder writes and what a "bilstm" encoder reads. Not
+        used when fitted on token ids.
+
+    encoder : {"bow", "bilstm"}, default="bow"
+        "bow": a bag of words of the whole document, the better features and much the faster.
+        "bilstm": reads the tokens in order; better at rebuilding short sentences.
+
+    encoder_units : tuple of int or None, default=None
+        Width of each encoder layer. None: (128, 128) for "bow", (256,) for "bilstm".
+
+    bottleneck_units : int or None, default=None
+        Width of a further dense layer between encoder and latents.
+
+    decoder : {"gru", "lstm", "repeat", "bow"}, default="gru"
+        "gru" and "lstm" write tokens in order, seeing the latents at each step [2]_. "repeat"
+        sees the latents only. "bow" has no order: texts are lists of likely words, and fitting
+        is many times faster; choose it where only features are wanted.
+
+    decoder_units : tuple of int, default=(256,)
+        Width of each layer of the text decoder.
+
+    embedding_dim : int, default=128
+        Width of token embeddings.
+
+    posterior_scale : float or None, default=0.6
+        Standard deviation that batch normalisation gives to each posterior mean over the
+        documents [3]_, which keeps the KL at `n_components * posterior_scale ** 2 / 2` nats or
+        more: the latents cannot collapse. None turns it off.
+
+    beta : float, default=1.0
+        Weight of the KL term. Below 1, latents carry more and samples are worse.
+
+    kl_warmup : float, default=0.33
+        Share of the training in which the weight of the KL term rises from 0 to `beta`.
+
+    bow_weight : float, default=1.0
+        Weight of the bag-of-words term, which makes the latents answer for the content of the
+        whole document. 0 leaves that decoder out (and with it `components_`).
+
+    max_df : float or int, default=0.2
+        Tokens found in more documents than this (a share if float, a count if int) stay out of
+        the bag of words.
+
+    dropout : float, default=0.2
+        Rate of dropout between layers.
+
+    word_dropout : float, default=0.3
+        Share of previous tokens hidden from the text decoder in training, so that it has to ask
+        the latents [2]_.
+
+    epochs : int, default=10
+        Number of passes over the documents.
+
+    batch_size : int or "auto", default="auto"
+        Documents of a batch. "auto": about 100 batches an epoch, of 16 to 256 documents (64 with
+        a text decoder).
+
+    optimizer : str, keras.optimizers.Optimizer or its class, default="adam"
+        Name, class or instance. An instance is copied and keeps its own learning rate.
+
+    learning_rate : float, default=2e-3
+        Step size of the optimizer.
+
+    early_stopping : bool, default=False
+        Whether to set documents aside and stop when their loss no longer falls.
+
+    validation_fraction : float, default=0.1
+        Share of the documents set aside by `early_stopping`.
+
+    n_iter_no_change : int, default=3
+        Number of epochs without a better validation loss that `early_stopping` allows.
+
+    callbacks : list of keras.callbacks.Callback or None, default=None
+        Further Keras callbacks.
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights and the vocabulary of the last fit.
+
+    random_state : int, RandomState instance or None, default=None
+        An int gives the same weights, latents and texts each time. No global random generator
+        is read or changed.
+
+    verbose : int, default=0
+        1 prints a line for each epoch.
+
+    Attributes
+    ----------
+    tokenizer_ : TextTokenizer or None
+        The fitted tokenizer; None when fitted on token ids.
+
+    model_ : keras.Model
+        The network, with `encoder`, `text_decoder` and `bow_decoder`.
+
+    components_ : ndarray of shape (n_components, n_words), dtype float32
+        What each latent dimension adds to the log-probability of each word, as the bag-of-words
+        decoder has it. Only if `bow_weight > 0`.
+
+    words_ : ndarray of shape (n_words,), dtype object
+        The word of each column of `components_`; token ids when fitted on token ids.
+
+    history_ : dict of str to list of float
+        Each part of the loss for each epoch, in nats per document.
+
+    n_iter_ : int
+        Number of epochs run.
+
+    See Also
+    --------
+    TextVAEClassifier : Trains the same autoencoder together with a class head.
+    sklearn.decomposition.TruncatedSVD : Linear features of TF-IDF matrices; faster, no way
+        back to texts.
+    sklearn.decomposition.LatentDirichletAllocation : Topics as non-negative mixtures.
+
+    References
+    ----------
+    .. [1] D. P. Kingma and M. Welling, "Auto-Encoding Variational Bayes", ICLR 2014.
+       https://arxiv.org/abs/1312.6114
+    .. [2] S. R. Bowman et al., "Generating Sentences from a Continuous Space", CoNLL 2016.
+       https://aclanthology.org/K16-1002/
+    .. [3] Q. Zhu et al., "A Batch Normalized Inference Network Keeps the KL Vanishing Away",
+       ACL 2020. https://aclanthology.org/2020.acl-main.235/
+
+    Examples
+    --------
+    >>> from skvae import TextVAETransformer
+    >>> from skvae.datasets import make_reviews
+    >>> texts, _ = make_reviews(200, random_state=0)
+    >>> vae = TextVAETransformer(n_components=8, epochs=2, random_state=0).fit(texts)
+    >>> latents = vae.transform(texts)
+    >>> latents.shape, latents.dtype
+    ((200, 8), dtype('float32'))
+    >>> vae.inverse_transform(latents[:2]).shape
+    (2,)
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "tokenizer": [HasMethods(["fit", "transform", "inverse_transform"]), None],
+        "encoder": [StrOptions({"bow", "bilstm"})],
+        "encoder_units": [tuple, list, None],
+        "bottleneck_units": [Interval(Integral, 1, None, closed="left"), None],
+        "decoder": [StrOptions({"gru", "lstm", "repeat", "bow"})],
+        "decoder_units": [tuple, list],
+        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+        "posterior_scale": [Interval(Real, 0, None, closed="neither"), None],
+        "beta": [Interval(Real, 0, None, closed="left")],
+        "kl_warmup": [Interval(Real, 0, 1, closed="both")],
+        "bow_weight": [Interval(Real, 0, None, closed="left")],
+        "max_df": [Interval(Integral, 1, None, closed="left"), Interval(Real, 0, 1, closed="right")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "word_dropout": [Interval(Real, 0, 1, closed="left")],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "optimizer": [str, type, HasMethods(["get_config", "apply_gradients"])],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "callbacks": [list, tuple, HasMethods("on_epoch_end"), None],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_components: int = 64,
+        *,
+        tokenizer: TextTokenizer | None = None,
+        encoder: str = "bow",
+        encoder_units: tuple[int, ...] | None = None,
+        bottleneck_units: int | None = None,
+        decoder: str = "gru",
+        decoder_units: tuple[int, ...] = (256,),
+        embedding_dim: int = 128,
+        posterior_scale: float | None = 0.6,
+        beta: float = 1.0,
+        kl_warmup: float = 0.33,
+        bow_weight: float = 1.0,
+        max_df: float = 0.2,
+        dropout: float = 0.2,
+        word_dropout: float = 0.3,
+        epochs: int = 10,
+        batch_size: int | str = "auto",
+        optimizer: Any = "adam",
+        learning_rate: float = 2e-3,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 3,
+        callbacks: Any = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.tokenizer = tokenizer
+        self.encoder = encoder
+        self.encoder_units = encoder_units
+        self.bottleneck_units = bottleneck_units
+        self.decoder = decoder
+        self.decoder_units = decoder_units
+        self.embedding_dim = embedding_dim
+        self.posterior_scale = posterior_scale
+        self.beta = beta
+        self.kl_warmup = kl_warmup
+        self.bow_weight = bow_weight
+        self.max_df = max_df
+        self.dropout = dropout
+        self.word_dropout = word_dropout
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # Fitting
+
+    @fit_context
+    def fit(self, X: Any, y: Any = None) -> TextVAETransformer:
+        """Learn the vocabulary and train the autoencoder.
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
+                (n_samples, max_length)
+            The training texts, or what `TextTokenizer.transform` made of them.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : TextVAETransformer
+
+        Raises
+        ------
+        ValueError
+            If a parameter, or the shape or a row of `X`, is wrong, or if the loss becomes infinite.
+        TypeError
+            If a row of `X` is not a `str`.
+
+        Warns
+        -----
+        CollapseWarning
+            If the latents carry nothing about the documents.
+        """
+        self._fit_corpus(*self._read_for_fit(X))
+        return self
+
+    @fit_context
+    def partial_fit(self, X: Any, y: Any = None) -> TextVAETransformer:
+        """Train for one pass over `X`, going on from the current weights.
+
+        The first call fixes the vocabulary; hand it a batch that is large and varied enough.
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
+                (n_samples, max_length)
+            A batch of texts, or of token ids.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : TextVAETransformer
+        """
+        if self.__sklearn_is_fitted__():
+            self._train(self._network, self._prepare(self._read(X)), epochs=1, resume=True)
+            self._network.changed()
+        else:
+            tokenizer, corpus = self._read_for_fit(X)
+            self._fit_corpus(tokenizer, corpus, epochs=1, warmup=False)
+        return self
+
+    def _read_for_fit(self, X: Any) -> tuple[TextTokenizer | None, Corpus]:
+        """Documents to fit on, and the tokenizer that read them (None for token ids)."""
+        if self.warm_start and self.__sklearn_is_fitted__():
+            return self.tokenizer_, self._read(X)
+        if is_token_matrix(X):
+            matrix = check_token_matrix(X)
+            self._check_enough_tokens(matrix)
+            return None, Corpus.from_matrix(matrix)
+        tokenizer = TextTokenizer() if self.tokenizer is None else clone(self.tokenizer)
+        return tokenizer, tokenizer.fit_corpus(X)
+
+    @staticmethod
+    def _check_enough_tokens(matrix: NDArray[np.int32]) -> None:
+        if matrix.max(initial=0) < FIRST_TOKEN_ID:
+            raise ValueError(
+                f"X holds no token id of {FIRST_TOKEN_ID} or more; ids 0, 1 and 2 are reserved (padding, unknown,"
+                " boundary). Pass what TextTokenizer.transform returned."
+            )
+
+    def _fit_corpus(
+        self,
+        tokenizer: TextTokenizer | None,
+        corpus: Corpus,
+        *,
+        epochs: int | None = None,
+        warmup: bool = True,
+    ) -> None:
+        """Build and train on documents that `tokenizer` read, then set the fitted attributes.
+
+        Nothing is set before training has ended well.
+        """
+        resume = self.warm_start and self.__sklearn_is_fitted__()
+        if resume:
+            network, columns, max_length = self._network, self._word_columns, self._max_length
+        else:
+            max_length = self._longest(tokenizer, corpus)
+            network, columns = self._build(tokenizer, corpus, max_length)
+        documents = self._prepare(corpus, network, columns, tokenizer)
+        previous = getattr(self, "history_", {}) if resume else {}
+        history = self._train(network, documents, epochs=epochs or self.epochs, resume=resume, warmup=warmup)
+        network.changed()
+        for name in previous:
+            history[name] = previous[name] + history.get(name, [])
+        self._network = network
+        self._word_columns = columns
+        self._max_length = max_length
+        self.tokenizer_ = tokenizer
+        self.history_ = history
+        self.n_iter_ = len(history["loss"])
+        self._warn_if_collapsed(documents)
+
+    @staticmethod
+    def _longest(tokenizer: TextTokenizer | None, corpus: Corpus) -> int:
+        if tokenizer is not None:
+            return int(tokenizer.max_length)
+        return max(1, int(corpus.lengths.max()))
+
+    def _build(
+        self, tokenizer: TextTokenizer | None, corpus: Corpus, max_length: int
+    ) -> tuple[FittedNetwork, NDArray[np.int64]]:
+        from .networks import TextVAE
+
+        n_tokens = (
+            int(corpus.ids.max(initial=FIRST_TOKEN_ID)) + 1 if tokenizer is None else tokenizer.n_tokens_
+        )
+        counts = corpus.counts(n_tokens)
+        document_frequency = np.bincount(counts.indices, minlength=n_tokens)
+        columns = word_columns(document_frequency, resolve_threshold(self.max_df, len(corpus)))
+        units = self.encoder_units
+        config = NetworkConfig(
+            n_components=int(self.n_components),
+            n_tokens=int(n_tokens),
+            n_words=int(columns.max() + 1),
+            max_length=max_length,
+            encoder=self.encoder,
+            decoder=self.decoder,
+            encoder_units=self._check_units(
+                _DEFAULT_ENCODER_UNITS[self.encoder] if units is None else units, "encoder_units"
+            ),
+            decoder_units=self._check_units(self.decoder_units, "decoder_units"),
+            bottleneck_units=self.bottleneck_units,
+            embedding_dim=int(self.embedding_dim),
+            posterior_scale=None if self.posterior_scale is None else float(self.posterior_scale),
+            dropout=float(self.dropout),
+            word_dropout=float(self.word_dropout),
+            beta=float(self.beta),
+            bow_weight=float(self.bow_weight),
+            padding="post" if tokenizer is None else tokenizer.padding,
+        )
+        if config.decoder == "bow" and config.bow_weight == 0:
+            raise ValueError(
+                "bow_weight=0 leaves out the bag-of-words decoder, and decoder='bow' has no other;"
+                " set bow_weight above 0 or choose decoder='gru'."
+            )
+        self._seeds = SeedSequence(draw_seed(self.random_state))
+        model = TextVAE(config, self._seeds.next())
+        model.set_background(np.bincount(counts.indices, counts.data, n_tokens)[columns >= 0])
+        return FittedNetwork(config, model), columns
+
+    @staticmethod
+    def _check_units(units: Any, name: str) -> tuple[int, ...]:
+        if not len(units) or not all(isinstance(width, Integral) and width > 0 for width in units):
+            raise ValueError(f"{name}={units!r}; expected a tuple of positive ints, one for each layer.")
+        return tuple(int(width) for width in units)
+
+    def _train(
+        self,
+        network: FittedNetwork,
+        documents: Documents,
+        *,
+        epochs: int,
+        resume: bool,
+        warmup: bool = True,
+    ) -> dict[str, list[float]]:
+        from . import _training
+
+        model = network.model
+        seeds = SeedSequence(draw_seed(self.random_state)) if resume else self._seeds
+        training, validation = documents, None
+        if self.early_stopping:
+            training, validation = self._split(documents, seeds.next())
+        batch_size = self._batch_size(len(training), model.config.decoder != "bow")
+        batches = _training.Batches(training, batch_size, seeds.next(), padding=model.config.padding)
+        if not (resume and model.compiled):
+            model.compile(
+                optimizer=_training.make_optimizer(self.optimizer, self.learning_rate), jit_compile=False
+            )
+            # Variables that appear while the first batch is traced would cause a second tracing.
+            model.optimizer.build(model.trainable_variables)
+            steps = epochs * batches.per_epoch
+            model.warmup_steps = int(self.kl_warmup * steps) if warmup and not resume else 0
+        history = model.fit(
+            batches.as_dataset(),
+            epochs=epochs,
+            validation_data=None
+            if validation is None
+            else _training.Batches(validation, batch_size, None, padding=model.config.padding).as_dataset(),
+            callbacks=_training.training_callbacks(
+                batches,
+                self.callbacks,
+                name=type(self).__name__,
+                verbose=self.verbose,
+                patience=self.n_iter_no_change if self.early_stopping else None,
+            ),
+            # The batches shuffle themselves, from an explicit seed.
+            shuffle=False,
+            verbose=0,
+        ).history
+        network.changed()
+        if model.config.posterior_scale is not None:
+            self._normalise_over(network, training)
+        return {name: [float(value) for value in values] for name, values in history.items()}
+
+    def _split(self, documents: Documents, seed: int) -> tuple[Documents, Documents]:
+        n_validation = max(1, round(self.validation_fraction * len(documents)))
+        if n_validation >= len(documents):
+            raise ValueError(
+                f"early_stopping=True with validation_fraction={self.validation_fraction} leaves no training document"
+                f" of {len(documents)}; pass more documents or set early_stopping=False."
+            )
+        order = np.random.default_rng(seed).permutation(len(documents))
+        return documents.take(order[n_validation:]), documents.take(order[:n_validation])
+
+    def _batch_size(self, n_documents: int, has_text_decoder: bool) -> int:
+        if self.batch_size != "auto":
+            return int(self.batch_size)
+        return int(np.clip(n_documents // 100, 16, 64 if has_text_decoder else 256))
+
+    def _normalise_over(self, network: FittedNetwork, documents: Documents) -> None:
+        """Give the normalisation the statistics of the documents instead of the last batches'."""
+        if len(documents) > _DOCUMENTS_TO_NORMALISE_BY:
+            step = len(documents) / _DOCUMENTS_TO_NORMALISE_BY
+            documents = documents.take((np.arange(_DOCUMENTS_TO_NORMALISE_BY) * step).astype(np.int64))
+        mean, _ = self._posterior(network, documents)
+        layer = network.model.encoder.get_layer("normalization")
+        deviation = np.sqrt(np.array(layer.moving_variance) + layer.epsilon) / layer.posterior_scale
+        layer.moving_mean.assign(np.array(layer.moving_mean) + mean.mean(axis=0) * deviation)
+        layer.moving_variance.assign((mean.std(axis=0) * deviation) ** 2)
+        network.changed()
+
+    def _warn_if_collapsed(self, documents: Documents) -> None:
+        some = documents.take(np.arange(min(len(documents), _DOCUMENTS_TO_JUDGE_BY)))
+        if len(some) < 2:
+            return
+        mean, log_variance = self._posterior(self._network, some)
+        kl = float(gaussian_kl(mean, log_variance).mean())
+        if kl < _COLLAPSED_KL or active_units(mean) == 0:
+            warnings.warn(
+                f"the latents carry nothing about the documents: KL = {kl:.3g} nats, {active_units(mean)} active units"
+                f" of {mean.shape[1]}. Set posterior_scale (its default, 0.6, prevents this), raise word_dropout,"
+                " or lower beta.",
+                CollapseWarning,
+                stacklevel=4,
+            )
+
+    # Reading
+
+    def _read(self, X: Any) -> Corpus:
+        """Documents of a fitted estimator's input: texts, or token ids."""
+        if is_token_matrix(X):
+            if self.tokenizer_ is not None:
+                return Corpus.from_matrix(check_token_matrix(X, n_tokens=self.tokenizer_.n_tokens_))
+            corpus = Corpus.from_matrix(check_token_matrix(X))
+            # A token that the tokenizer knows need not occur in what the autoencoder was fitted on.
+            known = corpus.ids < len(self._word_columns)
+            return Corpus(np.where(known, corpus.ids, UNKNOWN_ID).astype(np.int32), corpus.starts)
+        if self.tokenizer_ is None:
+            raise ValueError(
+                "X holds texts, but this estimator was fitted on token ids; pass what the same TextTokenizer's"
+                " transform returns."
+            )
+        return self.tokenizer_.encode(X)
+
+    def _prepare(
+        self,
+        corpus: Corpus,
+        network: FittedNetwork | None = None,
+        columns: NDArray[np.int64] | None = None,
+        tokenizer: TextTokenizer | None = None,
+    ) -> Documents:
+        network = self._network if network is None else network
+        columns = self._word_columns if columns is None else columns
+        tokenizer = getattr(self, "tokenizer_", None) if tokenizer is None else tokenizer
+        truncation = "post" if tokenizer is None else tokenizer.truncation
+        return prepare_documents(corpus, network.config, columns, truncation=truncation)
+
+    def _posterior(
+        self, network: FittedNetwork, documents: Documents
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Posterior mean and log-variance, both of shape (n_documents, n_components)."""
+        if network.config.encoder == "bow":
+            return _bow_encoder.posterior(documents.counts, network.weights, network.config)
+        means, log_variances = [], []
+        for rows in sequential_batches(len(documents), _ENCODING_BATCH):
+            mean, log_variance = network.model.encode(
+                documents.batch(rows, network.config.padding), training=False
+            )
+            means.append(np.array(mean))
+            log_variances.append(np.array(log_variance))
+        return np.concatenate(means), np.concatenate(log_variances)
+
+    # Using
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Posterior means of the latents of each document.
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
+                (n_samples, max_length)
+            Texts, or token ids.
+
+        Returns
+        -------
+        latents : ndarray of shape (n_samples, n_components), dtype float32
+        """
+        check_is_fitted(self)
+        return self._posterior(self._network, self._prepare(self._read(X)))[0]
+
+    def inverse_transform(
+        self, X: Any, *, decoding: str = "greedy", temperature: float = 1.0, random_state: Any = None
+    ) -> NDArray[Any]:
+        """Write a document from each latent vector.
+
+        Parameters
+        ----------
+        X : array-like of float of shape (n_samples, n_components)
+            Latent vectors, as `transform` gives them.
+        decoding : {"greedy", "sample"}, default="greedy"
+            The likeliest token at each step, or one drawn with its probability. A "bow" decoder
+            always lists the likeliest words.
+        temperature : float, default=1.0
+            Below 1, draws are safer; above 1, more varied.
+        random_state : int, RandomState instance or None, default=None
+            Decides the draws. None means that of the estimator.
+
+        Returns
+        -------
+        texts : ndarray of shape (n_samples,), dtype object, or ndarray of int32 of shape \
+                (n_samples, max_length)
+            One `str` a document; token ids when fitted on token ids.
+
+        Raises
+        ------
+        ValueError
+            If the latents are not finite, have another width than `n_components`, or an option
+            is unknown.
+        """
+        check_is_fitted(self)
+        latents = check_latents(X, self._network.config.n_components)
+        return self._write(latents, decoding, temperature, random_state)
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        decoding: str = "sample",
+        temperature: float = 1.0,
+        random_state: Any = None,
+    ) -> NDArray[Any]:
+        """Write documents from latents drawn from the prior N(0, I).
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many.
+        decoding : {"greedy", "sample"}, default="sample"
+            The likeliest token at each step, or one drawn with its probability.
+        temperature : float, default=1.0
+            Below 1, draws are safer; above 1, more varied.
+        random_state : int, RandomState instance or None, default=None
+            Decides the latents and the tokens. None means that of the estimator.
+
+        Returns
+        -------
+        texts : ndarray of shape (n_samples,), dtype object
+            As `inverse_transform` returns them.
+        """
+        check_is_fitted(self)
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(f"n_samples={n_samples!r}; expected an int of at least 1.")
+        random = self._random(random_state)
+        latents = random.standard_normal((n_samples, self._network.config.n_components), dtype=np.float32)
+        return self._write(latents, decoding, temperature, random)
+
+    def interpolate(
+        self, start: Any, end: Any, n_steps: int = 5, *, decoding: str = "greedy", temperature: float = 1.0
+    ) -> NDArray[Any]:
+        """Write the documents on the straight line between two points of latent space.
+
+        Parameters
+        ----------
+        start, end : str, or array-like of float of shape (n_components,)
+            The ends: texts, or latent vectors.
+        n_steps : int, default=5
+            Number of points, both ends included.
+        decoding : {"greedy", "sample"}, default="greedy"
+            The likeliest token at each step, or one drawn with its probability.
+        temperature : float, default=1.0
+            Below 1, draws are safer; above 1, more varied.
+
+        Returns
+        -------
+        texts : ndarray of shape (n_steps,), dtype object
+            As `inverse_transform` returns them.
+        """
+        check_is_fitted(self)
+        if not isinstance(n_steps, Integral) or n_steps < 2:
+            raise ValueError(f"n_steps={n_steps!r}; expected an int of at least 2 (both ends count).")
+        first, last = self._point(start, "start"), self._point(end, "end")
+        weights = np.linspace(0.0, 1.0, n_steps, dtype=np.float32)[:, None]
+        return self._write((1 - weights) * first + weights * last, decoding, temperature, None)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Average evidence lower bound (ELBO) of the documents.
+
+        A higher ELBO does not mean better latents: a collapsed model, whose decoder ignores them,
+        often has the best. Compare it between models of one shape only, and see `diagnostics`.
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
+                (n_samples, max_length)
+            Texts, or token ids.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        elbo : float
+            Nats per document. With a text decoder, of the first `max_length` tokens; with "bow", of
+            the bag of words.
+        """
+        return float(self.diagnostics(X)["elbo"])
+
+    def diagnostics(self, X: Any) -> dict[str, float]:
+        """Figures that tell what the latents carry.
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
+                (n_samples, max_length)
+            Documents that were not trained on.
+
+        Returns
+        -------
+        figures : dict of str to float
+            - "elbo", "nll", "kl": nats per document; elbo = -(nll + kl).
+            - "mutual_information": nats; at most log(n_samples).
+            - "active_units": latent dimensions whose mean varies.
+            - "token_accuracy", "majority_token_accuracy": share of tokens that the text decoder
+              puts first given the true ones before, and the share that the most frequent token
+              alone would get; padding is not counted. Not with decoder="bow".
+        """
+        check_is_fitted(self)
+        documents = self._prepare(self._read(X))
+        seeds = SeedSequence(0)
+        mean, log_variance = self._posterior(self._network, documents)
+        noise = np.random.default_rng(seeds.next()).standard_normal(mean.shape, dtype=np.float32)
+        latents = mean + np.exp(0.5 * log_variance) * noise
+        nll, figures = self._reconstruction(latents, documents)
+        kl = float(gaussian_kl(mean, log_variance).mean())
+        return {
+            "elbo": -(nll + kl),
+            "nll": nll,
+            "kl": kl,
+            "mutual_information": mutual_information(
+                mean[:_DOCUMENTS_TO_JUDGE_BY],
+                log_variance[:_DOCUMENTS_TO_JUDGE_BY],
+                np.random.default_rng(seeds.next()),
+            ),
+            "active_units": active_units(mean),
+        } | figures
+
+    def _reconstruction(
+        self, latents: NDArray[np.float32], documents: Documents
+    ) -> tuple[float, dict[str, float]]:
+        """Average negative log-likelihood given latents, and token accuracies."""
+        model, name = self._network.model, "nll_bow"
+        total, right, n_tokens = 0.0, 0, 0
+        frequency = np.zeros(self._network.config.n_tokens, dtype=np.int64)
+        for rows in sequential_batches(len(documents), _ENCODING_BATCH // 8):
+            inputs = documents.batch(rows, self._network.config.padding)
+            if model.text_decoder is None:
+                total += float(np.sum(model.decode_nll(latents[rows], inputs)[name]))
+                continue
+            from .objectives import sequence_nll
+
+            targets = inputs["ids"]
+            logits = model.text_decoder.logits(latents[rows], targets)
+            total += float(np.sum(sequence_nll(logits, targets)))
+            right += int(((np.argmax(logits, axis=-1) == targets) & (targets != 0)).sum())
+            frequency += np.bincount(targets[targets != 0], minlength=len(frequency))
+        n_tokens = int(frequency.sum())
+        if not n_tokens:
+            return total / len(documents), {}
+        return total / len(documents), {
+            "token_accuracy": right / n_tokens,
+            "majority_token_accuracy": float(frequency.max() / n_tokens),
+        }
+
+    def _point(self, end: Any, name: str) -> NDArray[np.float32]:
+        if isinstance(end, str):
+            return self.transform([end])
+        return check_latents(
+            np.atleast_2d(np.asarray(end, dtype=np.float32)), self._network.config.n_components, name=name
+        )
+
+    def _random(self, random_state: Any) -> np.random.Generator:
+        if isinstance(random_state, np.random.Generator):
+            return random_state
+        return np.random.default_rng(draw_seed(self.random_state if random_state is None else random_state))
+
+    def _write(
+        self, latents: NDArray[np.float32], decoding: str, temperature: float, random_state: Any
+    ) -> NDArray[Any]:
+        if decoding not in ("greedy", "sample"):
+            raise ValueError(f"decoding={decoding!r}; expected 'greedy' or 'sample'.")
+        if not (isinstance(temperature, Real) and temperature > 0):
+            raise ValueError(f"temperature={temperature!r}; expected a number above 0.")
+        if self._network.config.decoder == "bow":
+            corpus = self._list_words(latents)
+        else:
+            from .decoding import decode_tokens
+
+            corpus = decode_tokens(
+                self._network.model.text_decoder,
+                latents,
+                self._max_length,
+                decoding=decoding,
+                temperature=float(temperature),
+                random=self._random(random_state) if decoding == "sample" else None,
+            )
+        if self.tokenizer_ is None:
+            return corpus.padded(self._max_length)
+        return self.tokenizer_.decode(corpus)
+
+    def _list_words(self, latents: NDArray[np.float32]) -> Corpus:
+        logits = latents @ self.components_ + self._network.weights["bow_decoder/background"]
+        columns = np.argsort(-logits, axis=1, kind="stable")[:, : min(_WORDS_OF_A_BAG, self._max_length)]
+        return Corpus.from_matrix(np.flatnonzero(self._word_columns >= 0)[columns].astype(np.int32))
+
+    @property
+    def model_(self) -> Any:
+        check_is_fitted(self, "_network")
+        return self._network.model
+
+    @property
+    def components_(self) -> NDArray[np.float32]:
+        check_is_fitted(self, "_network")
+        if self._network.config.bow_weight == 0:
+            raise AttributeError("components_ needs the bag-of-words decoder; fit with bow_weight above 0.")
+        components: NDArray[np.float32] = self._network.weights["bow_decoder/kernel"]
+        return components
+
+    @property
+    def words_(self) -> NDArray[np.object_]:
+        check_is_fitted(self, "_network")
+        ids = np.flatnonzero(self._word_columns >= 0)
+        return ids.astype(object) if self.tokenizer_ is None else self.tokenizer_.tokens_[ids]
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self._network.config.n_components)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_network")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.target_tags.required = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags
