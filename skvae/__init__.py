@@ -11,19 +11,15 @@ __version__ = "0.1.0"
 _HOMES = {
     "CollapseWarning": "diagnostics",
     "TextTokenizer": "tokenization",
-    "TextVAEClassifier": "classifier",
     "TextVAETransformer": "transformer",
 }
-_MODULES = ("datasets", "plotting", "presets")
+_MODULES = ("datasets",)
 
 __all__ = [
     "CollapseWarning",
     "TextTokenizer",
-    "TextVAEClassifier",
     "TextVAETransformer",
     "datasets",
-    "plotting",
-    "presets",
 ]
 
 

@@ -54,11 +54,16 @@ class Documents:
         Returns
         -------
         inputs : dict of ndarray
-            "counts" (batch, n_words) float32 and "ids" (batch, time) int32, those there are.
+            "ids" (batch, time) int32; "distinct" (batch,) int32, how many words of the bag each
+            document has; "word_columns" int32 and "word_counts" float32, both (sum of distinct,).
+            Those that the network asks for.
         """
         inputs: dict[str, NDArray[Any]] = {}
         if self.counts is not None:
-            inputs["counts"] = self.counts[rows].toarray()
+            counts = self.counts[rows]
+            inputs["distinct"] = np.diff(counts.indptr).astype(np.int32)
+            inputs["word_columns"] = counts.indices.astype(np.int32)
+            inputs["word_counts"] = counts.data
         if self.texts is not None:
             texts = self.texts.take(rows)
             longest = max(1, int(texts.lengths.max()))
@@ -138,8 +143,12 @@ def sequential_batches(n_documents: int, batch_size: int) -> Iterator[NDArray[np
         yield np.arange(start, min(start + batch_size, n_documents))
 
 
-def word_columns(document_frequency: NDArray[np.int64], max_count: float) -> NDArray[np.int64]:
-    """Column of each token in the bag of words; -1 for reserved ids and tokens in too many documents.
+def word_columns(
+    document_frequency: NDArray[np.int64],
+    max_count: float,
+    tokens: NDArray[np.object_] | None = None,
+) -> NDArray[np.int64]:
+    """Column of each token in the bag of words; -1 for tokens without content.
 
     Parameters
     ----------
@@ -147,6 +156,8 @@ def word_columns(document_frequency: NDArray[np.int64], max_count: float) -> NDA
         Number of documents that each token occurs in.
     max_count : float
         Tokens in more documents than this carry no content. Where all are, all are kept.
+    tokens : ndarray of shape (n_tokens,), dtype object, or None, default=None
+        The tokens, where they are known: those without a letter or digit carry no content.
 
     Returns
     -------
@@ -154,6 +165,8 @@ def word_columns(document_frequency: NDArray[np.int64], max_count: float) -> NDA
     """
     content = document_frequency <= max_count
     content[:FIRST_TOKEN_ID] = False
+    if tokens is not None:
+        content &= np.array([any(map(str.isalnum, token)) for token in tokens])
     if not content.any():
         content[FIRST_TOKEN_ID:] = True
     columns = np.full(len(content), -1, dtype=np.int64)

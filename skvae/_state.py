@@ -48,7 +48,7 @@ class FittedNetwork:
         """Every weight by its path in the network."""
         if self._weights is None:
             named = self._model.named_weights()
-            self._weights = {name: np.array(weight) for name, weight in named.items()}
+            self._weights = {name: np.array(weight.numpy()) for name, weight in named.items()}
         return self._weights
 
     def changed(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,7 +75,7 @@ class Batches:
         """Number of batches of one epoch."""
         return len(self._order())
 
-    def _order(self) -> Iterable[NDArray[np.int64]]:
+    def _order(self) -> list[NDArray[np.int64]]:
         if self.seed is None:
             return list(sequential_batches(len(self.documents), self.batch_size))
         return epoch_order(self.documents, self.batch_size, np.random.default_rng([self.seed, self.epoch]))
@@ -96,12 +96,10 @@ class Batches:
         """A dataset with open shapes, so that no batch shape causes another tracing."""
         example = self._assemble(np.arange(1))
 
-        def specification(array: NDArray[Any], name: str = "") -> tf.TensorSpec:
-            # Batch size and time vary; the width of a bag of words does not.
-            shape = [None if axis == 0 or name == "ids" else n for axis, n in enumerate(array.shape)]
-            return tf.TensorSpec(shape, array.dtype)
+        def specification(array: NDArray[Any]) -> tf.TensorSpec:
+            return tf.TensorSpec([None] * array.ndim, array.dtype)
 
-        inputs = {name: specification(array, name) for name, array in example[0].items()}
+        inputs = {name: specification(array) for name, array in example[0].items()}
         signature = (inputs, *(specification(array) for array in example[1:]))
         dataset = tf.data.Dataset.from_generator(self.__iter__, output_signature=signature)
         return dataset.apply(tf.data.experimental.assert_cardinality(self.per_epoch)).prefetch(_BATCHES_AHEAD)
@@ -199,7 +197,7 @@ def make_optimizer(optimizer: Any, learning_rate: float | None) -> Any:
             fresh = keras.optimizers.get(optimizer)
         except ValueError as error:
             raise ValueError(
-                f"optimizer={optimizer!r} is unknown to Keras; expected a name such as 'adam', 'adamw' or 'sgd',"
+                f"optimizer={optimizer!r} is unknown to Keras; expected a name such as 'adam' or 'sgd',"
                 " an optimizer class or an optimizer."
             ) from error
     else:

@@ -74,14 +74,14 @@ def mutual_information(
     ----------
     M. D. Hoffman and M. J. Johnson, "ELBO surgery", NIPS 2016 workshop.
     """
-    mean, log_variance = mean.astype(np.float64), log_variance.astype(np.float64)
-    n_samples = len(mean)
-    z = mean + np.exp(0.5 * log_variance) * random.standard_normal(mean.shape)
-    own = _log_density(z, mean, log_variance).sum(axis=1)
-    precision = np.exp(-log_variance)
-    constant = (log_variance + np.log(2 * np.pi)).sum(axis=1) + (mean**2 * precision).sum(axis=1)
+    centre, spread = mean.astype(np.float64), log_variance.astype(np.float64)
+    n_samples = len(centre)
+    z = centre + np.exp(0.5 * spread) * random.standard_normal(centre.shape)
+    own = _log_density(z, centre, spread).sum(axis=1)
+    precision = np.exp(-spread)
+    constant = (spread + np.log(2 * np.pi)).sum(axis=1) + (centre**2 * precision).sum(axis=1)
     # log q(z_i | x_j) for every pair, by expanding the square.
-    pairs = -0.5 * (constant[None, :] + z**2 @ precision.T - 2.0 * z @ (mean * precision).T)
+    pairs = -0.5 * (constant[None, :] + z**2 @ precision.T - 2.0 * z @ (centre * precision).T)
     aggregated = logsumexp(pairs, axis=1) - np.log(n_samples)
     return max(0.0, float((own - aggregated).mean()))
 

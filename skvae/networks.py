@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers, ops
 
 from ._network_config import NetworkConfig
@@ -69,12 +70,11 @@ def build_encoder(config: NetworkConfig, seeds: SeedSequence) -> Any:
     Returns
     -------
     encoder : keras.Model
-        From counts (batch, n_words) or ids (batch, time) to the posterior mean and log-variance,
+        From log(1 + counts) (batch, n_words) or ids (batch, time) to the posterior mean and log-variance,
         both (batch, n_components).
     """
     if config.encoder == "bow":
-        inputs = keras.Input((config.n_words,), name="counts")
-        hidden = ops.log1p(inputs)
+        hidden = inputs = keras.Input((config.n_words,), name="log_counts")
         for depth, units in enumerate(config.encoder_units):
             if depth:
                 hidden = layers.Dropout(config.dropout, seed=seeds.next(), name=f"dropout_{depth}")(hidden)
@@ -341,8 +341,8 @@ class TextVAE(keras.Model):
 
     Notes
     -----
-    Inputs are a dict with "counts" (batch, n_words) and "ids" (batch, time), whichever the
-    configuration needs. Calling the model gives a dict of nats per document, each (batch,).
+    Inputs are a dict as `Documents.batch` makes it: "ids" (batch, time), and the bag of words
+    as "distinct" (batch,), "word_columns" and "word_counts" (n_nonzero,). Calling the model gives a dict of nats per document, each (batch,).
     """
 
     part_names = ("nll_text", "nll_bow", "kl")
@@ -352,7 +352,7 @@ class TextVAE(keras.Model):
         seeds = SeedSequence(seed)
         self.config = config
         self.encoder = build_encoder(config, seeds)
-        self.text_decoder = None
+        self.text_decoder: Any = None
         if config.decoder == "repeat":
             self.text_decoder = RepeatTextDecoder(config, seeds)
         elif config.decoder != "bow":
@@ -376,9 +376,26 @@ class TextVAE(keras.Model):
 
     def encode(self, inputs: dict[str, Any], training: bool = False) -> tuple[Any, Any]:
         """Posterior mean and log-variance, both of shape (batch, n_components)."""
-        name = "counts" if self.config.encoder == "bow" else "ids"
-        mean, log_variance = self.encoder(inputs[name], training=training)
+        if self.config.encoder == "bow":
+            # Dense only here: a batch of documents travels as its non-zero counts.
+            n_documents = ops.shape(inputs["distinct"])[0]
+            read = tf.scatter_nd(
+                self._positions(inputs),
+                ops.log1p(inputs["word_counts"]),
+                tf.stack([n_documents, self.config.n_words]),
+            )
+            read = tf.ensure_shape(read, (None, self.config.n_words))
+        else:
+            read = inputs["ids"]
+        mean, log_variance = self.encoder(read, training=training)
         return mean, log_variance
+
+    @staticmethod
+    def _positions(inputs: dict[str, Any]) -> Any:
+        """Row and column of each non-zero count, of shape (n_nonzero, 2)."""
+        distinct = tf.convert_to_tensor(inputs["distinct"])
+        rows = tf.repeat(tf.range(tf.shape(distinct)[0]), distinct)
+        return tf.stack([rows, inputs["word_columns"]], axis=1)
 
     def decode_nll(self, z: Any, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Reconstruction terms given latents.
@@ -400,7 +417,9 @@ class TextVAE(keras.Model):
             logits = self.text_decoder.logits(z, inputs["ids"], training=training)
             parts["nll_text"] = sequence_nll(logits, inputs["ids"])
         if self.bow_decoder is not None:
-            parts["nll_bow"] = multinomial_nll(self.bow_decoder(z, training=training), inputs["counts"])
+            logits = self.bow_decoder(z, training=training)
+            counts = tf.convert_to_tensor(inputs["word_counts"])
+            parts["nll_bow"] = multinomial_nll(logits, self._positions(inputs), counts)
         return parts
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
@@ -437,8 +456,9 @@ class TextVAE(keras.Model):
     def named_weights(self) -> dict[str, Any]:
         """Every weight by a name that lasts: the part of the network and the path within it."""
         named = {}
-        for part in (self.encoder, self.text_decoder, self.bow_decoder):
-            for weight in [] if part is None else part.weights:
+        parts = [self.encoder, self.text_decoder, self.bow_decoder]
+        for part in filter(None, parts):
+            for weight in part.weights:
                 # Keras prefixes the paths within a layer, but not those within a functional model.
                 named[f"{part.name}/{weight.path.removeprefix(part.name + '/')}"] = weight
         return named

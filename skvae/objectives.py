@@ -75,11 +75,9 @@ def multinomial_nll(logits: Any, words: Any, counts: Any) -> Any:
         largest = tf.reduce_max(logits, axis=1)
         exponentials = tf.exp(logits - largest[:, None])
         normaliser = tf.reduce_sum(exponentials, axis=1)
-        seen = tf.math.unsorted_segment_sum(
-            counts * tf.gather_nd(logits, words), rows, tf.shape(logits)[0]
-        )
+        seen = tf.math.unsorted_segment_sum(counts * tf.gather_nd(logits, words), rows, tf.shape(logits)[0])
 
-        # By hand, because the matrix is large: the derived gradient takes twice as many passes over it.
+        # By hand: the derived gradient passes over the large matrix twice as often.
         def gradient(upstream: Any) -> Any:
             expected = exponentials * (upstream * totals / normaliser)[:, None]
             return tf.tensor_scatter_nd_sub(expected, words, counts * tf.gather(upstream, rows))

@@ -485,5 +485,5 @@ class _ChunkedTexts:
         chunk_starts = np.cumsum(chunk_lengths) - chunk_lengths
         used = chunk_lengths[self._indices]
         tokens_before = np.concatenate([[0], np.cumsum(used)])
-        ids = chunk_ids[ragged_positions(chunk_starts[self._indices], used)]
-        return Corpus(ids, tokens_before[self._starts])
+        positions = ragged_positions(chunk_starts[self._indices], used)
+        return Corpus(chunk_ids[positions], tokens_before[self._starts])

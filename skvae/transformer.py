@@ -89,7 +89,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Weight of the bag-of-words term, which makes the latents answer for the content of the
         whole document. 0 leaves that decoder out (and with it `components_`).
 
-    max_df : float or int, default=0.2
+    max_df : float or int, default=0.5
         Tokens found in more documents than this (a share if float, a count if int) stay out of
         the bag of words.
 
@@ -229,7 +229,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         beta: float = 1.0,
         kl_warmup: float = 0.33,
         bow_weight: float = 1.0,
-        max_df: float = 0.2,
+        max_df: float = 0.5,
         dropout: float = 0.2,
         word_dropout: float = 0.3,
         epochs: int = 10,
@@ -272,6 +272,10 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.verbose = verbose
 
     # Fitting
+
+    _network: FittedNetwork
+    _word_columns: NDArray[np.int64]
+    _max_length: int
 
     @fit_context
     def fit(self, X: Any, y: Any = None) -> TextVAETransformer:
@@ -397,7 +401,11 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         )
         counts = corpus.counts(n_tokens)
         document_frequency = np.bincount(counts.indices, minlength=n_tokens)
-        columns = word_columns(document_frequency, resolve_threshold(self.max_df, len(corpus)))
+        columns = word_columns(
+            document_frequency,
+            resolve_threshold(self.max_df, len(corpus)),
+            None if tokenizer is None else tokenizer.tokens_,
+        )
         units = self.encoder_units
         config = NetworkConfig(
             n_components=int(self.n_components),
@@ -431,7 +439,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     @staticmethod
     def _check_units(units: Any, name: str) -> tuple[int, ...]:
-        if not len(units) or not all(isinstance(width, Integral) and width > 0 for width in units):
+        if not len(units) or not all(isinstance(width, Integral) and int(width) > 0 for width in units):
             raise ValueError(f"{name}={units!r}; expected a tuple of positive ints, one for each layer.")
         return tuple(int(width) for width in units)
 
@@ -505,8 +513,8 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             documents = documents.take((np.arange(_DOCUMENTS_TO_NORMALISE_BY) * step).astype(np.int64))
         mean, _ = self._posterior(network, documents)
         layer = network.model.encoder.get_layer("normalization")
-        deviation = np.sqrt(np.array(layer.moving_variance) + layer.epsilon) / layer.posterior_scale
-        layer.moving_mean.assign(np.array(layer.moving_mean) + mean.mean(axis=0) * deviation)
+        deviation = np.sqrt(layer.moving_variance.numpy() + layer.epsilon) / layer.posterior_scale
+        layer.moving_mean.assign(layer.moving_mean.numpy() + mean.mean(axis=0) * deviation)
         layer.moving_variance.assign((mean.std(axis=0) * deviation) ** 2)
         network.changed()
 
@@ -567,8 +575,8 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             mean, log_variance = network.model.encode(
                 documents.batch(rows, network.config.padding), training=False
             )
-            means.append(np.array(mean))
-            log_variances.append(np.array(log_variance))
+            means.append(mean.numpy())
+            log_variances.append(log_variance.numpy())
         return np.concatenate(means), np.concatenate(log_variances)
 
     # Using
@@ -754,14 +762,14 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         for rows in sequential_batches(len(documents), _ENCODING_BATCH // 8):
             inputs = documents.batch(rows, self._network.config.padding)
             if model.text_decoder is None:
-                total += float(np.sum(model.decode_nll(latents[rows], inputs)[name]))
+                total += float(model.decode_nll(latents[rows], inputs)[name].numpy().sum())
                 continue
             from .objectives import sequence_nll
 
             targets = inputs["ids"]
             logits = model.text_decoder.logits(latents[rows], targets)
-            total += float(np.sum(sequence_nll(logits, targets)))
-            right += int(((np.argmax(logits, axis=-1) == targets) & (targets != 0)).sum())
+            total += float(sequence_nll(logits, targets).numpy().sum())
+            right += int(((logits.numpy().argmax(axis=-1) == targets) & (targets != 0)).sum())
             frequency += np.bincount(targets[targets != 0], minlength=len(frequency))
         n_tokens = int(frequency.sum())
         if not n_tokens:

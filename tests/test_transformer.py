@@ -1,0 +1,189 @@
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from skvae import CollapseWarning, TextTokenizer, TextVAETransformer
+
+from .conftest import SMALL
+
+FITTED = ["bow_vae", "gru_vae", "lstm_vae", "repeat_vae"]
+
+
+@pytest.fixture(params=FITTED)
+def vae(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_latents_are_finite_float32_with_the_promised_spread(vae, reviews):
+    latents = vae.transform(reviews[0])
+    assert latents.shape == (160, 6)
+    assert latents.dtype == np.float32
+    np.testing.assert_allclose(latents.std(axis=0), vae.posterior_scale, rtol=1e-3)
+    np.testing.assert_allclose(latents.mean(axis=0), 0, atol=1e-3)
+
+
+def test_texts_come_back_without_reserved_tokens(vae, reviews):
+    texts = vae.inverse_transform(vae.transform(reviews[0]))
+    assert texts.dtype == object
+    assert all(type(text) is str and "[" not in text for text in texts)
+    assert len(vae.sample(5)) == 5
+    assert len(vae.interpolate(reviews[0][0], reviews[0][1], n_steps=4)) == 4
+
+
+def test_pickle_keeps_every_bit(vae, reviews):
+    again = pickle.loads(pickle.dumps(vae))
+    latents = vae.transform(reviews[0])
+    np.testing.assert_array_equal(again.transform(reviews[0]), latents)
+    assert again.inverse_transform(latents[:20]).tolist() == vae.inverse_transform(latents[:20]).tolist()
+    assert again.sample(3).tolist() == vae.sample(3).tolist()
+
+
+def test_fresh_process_reads_the_pickle_without_tensorflow(bow_vae, reviews, tmp_path):
+    (tmp_path / "vae.pkl").write_bytes(
+        pickle.dumps((bow_vae, list(reviews[0]), bow_vae.transform(reviews[0])))
+    )
+    code = (
+        "import pickle, sys, pathlib\n"
+        f"vae, texts, latents = pickle.loads(pathlib.Path({str(tmp_path / 'vae.pkl')!r}).read_bytes())\n"
+        "assert (vae.transform(texts) == latents).all()\n"
+        "assert 'tensorflow' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_numpy_encoder_is_the_keras_encoder(bow_vae, reviews):
+    documents = bow_vae._prepare(bow_vae._read(reviews[0]))
+    mean, _ = bow_vae.model_.encode(documents.batch(np.arange(len(documents))))
+    np.testing.assert_allclose(mean.numpy(), bow_vae.transform(reviews[0]), atol=1e-5)
+
+
+def test_history_names_every_part(gru_vae):
+    assert set(gru_vae.history_) == {"loss", "nll_text", "nll_bow", "kl"}
+    assert all(len(values) == gru_vae.n_iter_ == 8 for values in gru_vae.history_.values())
+    assert gru_vae.history_["nll_text"][-1] < gru_vae.history_["nll_text"][0]
+
+
+def test_same_seed_same_bits_and_no_global_generator(bow_vae, reviews):
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    again = clone(bow_vae).fit(reviews[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    np.testing.assert_array_equal(again.transform(reviews[0]), bow_vae.transform(reviews[0]))
+
+
+def test_diagnostics_add_up(gru_vae, reviews):
+    figures = gru_vae.diagnostics(reviews[0])
+    assert figures["elbo"] == pytest.approx(-figures["nll"] - figures["kl"])
+    assert figures["elbo"] == pytest.approx(gru_vae.score(reviews[0]))
+    assert figures["active_units"] == 6
+    assert 0 <= figures["mutual_information"] <= np.log(160)
+    assert figures["token_accuracy"] > figures["majority_token_accuracy"]
+
+
+def test_components_belong_to_words(bow_vae):
+    assert bow_vae.components_.shape == (6, len(bow_vae.words_))
+    assert "dull" in bow_vae.words_
+
+
+def test_pipeline_of_texts(reviews):
+    X, y = reviews
+    model = make_pipeline(TextVAETransformer(decoder="bow", epochs=20, **SMALL), LogisticRegression())
+    assert model.fit(X, y).score(X, y) > 0.9
+
+
+def test_pipeline_of_token_ids_ends_in_texts(reviews):
+    X, _ = reviews
+    vae = TextVAETransformer(epochs=1, **SMALL)
+    model = make_pipeline(TextTokenizer(max_length=12), vae).fit(X)
+    texts = model.inverse_transform(model.transform(X[:3]))
+    assert texts.shape == (3,)
+    assert all(isinstance(text, str) for text in texts)
+
+
+def test_frames_series_and_output_containers(bow_vae, reviews):
+    X, _ = reviews
+    expected = bow_vae.transform(X)
+    for same in (list(X), tuple(X), pd.Series(X), pd.DataFrame({"text": X}), X.reshape(-1, 1)):
+        np.testing.assert_array_equal(bow_vae.transform(same), expected)
+    named = pickle.loads(pickle.dumps(bow_vae)).set_output(transform="pandas").transform(X)
+    assert named.columns.tolist() == bow_vae.get_feature_names_out().tolist()
+
+
+def test_partial_fit_goes_on(reviews):
+    X, _ = reviews
+    vae = TextVAETransformer(decoder="bow", **SMALL)
+    first = vae.partial_fit(X[:80]).transform(X)
+    vocabulary = vae.tokenizer_.vocabulary_
+    second = vae.partial_fit(X[80:]).transform(X)
+    assert vae.tokenizer_.vocabulary_ == vocabulary
+    assert np.abs(first - second).max() > 0
+
+
+def test_a_collapsed_model_warns(reviews):
+    vae = TextVAETransformer(
+        decoder="gru",
+        posterior_scale=None,
+        bow_weight=0,
+        kl_warmup=0,
+        beta=50,
+        epochs=12,
+        learning_rate=3e-2,
+        **SMALL,
+    )
+    with pytest.warns(CollapseWarning, match="posterior_scale"):
+        vae.fit(reviews[0])
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        ("one text", ValueError, "single str"),
+        ([], ValueError, "0 sample"),
+        (["a", None], ValueError, "row 1"),
+        (["a", float("nan")], ValueError, "row 1"),
+        (pd.Series(["a", pd.NA]), ValueError, "row 1"),
+        ([b"a"], TypeError, "bytes in row 0"),
+        (["a", 3], TypeError, "int in row 1"),
+        (pd.DataFrame({"a": ["x"], "b": ["y"]}), ValueError, "2 columns"),
+    ],
+)
+def test_bad_texts_are_refused_and_nothing_is_fitted(X, error, message):
+    vae = TextVAETransformer(decoder="bow")
+    with pytest.raises(error, match=message):
+        vae.fit(X)
+    with pytest.raises(NotFittedError):
+        vae.transform(["a"])
+
+
+def test_bad_latents_and_options_are_refused(bow_vae):
+    with pytest.raises(ValueError, match="expected latents of 6"):
+        bow_vae.inverse_transform(np.zeros((2, 5)))
+    with pytest.raises(ValueError, match="NaN"):
+        bow_vae.inverse_transform(np.full((2, 6), np.nan))
+    with pytest.raises(ValueError, match="decoding"):
+        bow_vae.inverse_transform(np.zeros((2, 6)), decoding="loudly")
+    with pytest.raises(ValueError, match="n_components"):
+        TextVAETransformer(n_components=0).fit(["a"])
+
+
+def test_empty_and_unknown_documents_have_finite_latents(bow_vae):
+    assert np.isfinite(bow_vae.transform(["", "qwertz"])).all()
+
+
+def test_a_loss_that_explodes_stops_the_fit(reviews):
+    vae = TextVAETransformer(decoder="bow", learning_rate=1e30, epochs=3, **SMALL)
+    with pytest.raises(ValueError, match="learning_rate"):
+        vae.fit(reviews[0])
+    assert not hasattr(vae, "history_")
+
+
+def test_import_leaves_tensorflow_alone():
+    code = "import skvae, sys; skvae.TextVAETransformer(); assert 'tensorflow' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
