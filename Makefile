@@ -20,5 +20,8 @@ lint: $(VENV)/.installed
 test: lint
 	$(BIN)/python -m pytest
 
+demo: $(VENV)/.installed
+	$(BIN)/python examples/imdb_sentiment.py
+
 clean:
 	rm -rf $(VENV) build dist

@@ -9,7 +9,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from ._corpus import Corpus
-from .networks import BOUNDARY_ID, FIRST_TOKEN_ID, RepeatTextDecoder
+from .networks import BOUNDARY_ID, RepeatTextDecoder
 
 _DOCUMENTS_PER_BLOCK = 256
 
@@ -96,31 +96,3 @@ def _write_at_once(decoder: Any, z: Any, max_length: int, choose: _Chooser) -> N
     n_documents = z.shape[0]
     logits = ops.convert_to_numpy(decoder.logits(z, np.zeros((n_documents, max_length), dtype=np.int32)))
     return np.stack([choose(logits[:, position]) for position in range(max_length)], axis=1)
-
-
-def likeliest_words(
-    latents: NDArray[np.float32],
-    components: NDArray[np.float32],
-    background: NDArray[np.float32],
-    n_words: int,
-) -> NDArray[np.int64]:
-    """Columns of the likeliest words of the bag-of-words decoder, likeliest first.
-
-    Parameters
-    ----------
-    latents : ndarray of shape (n_samples, n_components)
-    components : ndarray of shape (n_components, n_columns)
-    background : ndarray of shape (n_columns,)
-        Log-frequencies of the words.
-    n_words : int
-        How many.
-
-    Returns
-    -------
-    columns : ndarray of shape (n_samples, min(n_words, n_columns))
-    """
-    logits = latents @ components + background
-    return np.argsort(-logits, axis=1, kind="stable")[:, :n_words]
-
-
-__all__ = ["FIRST_TOKEN_ID", "decode_tokens", "likeliest_words"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
@@ -65,7 +66,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     decoder : {"gru", "lstm", "repeat", "bow"}, default="gru"
         "gru" and "lstm" write tokens in order, seeing the latents at each step [2]_. "repeat"
-        sees the latents only. "bow" has no order: texts are lists of likely words, and fitting
+        sees the latents only. "bow" has no order: texts are lists of words, and fitting
         is many times faster; choose it where only features are wanted.
 
     decoder_units : tuple of int, default=(256,)
@@ -608,7 +609,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             Latent vectors, as `transform` gives them.
         decoding : {"greedy", "sample"}, default="greedy"
             The likeliest token at each step, or one drawn with its probability. A "bow" decoder
-            always lists the likeliest words.
+            always lists the words that set the document apart, weightiest first.
         temperature : float, default=1.0
             Below 1, draws are safer; above 1, more varied.
         random_state : int, RandomState instance or None, default=None
@@ -816,8 +817,13 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return self.tokenizer_.decode(corpus)
 
     def _list_words(self, latents: NDArray[np.float32]) -> Corpus:
-        logits = latents @ self.components_ + self._network.weights["bow_decoder/background"]
-        columns = np.argsort(-logits, axis=1, kind="stable")[:, : min(_WORDS_OF_A_BAG, self._max_length)]
+        background = self._network.weights["bow_decoder/background"]
+        log_share = log_softmax(latents @ self.components_ + background, axis=1)
+        # A word's part in the divergence from the average document; by probability alone,
+        # every document would list the same frequent words.
+        part = np.exp(log_share) * (log_share - log_softmax(background))
+        n_words = min(_WORDS_OF_A_BAG, self._max_length)
+        columns = np.argsort(-part, axis=1, kind="stable")[:, :n_words]
         return Corpus.from_matrix(np.flatnonzero(self._word_columns >= 0)[columns].astype(np.int32))
 
     @property

@@ -92,6 +92,15 @@ def test_components_belong_to_words(bow_vae):
     assert "dull" in bow_vae.words_
 
 
+def test_a_bag_of_words_decoder_lists_what_sets_documents_apart(bow_vae):
+    bad, good = np.zeros((2, 6), dtype=np.float32)
+    direction = bow_vae.components_[:, bow_vae.words_.tolist().index("dull")]
+    bad, good = bad + 3 * direction, good - 3 * direction
+    first, second = (text.split() for text in bow_vae.inverse_transform([bad, good]))
+    assert "dull" in first[:5]
+    assert "dull" not in second[:5]
+
+
 def test_pipeline_of_texts(reviews):
     X, y = reviews
     model = make_pipeline(TextVAETransformer(decoder="bow", epochs=20, **SMALL), LogisticRegression())
