@@ -77,7 +77,7 @@ def multinomial_nll(logits: Any, words: Any, counts: Any) -> Any:
         normaliser = tf.reduce_sum(exponentials, axis=1)
         seen = tf.math.unsorted_segment_sum(counts * tf.gather_nd(logits, words), rows, tf.shape(logits)[0])
 
-        # By hand: the derived gradient passes over the large matrix twice as often.
+        # By hand, to pass over the large matrix fewer times than the derived gradient.
         def gradient(upstream: Any) -> Any:
             expected = exponentials * (upstream * totals / normaliser)[:, None]
             return tf.tensor_scatter_nd_sub(expected, words, counts * tf.gather(upstream, rows))
