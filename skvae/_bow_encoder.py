@@ -66,7 +66,34 @@ def posterior(
     -------
     mean, log_variance : ndarray of shape (n_documents, n_components), dtype float32
     """
-    hidden = hidden_layers(counts, weights, config)[-1]
+    return _posterior(hidden_layers(counts, weights, config)[-1], weights, config)
+
+
+def features(
+    counts: sp.csr_array, weights: dict[str, NDArray[Any]], config: NetworkConfig
+) -> NDArray[np.float32]:
+    """Posterior mean and hidden layers side by side.
+
+    Parameters
+    ----------
+    counts : CSR array of shape (n_documents, n_words), dtype float32
+    weights : dict of str to ndarray
+        A fitted network's weights.
+    config : NetworkConfig
+        Its shape.
+
+    Returns
+    -------
+    features : ndarray of shape (n_documents, n_components + sum of units), dtype float32
+    """
+    hidden = hidden_layers(counts, weights, config)
+    mean, _ = _posterior(hidden[-1], weights, config)
+    return np.concatenate([mean, *hidden], axis=1)
+
+
+def _posterior(
+    hidden: NDArray[np.float32], weights: dict[str, NDArray[Any]], config: NetworkConfig
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     mean = hidden @ weights["encoder/mean/kernel"] + weights["encoder/mean/bias"]
     scale = config.posterior_scale
     if scale is not None:

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from . import _bow_encoder
-from ._batches import Documents, prepare_documents, sequential_batches, word_columns
+from ._autoencoder import DOCUMENTS_TO_JUDGE_BY, FittedAutoencoder
+from ._batches import Documents, word_columns
 from ._corpus import Corpus
 from ._network_config import NetworkConfig
 from ._seeds import SeedSequence, draw_seed
@@ -26,14 +25,10 @@ from ._validation import (
     is_token_matrix,
     resolve_threshold,
 )
-from .diagnostics import CollapseWarning, active_units, gaussian_kl, mutual_information
-from .tokenization import UNKNOWN_ID, TextTokenizer
+from .diagnostics import CollapseWarning, active_units, gaussian_kl
+from .tokenization import TextTokenizer
 
 _DEFAULT_ENCODER_UNITS = {"bow": (128, 128), "bilstm": (256,)}
-_WORDS_OF_A_BAG = 20
-_DOCUMENTS_TO_JUDGE_BY = 2_000
-_DOCUMENTS_TO_NORMALISE_BY = 10_000
-_ENCODING_BATCH = 512
 _COLLAPSED_KL = 0.1
 
 
@@ -274,9 +269,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     # Fitting
 
-    _network: FittedNetwork
-    _word_columns: NDArray[np.int64]
-    _max_length: int
+    _autoencoder: FittedAutoencoder
 
     @fit_context
     def fit(self, X: Any, y: Any = None) -> TextVAETransformer:
@@ -328,17 +321,20 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self : TextVAETransformer
         """
         if self.__sklearn_is_fitted__():
-            self._train(self._network, self._prepare(self._read(X)), epochs=1, resume=True)
-            self._network.changed()
+            documents = self._autoencoder.prepare(self._autoencoder.read(X))
+            self._train(self._autoencoder, documents, self._new_seeds(), epochs=1, resume=True)
         else:
             tokenizer, corpus = self._read_for_fit(X)
             self._fit_corpus(tokenizer, corpus, epochs=1, warmup=False)
         return self
 
+    def _new_seeds(self) -> SeedSequence:
+        return SeedSequence(draw_seed(self.random_state))
+
     def _read_for_fit(self, X: Any) -> tuple[TextTokenizer | None, Corpus]:
         """Documents to fit on, and the tokenizer that read them (None for token ids)."""
         if self.warm_start and self.__sklearn_is_fitted__():
-            return self.tokenizer_, self._read(X)
+            return self._autoencoder.tokenizer, self._autoencoder.read(X)
         if is_token_matrix(X):
             matrix = check_token_matrix(X)
             self._check_enough_tokens(matrix)
@@ -361,45 +357,37 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         *,
         epochs: int | None = None,
         warmup: bool = True,
-    ) -> None:
+    ) -> Documents:
         """Build and train on documents that `tokenizer` read, then set the fitted attributes.
 
         Nothing is set before training has ended well.
         """
         resume = self.warm_start and self.__sklearn_is_fitted__()
-        if resume:
-            network, columns, max_length = self._network, self._word_columns, self._max_length
-        else:
-            max_length = self._longest(tokenizer, corpus)
-            network, columns = self._build(tokenizer, corpus, max_length)
-        documents = self._prepare(corpus, network, columns, tokenizer)
+        seeds = self._new_seeds()
+        autoencoder = self._autoencoder if resume else self._build(tokenizer, corpus, seeds)
+        documents = autoencoder.prepare(corpus)
         previous = getattr(self, "history_", {}) if resume else {}
-        history = self._train(network, documents, epochs=epochs or self.epochs, resume=resume, warmup=warmup)
-        network.changed()
+        history = self._train(
+            autoencoder, documents, seeds, epochs=epochs or self.epochs, resume=resume, warmup=warmup
+        )
         for name in previous:
             history[name] = previous[name] + history.get(name, [])
-        self._network = network
-        self._word_columns = columns
-        self._max_length = max_length
-        self.tokenizer_ = tokenizer
+        self._autoencoder = autoencoder
         self.history_ = history
         self.n_iter_ = len(history["loss"])
         self._warn_if_collapsed(documents)
-
-    @staticmethod
-    def _longest(tokenizer: TextTokenizer | None, corpus: Corpus) -> int:
-        if tokenizer is not None:
-            return int(tokenizer.max_length)
-        return max(1, int(corpus.lengths.max()))
+        return documents
 
     def _build(
-        self, tokenizer: TextTokenizer | None, corpus: Corpus, max_length: int
-    ) -> tuple[FittedNetwork, NDArray[np.int64]]:
+        self, tokenizer: TextTokenizer | None, corpus: Corpus, seeds: SeedSequence
+    ) -> FittedAutoencoder:
         from .networks import TextVAE
 
-        n_tokens = (
-            int(corpus.ids.max(initial=FIRST_TOKEN_ID)) + 1 if tokenizer is None else tokenizer.n_tokens_
-        )
+        if tokenizer is None:
+            n_tokens = int(corpus.ids.max(initial=FIRST_TOKEN_ID)) + 1
+            max_length = max(1, int(corpus.lengths.max()))
+        else:
+            n_tokens, max_length = tokenizer.n_tokens_, int(tokenizer.max_length)
         counts = corpus.counts(n_tokens)
         document_frequency = np.bincount(counts.indices, minlength=n_tokens)
         columns = word_columns(
@@ -410,7 +398,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         units = self.encoder_units
         config = NetworkConfig(
             n_components=int(self.n_components),
-            n_tokens=int(n_tokens),
+            n_tokens=n_tokens,
             n_words=int(columns.max() + 1),
             max_length=max_length,
             encoder=self.encoder,
@@ -433,10 +421,9 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 "bow_weight=0 leaves out the bag-of-words decoder, and decoder='bow' has no other;"
                 " set bow_weight above 0 or choose decoder='gru'."
             )
-        self._seeds = SeedSequence(draw_seed(self.random_state))
-        model = TextVAE(config, self._seeds.next())
+        model = TextVAE(config, seeds.next())
         model.set_background(np.bincount(counts.indices, counts.data, n_tokens)[columns >= 0])
-        return FittedNetwork(config, model), columns
+        return FittedAutoencoder(FittedNetwork(config, model), tokenizer, columns, max_length)
 
     @staticmethod
     def _check_units(units: Any, name: str) -> tuple[int, ...]:
@@ -446,8 +433,9 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def _train(
         self,
-        network: FittedNetwork,
+        autoencoder: FittedAutoencoder,
         documents: Documents,
+        seeds: SeedSequence,
         *,
         epochs: int,
         resume: bool,
@@ -455,8 +443,8 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     ) -> dict[str, list[float]]:
         from . import _training
 
+        network = autoencoder.network
         model = network.model
-        seeds = SeedSequence(draw_seed(self.random_state)) if resume else self._seeds
         training, validation = documents, None
         if self.early_stopping:
             training, validation = self._split(documents, seeds.next())
@@ -488,8 +476,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             verbose=0,
         ).history
         network.changed()
-        if model.config.posterior_scale is not None:
-            self._normalise_over(network, training)
+        autoencoder.normalise_over(training)
         return {name: [float(value) for value in values] for name, values in history.items()}
 
     def _split(self, documents: Documents, seed: int) -> tuple[Documents, Documents]:
@@ -507,23 +494,11 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             return int(self.batch_size)
         return int(np.clip(n_documents // 100, 16, 64 if has_text_decoder else 256))
 
-    def _normalise_over(self, network: FittedNetwork, documents: Documents) -> None:
-        """Give the normalisation the statistics of the documents instead of the last batches'."""
-        if len(documents) > _DOCUMENTS_TO_NORMALISE_BY:
-            step = len(documents) / _DOCUMENTS_TO_NORMALISE_BY
-            documents = documents.take((np.arange(_DOCUMENTS_TO_NORMALISE_BY) * step).astype(np.int64))
-        mean, _ = self._posterior(network, documents)
-        layer = network.model.encoder.get_layer("normalization")
-        deviation = np.sqrt(layer.moving_variance.numpy() + layer.epsilon) / layer.posterior_scale
-        layer.moving_mean.assign(layer.moving_mean.numpy() + mean.mean(axis=0) * deviation)
-        layer.moving_variance.assign((mean.std(axis=0) * deviation) ** 2)
-        network.changed()
-
     def _warn_if_collapsed(self, documents: Documents) -> None:
-        some = documents.take(np.arange(min(len(documents), _DOCUMENTS_TO_JUDGE_BY)))
+        some = documents.take(np.arange(min(len(documents), DOCUMENTS_TO_JUDGE_BY)))
         if len(some) < 2:
             return
-        mean, log_variance = self._posterior(self._network, some)
+        mean, log_variance = self._autoencoder.posterior(some)
         kl = float(gaussian_kl(mean, log_variance).mean())
         if kl < _COLLAPSED_KL or active_units(mean) == 0:
             warnings.warn(
@@ -533,52 +508,6 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 CollapseWarning,
                 stacklevel=4,
             )
-
-    # Reading
-
-    def _read(self, X: Any) -> Corpus:
-        """Documents of a fitted estimator's input: texts, or token ids."""
-        if is_token_matrix(X):
-            if self.tokenizer_ is not None:
-                return Corpus.from_matrix(check_token_matrix(X, n_tokens=self.tokenizer_.n_tokens_))
-            corpus = Corpus.from_matrix(check_token_matrix(X))
-            # A token that the tokenizer knows need not occur in what the autoencoder was fitted on.
-            known = corpus.ids < len(self._word_columns)
-            return Corpus(np.where(known, corpus.ids, UNKNOWN_ID).astype(np.int32), corpus.starts)
-        if self.tokenizer_ is None:
-            raise ValueError(
-                "X holds texts, but this estimator was fitted on token ids; pass what the same TextTokenizer's"
-                " transform returns."
-            )
-        return self.tokenizer_.encode(X)
-
-    def _prepare(
-        self,
-        corpus: Corpus,
-        network: FittedNetwork | None = None,
-        columns: NDArray[np.int64] | None = None,
-        tokenizer: TextTokenizer | None = None,
-    ) -> Documents:
-        network = self._network if network is None else network
-        columns = self._word_columns if columns is None else columns
-        tokenizer = getattr(self, "tokenizer_", None) if tokenizer is None else tokenizer
-        truncation = "post" if tokenizer is None else tokenizer.truncation
-        return prepare_documents(corpus, network.config, columns, truncation=truncation)
-
-    def _posterior(
-        self, network: FittedNetwork, documents: Documents
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Posterior mean and log-variance, both of shape (n_documents, n_components)."""
-        if network.config.encoder == "bow":
-            return _bow_encoder.posterior(documents.counts, network.weights, network.config)
-        means, log_variances = [], []
-        for rows in sequential_batches(len(documents), _ENCODING_BATCH):
-            mean, log_variance = network.model.encode(
-                documents.batch(rows, network.config.padding), training=False
-            )
-            means.append(mean.numpy())
-            log_variances.append(log_variance.numpy())
-        return np.concatenate(means), np.concatenate(log_variances)
 
     # Using
 
@@ -596,7 +525,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         latents : ndarray of shape (n_samples, n_components), dtype float32
         """
         check_is_fitted(self)
-        return self._posterior(self._network, self._prepare(self._read(X)))[0]
+        return self._autoencoder.posterior(self._autoencoder.prepare(self._autoencoder.read(X)))[0]
 
     def inverse_transform(
         self, X: Any, *, decoding: str = "greedy", temperature: float = 1.0, random_state: Any = None
@@ -628,7 +557,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             is unknown.
         """
         check_is_fitted(self)
-        latents = check_latents(X, self._network.config.n_components)
+        latents = check_latents(X, self._autoencoder.n_components)
         return self._write(latents, decoding, temperature, random_state)
 
     def sample(
@@ -661,7 +590,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         if not isinstance(n_samples, Integral) or n_samples < 1:
             raise ValueError(f"n_samples={n_samples!r}; expected an int of at least 1.")
         random = self._random(random_state)
-        latents = random.standard_normal((n_samples, self._network.config.n_components), dtype=np.float32)
+        latents = random.standard_normal((n_samples, self._autoencoder.n_components), dtype=np.float32)
         return self._write(latents, decoding, temperature, random)
 
     def interpolate(
@@ -734,57 +663,13 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
               alone would get; padding is not counted. Not with decoder="bow".
         """
         check_is_fitted(self)
-        documents = self._prepare(self._read(X))
-        seeds = SeedSequence(0)
-        mean, log_variance = self._posterior(self._network, documents)
-        noise = np.random.default_rng(seeds.next()).standard_normal(mean.shape, dtype=np.float32)
-        latents = mean + np.exp(0.5 * log_variance) * noise
-        nll, figures = self._reconstruction(latents, documents)
-        kl = float(gaussian_kl(mean, log_variance).mean())
-        return {
-            "elbo": -(nll + kl),
-            "nll": nll,
-            "kl": kl,
-            "mutual_information": mutual_information(
-                mean[:_DOCUMENTS_TO_JUDGE_BY],
-                log_variance[:_DOCUMENTS_TO_JUDGE_BY],
-                np.random.default_rng(seeds.next()),
-            ),
-            "active_units": active_units(mean),
-        } | figures
-
-    def _reconstruction(
-        self, latents: NDArray[np.float32], documents: Documents
-    ) -> tuple[float, dict[str, float]]:
-        """Average negative log-likelihood given latents, and token accuracies."""
-        model, name = self._network.model, "nll_bow"
-        total, right, n_tokens = 0.0, 0, 0
-        frequency = np.zeros(self._network.config.n_tokens, dtype=np.int64)
-        for rows in sequential_batches(len(documents), _ENCODING_BATCH // 8):
-            inputs = documents.batch(rows, self._network.config.padding)
-            if model.text_decoder is None:
-                total += float(model.decode_nll(latents[rows], inputs)[name].numpy().sum())
-                continue
-            from .objectives import sequence_nll
-
-            targets = inputs["ids"]
-            logits = model.text_decoder.logits(latents[rows], targets)
-            total += float(sequence_nll(logits, targets).numpy().sum())
-            right += int(((logits.numpy().argmax(axis=-1) == targets) & (targets != 0)).sum())
-            frequency += np.bincount(targets[targets != 0], minlength=len(frequency))
-        n_tokens = int(frequency.sum())
-        if not n_tokens:
-            return total / len(documents), {}
-        return total / len(documents), {
-            "token_accuracy": right / n_tokens,
-            "majority_token_accuracy": float(frequency.max() / n_tokens),
-        }
+        return self._autoencoder.diagnostics(self._autoencoder.prepare(self._autoencoder.read(X)))
 
     def _point(self, end: Any, name: str) -> NDArray[np.float32]:
         if isinstance(end, str):
             return self.transform([end])
         return check_latents(
-            np.atleast_2d(np.asarray(end, dtype=np.float32)), self._network.config.n_components, name=name
+            np.atleast_2d(np.asarray(end, dtype=np.float32)), self._autoencoder.n_components, name=name
         )
 
     def _random(self, random_state: Any) -> np.random.Generator:
@@ -799,58 +684,39 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             raise ValueError(f"decoding={decoding!r}; expected 'greedy' or 'sample'.")
         if not (isinstance(temperature, Real) and temperature > 0):
             raise ValueError(f"temperature={temperature!r}; expected a number above 0.")
-        if self._network.config.decoder == "bow":
-            corpus = self._list_words(latents)
-        else:
-            from .decoding import decode_tokens
+        return self._autoencoder.write(
+            latents, decoding=decoding, temperature=float(temperature), random=self._random(random_state)
+        )
 
-            corpus = decode_tokens(
-                self._network.model.text_decoder,
-                latents,
-                self._max_length,
-                decoding=decoding,
-                temperature=float(temperature),
-                random=self._random(random_state) if decoding == "sample" else None,
-            )
-        if self.tokenizer_ is None:
-            return corpus.padded(self._max_length)
-        return self.tokenizer_.decode(corpus)
-
-    def _list_words(self, latents: NDArray[np.float32]) -> Corpus:
-        background = self._network.weights["bow_decoder/background"]
-        log_share = log_softmax(latents @ self.components_ + background, axis=1)
-        # A word's part in the divergence from the average document; by probability alone,
-        # every document would list the same frequent words.
-        part = np.exp(log_share) * (log_share - log_softmax(background))
-        n_words = min(_WORDS_OF_A_BAG, self._max_length)
-        columns = np.argsort(-part, axis=1, kind="stable")[:, :n_words]
-        return Corpus.from_matrix(np.flatnonzero(self._word_columns >= 0)[columns].astype(np.int32))
+    @property
+    def tokenizer_(self) -> TextTokenizer | None:
+        check_is_fitted(self)
+        return self._autoencoder.tokenizer
 
     @property
     def model_(self) -> Any:
-        check_is_fitted(self, "_network")
-        return self._network.model
+        check_is_fitted(self)
+        return self._autoencoder.network.model
 
     @property
     def components_(self) -> NDArray[np.float32]:
-        check_is_fitted(self, "_network")
-        if self._network.config.bow_weight == 0:
+        check_is_fitted(self)
+        if self._autoencoder.network.config.bow_weight == 0:
             raise AttributeError("components_ needs the bag-of-words decoder; fit with bow_weight above 0.")
-        components: NDArray[np.float32] = self._network.weights["bow_decoder/kernel"]
+        components: NDArray[np.float32] = self._autoencoder.network.weights["bow_decoder/kernel"]
         return components
 
     @property
     def words_(self) -> NDArray[np.object_]:
-        check_is_fitted(self, "_network")
-        ids = np.flatnonzero(self._word_columns >= 0)
-        return ids.astype(object) if self.tokenizer_ is None else self.tokenizer_.tokens_[ids]
+        check_is_fitted(self)
+        return self._autoencoder.words
 
     @property
     def _n_features_out(self) -> int:
-        return int(self._network.config.n_components)
+        return self._autoencoder.n_components
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_network")
+        return hasattr(self, "_autoencoder")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

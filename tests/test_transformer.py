@@ -60,7 +60,8 @@ def test_fresh_process_reads_the_pickle_without_tensorflow(bow_vae, reviews, tmp
 
 
 def test_numpy_encoder_is_the_keras_encoder(bow_vae, reviews):
-    documents = bow_vae._prepare(bow_vae._read(reviews[0]))
+    autoencoder = bow_vae._autoencoder
+    documents = autoencoder.prepare(autoencoder.read(reviews[0]))
     mean, _ = bow_vae.model_.encode(documents.batch(np.arange(len(documents))))
     np.testing.assert_allclose(mean.numpy(), bow_vae.transform(reviews[0]), atol=1e-5)
 

@@ -1,0 +1,207 @@
+"""A trained autoencoder: reads documents into latents and writes documents from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+
+from . import _bow_encoder
+from ._batches import Documents, prepare_documents, sequential_batches
+from ._corpus import Corpus
+from ._seeds import SeedSequence
+from ._state import FittedNetwork
+from ._validation import check_token_matrix, is_token_matrix
+from .diagnostics import active_units, gaussian_kl, mutual_information
+from .tokenization import UNKNOWN_ID, TextTokenizer
+
+DOCUMENTS_TO_JUDGE_BY = 2_000
+_WORDS_OF_A_BAG = 20
+_DOCUMENTS_TO_NORMALISE_BY = 10_000
+_ENCODING_BATCH = 512
+_DECODING_BATCH = 64
+
+
+class FittedAutoencoder:
+    """A network together with what turns documents into its inputs and its outputs into documents.
+
+    Parameters
+    ----------
+    network : FittedNetwork
+    tokenizer : TextTokenizer or None
+        A fitted one; None where documents come and go as token ids.
+    word_columns : ndarray of shape (n_tokens,), dtype int64
+        Column of each token in the bag of words, -1 for those left out.
+    max_length : int
+        Tokens that are written at most.
+    """
+
+    def __init__(
+        self,
+        network: FittedNetwork,
+        tokenizer: TextTokenizer | None,
+        word_columns: NDArray[np.int64],
+        max_length: int,
+    ) -> None:
+        self.network = network
+        self.tokenizer = tokenizer
+        self.word_columns = word_columns
+        self.max_length = max_length
+
+    @property
+    def n_components(self) -> int:
+        """Number of latent dimensions."""
+        return self.network.config.n_components
+
+    @property
+    def words(self) -> NDArray[np.object_]:
+        """The word of each column of the bag of words; token ids without a tokenizer."""
+        ids = np.flatnonzero(self.word_columns >= 0)
+        return ids.astype(object) if self.tokenizer is None else self.tokenizer.tokens_[ids]
+
+    def read(self, X: Any) -> Corpus:
+        """Documents from texts or token ids, whichever this autoencoder was fitted on."""
+        if is_token_matrix(X):
+            if self.tokenizer is not None:
+                return Corpus.from_matrix(check_token_matrix(X, n_tokens=self.tokenizer.n_tokens_))
+            corpus = Corpus.from_matrix(check_token_matrix(X))
+            # A token that the tokenizer knows need not occur in what the autoencoder was fitted on.
+            known = corpus.ids < len(self.word_columns)
+            return Corpus(np.where(known, corpus.ids, UNKNOWN_ID).astype(np.int32), corpus.starts)
+        if self.tokenizer is None:
+            raise ValueError(
+                "X holds texts, but this estimator was fitted on token ids; pass what the same TextTokenizer's"
+                " transform returns."
+            )
+        return self.tokenizer.encode(X)
+
+    def prepare(self, corpus: Corpus) -> Documents:
+        """What the network reads of each document."""
+        truncation = "post" if self.tokenizer is None else self.tokenizer.truncation
+        return prepare_documents(corpus, self.network.config, self.word_columns, truncation=truncation)
+
+    def posterior(self, documents: Documents) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Posterior mean and log-variance, both of shape (n_documents, n_components)."""
+        network = self.network
+        if network.config.encoder == "bow":
+            return _bow_encoder.posterior(documents.counts, network.weights, network.config)
+        means, log_variances = [], []
+        for rows in sequential_batches(len(documents), _ENCODING_BATCH):
+            mean, log_variance = network.model.encode(
+                documents.batch(rows, network.config.padding), training=False
+            )
+            means.append(mean.numpy())
+            log_variances.append(log_variance.numpy())
+        return np.concatenate(means), np.concatenate(log_variances)
+
+    def features(self, documents: Documents) -> NDArray[np.float32]:
+        """What a class head reads: the posterior mean and, of a "bow" encoder, its hidden layers.
+
+        Returns
+        -------
+        features : ndarray of shape (n_documents, n_features), dtype float32
+        """
+        network = self.network
+        if network.config.encoder == "bow":
+            return _bow_encoder.features(documents.counts, network.weights, network.config)
+        return self.posterior(documents)[0]
+
+    def normalise_over(self, documents: Documents) -> None:
+        """Give the normalisation the statistics of the documents instead of the last batches'."""
+        if self.network.config.posterior_scale is None:
+            return
+        if len(documents) > _DOCUMENTS_TO_NORMALISE_BY:
+            step = len(documents) / _DOCUMENTS_TO_NORMALISE_BY
+            documents = documents.take((np.arange(_DOCUMENTS_TO_NORMALISE_BY) * step).astype(np.int64))
+        mean, _ = self.posterior(documents)
+        layer = self.network.model.encoder.get_layer("normalization")
+        deviation = np.sqrt(layer.moving_variance.numpy() + layer.epsilon) / layer.posterior_scale
+        layer.moving_mean.assign(layer.moving_mean.numpy() + mean.mean(axis=0) * deviation)
+        layer.moving_variance.assign((mean.std(axis=0) * deviation) ** 2)
+        self.network.changed()
+
+    def diagnostics(self, documents: Documents) -> dict[str, float]:
+        """ELBO and its parts, mutual information, active units and token accuracies."""
+        seeds = SeedSequence(0)
+        mean, log_variance = self.posterior(documents)
+        noise = np.random.default_rng(seeds.next()).standard_normal(mean.shape, dtype=np.float32)
+        latents = mean + np.exp(0.5 * log_variance) * noise
+        nll, accuracies = self._reconstruction(latents, documents)
+        kl = float(gaussian_kl(mean, log_variance).mean())
+        return {
+            "elbo": -(nll + kl),
+            "nll": nll,
+            "kl": kl,
+            "mutual_information": mutual_information(
+                mean[:DOCUMENTS_TO_JUDGE_BY],
+                log_variance[:DOCUMENTS_TO_JUDGE_BY],
+                np.random.default_rng(seeds.next()),
+            ),
+            "active_units": active_units(mean),
+        } | accuracies
+
+    def _reconstruction(
+        self, latents: NDArray[np.float32], documents: Documents
+    ) -> tuple[float, dict[str, float]]:
+        """Average negative log-likelihood given latents, and token accuracies."""
+        model, config = self.network.model, self.network.config
+        total, right = 0.0, 0
+        frequency = np.zeros(config.n_tokens, dtype=np.int64)
+        for rows in sequential_batches(len(documents), _DECODING_BATCH):
+            inputs = documents.batch(rows, config.padding)
+            if model.text_decoder is None:
+                total += float(model.decode_nll(latents[rows], inputs)["nll_bow"].numpy().sum())
+                continue
+            from .objectives import sequence_nll
+
+            targets = inputs["ids"]
+            logits = model.text_decoder.logits(latents[rows], targets)
+            total += float(sequence_nll(logits, targets).numpy().sum())
+            right += int(((logits.numpy().argmax(axis=-1) == targets) & (targets != 0)).sum())
+            frequency += np.bincount(targets[targets != 0], minlength=len(frequency))
+        n_tokens = int(frequency.sum())
+        if not n_tokens:
+            return total / len(documents), {}
+        return total / len(documents), {
+            "token_accuracy": right / n_tokens,
+            "majority_token_accuracy": float(frequency.max() / n_tokens),
+        }
+
+    def write(
+        self,
+        latents: NDArray[np.float32],
+        *,
+        decoding: str,
+        temperature: float,
+        random: np.random.Generator,
+    ) -> NDArray[Any]:
+        """Texts, or token ids without a tokenizer, from latents of shape (n_samples, n_components)."""
+        if self.network.config.decoder == "bow":
+            corpus = self._list_words(latents)
+        else:
+            from .decoding import decode_tokens
+
+            corpus = decode_tokens(
+                self.network.model.text_decoder,
+                latents,
+                self.max_length,
+                decoding=decoding,
+                temperature=float(temperature),
+                random=random,
+            )
+        if self.tokenizer is None:
+            return corpus.padded(self.max_length)
+        return self.tokenizer.decode(corpus)
+
+    def _list_words(self, latents: NDArray[np.float32]) -> Corpus:
+        weights = self.network.weights
+        background = weights["bow_decoder/background"]
+        log_share = log_softmax(latents @ weights["bow_decoder/kernel"] + background, axis=1)
+        # A word's part in the divergence from the average document; by probability alone,
+        # every document would list the same frequent words.
+        part = np.exp(log_share) * (log_share - log_softmax(background))
+        n_words = min(_WORDS_OF_A_BAG, self.max_length)
+        columns = np.argsort(-part, axis=1, kind="stable")[:, :n_words]
+        return Corpus.from_matrix(np.flatnonzero(self.word_columns >= 0)[columns].astype(np.int32))
