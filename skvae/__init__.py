@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "CollapseWarning": "diagnostics",
     "TextTokenizer": "tokenization",
+    "TextVAEClassifier": "classifier",
     "TextVAETransformer": "transformer",
 }
 _MODULES = ("datasets",)
@@ -18,6 +19,7 @@ _MODULES = ("datasets",)
 __all__ = [
     "CollapseWarning",
     "TextTokenizer",
+    "TextVAEClassifier",
     "TextVAETransformer",
     "datasets",
 ]

@@ -30,22 +30,27 @@ class Documents:
         Bag of words of the whole document.
     texts : Corpus or None
         Its first (or last) tokens, closed by a boundary where the document ends within them.
+    features : ndarray of shape (n_documents, n_features), dtype float32, or None
+        What an encoder that is not trained made of it.
     """
 
-    counts: sp.csr_array | None
-    texts: Corpus | None
+    counts: sp.csr_array | None = None
+    texts: Corpus | None = None
+    features: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         if self.texts is not None:
             return len(self.texts)
-        assert self.counts is not None
-        return int(self.counts.shape[0])
+        rows = self.features if self.counts is None else self.counts
+        assert rows is not None
+        return int(rows.shape[0])
 
     def take(self, rows: NDArray[np.integer]) -> Documents:
         """The documents at `rows`, in that order."""
         return Documents(
             None if self.counts is None else self.counts[rows],
             None if self.texts is None else self.texts.take(rows),
+            None if self.features is None else self.features[rows],
         )
 
     def batch(self, rows: NDArray[np.integer], padding: str = "post") -> dict[str, NDArray[Any]]:
@@ -55,8 +60,8 @@ class Documents:
         -------
         inputs : dict of ndarray
             "ids" (batch, time) int32; "distinct" (batch,) int32, how many words of the bag each
-            document has; "word_columns" int32 and "word_counts" float32, both (sum of distinct,).
-            Those that the network asks for.
+            document has; "word_columns" int32 and "word_counts" float32, both (sum of distinct,);
+            "features" (batch, n_features) float32. Those that there are.
         """
         inputs: dict[str, NDArray[Any]] = {}
         if self.counts is not None:
@@ -68,6 +73,8 @@ class Documents:
             texts = self.texts.take(rows)
             longest = max(1, int(texts.lengths.max()))
             inputs["ids"] = texts.padded(longest, padding=padding)
+        if self.features is not None:
+            inputs["features"] = self.features[rows]
         return inputs
 
 

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
-from sklearn.base import _fit_context
+from typing import Any
+
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
 fit_context = _fit_context(prefer_skip_nested_validation=True)
 
-__all__ = ["HasMethods", "Interval", "Options", "StrOptions", "fit_context"]
+
+def set_params(estimator: BaseEstimator, params: dict[str, Any], nested: dict[str, str]) -> None:
+    """`BaseEstimator.set_params`, with a clear error where the contained estimator is None.
+
+    Parameters
+    ----------
+    estimator : estimator
+    params : dict of str to object
+    nested : dict of str to str
+        For each parameter that holds an estimator or None, how to set one.
+    """
+    for name, remedy in nested.items():
+        inner = [key for key in params if key.startswith(f"{name}__")]
+        if inner and params.get(name, getattr(estimator, name)) is None:
+            raise ValueError(
+                f"cannot set {inner[0]}: {name} is None. Pass {remedy} to the constructor first."
+            )
+    BaseEstimator.set_params(estimator, **params)
+
+
+__all__ = ["HasMethods", "Interval", "Options", "StrOptions", "fit_context", "set_params"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,14 +22,17 @@ class Targets:
 
     Parameters
     ----------
-    labels : ndarray of shape (n_documents,), dtype int32
-        Index of the class, -1 where it is unknown.
+    probabilities : ndarray of shape (n_documents, n_classes), dtype float32
+        Of each class.
     weights : ndarray of shape (n_documents,), dtype float32
         Weight of each document in the classification term.
+    offset : ndarray of shape (n_documents, n_outputs), dtype float32
+        Logits that other terms give.
     """
 
-    labels: NDArray[np.int32]
+    probabilities: NDArray[np.float32]
     weights: NDArray[np.float32]
+    offset: NDArray[np.float32]
 
 
 class Batches:
@@ -44,9 +47,7 @@ class Batches:
     seed : int or None
         Decides the order of each epoch; None keeps the documents' own.
     targets : Targets or None, default=None
-        Labels, for networks with a class head.
-    extra : callable or None, default=None
-        Further inputs for given rows: rows -> dict of arrays.
+        For networks with a class head.
     padding : {"post", "pre"}, default="post"
         Which side of shorter documents is filled with 0.
     """
@@ -58,14 +59,12 @@ class Batches:
         seed: int | None,
         *,
         targets: Targets | None = None,
-        extra: Callable[[NDArray[np.int64]], dict[str, NDArray[Any]]] | None = None,
         padding: str = "post",
     ) -> None:
         self.documents = documents
         self.batch_size = batch_size
         self.seed = seed
         self.targets = targets
-        self.extra = extra
         self.padding = padding
         # Set by `_EpochStart`, so that epoch k has the same order however training came to it.
         self.epoch = 0
@@ -82,11 +81,10 @@ class Batches:
 
     def _assemble(self, rows: NDArray[np.int64]) -> tuple[Any, ...]:
         inputs = self.documents.batch(rows, self.padding)
-        if self.extra is not None:
-            inputs |= self.extra(rows)
         if self.targets is None:
             return (inputs,)
-        return inputs, self.targets.labels[rows], self.targets.weights[rows]
+        inputs["offset"] = self.targets.offset[rows]
+        return inputs, self.targets.probabilities[rows], self.targets.weights[rows]
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         for rows in self._order():
@@ -171,15 +169,17 @@ def training_callbacks(
     return ours + (list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks])
 
 
-def make_optimizer(optimizer: Any, learning_rate: float | None) -> Any:
+def make_optimizer(optimizer: Any, learning_rate: float, options: dict[str, Any] | None = None) -> Any:
     """A fresh Keras optimizer from a name, a class or an instance.
 
     Parameters
     ----------
     optimizer : str, keras.optimizers.Optimizer or its class
-        An instance is copied: its state belongs to one network.
-    learning_rate : float or None
-        None keeps the optimizer's own.
+        An instance is copied, since its state belongs to one network, and keeps its options.
+    learning_rate : float
+        For a name or a class.
+    options : dict or None, default=None
+        Further arguments of the optimizer; they count more than `learning_rate`.
 
     Returns
     -------
@@ -188,21 +188,22 @@ def make_optimizer(optimizer: Any, learning_rate: float | None) -> Any:
     Raises
     ------
     ValueError
-        If Keras knows no optimizer of that name.
+        If Keras knows no optimizer of that name, or the optimizer no such option.
     """
-    if isinstance(optimizer, type):
-        fresh = optimizer()
-    elif isinstance(optimizer, str):
+    options = options or {}
+    if isinstance(optimizer, str):
         try:
-            fresh = keras.optimizers.get(optimizer)
+            kind = type(keras.optimizers.get(optimizer))
         except ValueError as error:
             raise ValueError(
                 f"optimizer={optimizer!r} is unknown to Keras; expected a name such as 'adam' or 'sgd',"
                 " an optimizer class or an optimizer."
             ) from error
+    elif isinstance(optimizer, type):
+        kind = optimizer
     else:
-        fresh = type(optimizer).from_config(optimizer.get_config())
-        return fresh
-    if learning_rate is not None:
-        fresh.learning_rate = learning_rate
-    return fresh
+        return type(optimizer).from_config(optimizer.get_config() | options)
+    try:
+        return kind(**({"learning_rate": learning_rate} | options))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{kind.__name__} does not take the options {options}: {error}") from error

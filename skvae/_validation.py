@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_array
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
 
 FIRST_TOKEN_ID = 3
 """Ids below this one are reserved: 0 padding, 1 unknown, 2 document boundary."""
@@ -196,6 +197,81 @@ def check_latents(Z: Any, n_components: int, *, name: str = "X") -> NDArray[np.f
             " Pass what transform returned."
         )
     return latents
+
+
+def check_labels(y: Any, n_samples: int, *, name: str = "y") -> NDArray[Any]:
+    """Return the class labels `y` as a 1-D array, refusing missing ones and targets that are no classes.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Class labels of any type that sorts: int, bool, str.
+    n_samples : int
+        How many there must be.
+    name : str, default="y"
+        How messages name the argument.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If labels are missing, NaN, continuous or of another number than the texts.
+    """
+    if y is None:
+        raise ValueError(f"{name} is None; this estimator requires y to be passed: the class of each text.")
+    items = y.to_list() if hasattr(y, "to_list") else y
+    # astype(object) of a Series keeps pandas.NA apart from text, which asarray would not.
+    labels = column_or_1d(np.asarray(items, dtype=object if _holds_missing(items) else None), warn=True)
+    if len(labels) != n_samples:
+        raise ValueError(
+            f"{name} has {len(labels)} labels for {n_samples} texts; expected one label a text"
+            " (inconsistent numbers of samples)."
+        )
+    for row in np.flatnonzero([_is_missing(label) for label in labels])[:1]:
+        raise ValueError(
+            f"{name} contains a missing value ({labels[row]!r}, as NaN) in row {row}; expected class labels."
+            " Drop such rows, or mark them with unlabeled_label."
+        )
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise ValueError(f"{name} contains NaN or infinity; expected class labels.")
+    check_classification_targets(labels)
+    return labels
+
+
+def _holds_missing(items: Any) -> bool:
+    return isinstance(items, (list, tuple)) and any(_is_missing(item) for item in items)
+
+
+def check_sample_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float64]:
+    """Return one finite weight a document, not negative, as an array of its own.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,) or None
+        None means 1.
+    n_samples : int
+
+    Returns
+    -------
+    weights : ndarray of shape (n_samples,), dtype float64
+    """
+    if sample_weight is None:
+        return np.ones(n_samples)
+    weights = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight", copy=True
+    )
+    if weights.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight.shape == {weights.shape}, expected {(n_samples,)}: one weight a text."
+        )
+    if weights.min() < 0:
+        raise ValueError(f"sample_weight has a negative value in row {int(weights.argmin())}.")
+    if weights.max() == 0:
+        raise ValueError("sample_weight is 0 for every text; at least one must count.")
+    return weights
 
 
 def resolve_threshold(value: float, n_samples: int) -> float:

@@ -374,20 +374,22 @@ class TextVAE(keras.Model):
             absent.add("nll_bow")
         return [name for name in self.part_names if name not in absent]
 
+    def read(self, inputs: dict[str, Any]) -> Any:
+        """What the encoder is called with."""
+        if self.config.encoder != "bow":
+            return inputs["ids"]
+        # Dense only here: a batch of documents travels as its non-zero counts.
+        n_documents = ops.shape(inputs["distinct"])[0]
+        log_counts = tf.scatter_nd(
+            self._positions(inputs),
+            ops.log1p(inputs["word_counts"]),
+            tf.stack([n_documents, self.config.n_words]),
+        )
+        return tf.ensure_shape(log_counts, (None, self.config.n_words))
+
     def encode(self, inputs: dict[str, Any], training: bool = False) -> tuple[Any, Any]:
         """Posterior mean and log-variance, both of shape (batch, n_components)."""
-        if self.config.encoder == "bow":
-            # Dense only here: a batch of documents travels as its non-zero counts.
-            n_documents = ops.shape(inputs["distinct"])[0]
-            read = tf.scatter_nd(
-                self._positions(inputs),
-                ops.log1p(inputs["word_counts"]),
-                tf.stack([n_documents, self.config.n_words]),
-            )
-            read = tf.ensure_shape(read, (None, self.config.n_words))
-        else:
-            read = inputs["ids"]
-        mean, log_variance = self.encoder(read, training=training)
+        mean, log_variance = self.encoder(self.read(inputs), training=training)
         return mean, log_variance
 
     @staticmethod
@@ -422,11 +424,14 @@ class TextVAE(keras.Model):
             parts["nll_bow"] = multinomial_nll(logits, self._positions(inputs), counts)
         return parts
 
-    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        mean, log_variance = self.encode(inputs, training=training)
+    def parts(self, mean: Any, log_variance: Any, inputs: dict[str, Any], training: bool) -> dict[str, Any]:
+        """Each part of the loss, of shape (batch,), with one latent drawn from each posterior."""
         noise = keras.random.normal(ops.shape(mean), seed=self.random)
         z = mean + ops.exp(0.5 * log_variance) * noise
         return self.decode_nll(z, inputs, training) | {"kl": gaussian_kl(mean, log_variance)}
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        return self.parts(*self.encode(inputs, training=training), inputs, training)
 
     def total(self, parts: dict[str, Any], kl_weight: Any = 1.0) -> Any:
         """The weighted sum of the parts: what is minimised, of shape (batch,)."""
@@ -475,3 +480,118 @@ class TextVAE(keras.Model):
             # One is added, so that a word that partial_fit has yet to see is not impossible.
             frequencies = word_counts + 1.0
             self.bow_decoder.background.assign(np.log(frequencies / frequencies.sum()).astype(np.float32))
+
+
+def build_class_head(
+    n_features: int, units: tuple[int, ...], activation: str, n_outputs: int, seeds: SeedSequence
+) -> Any:
+    """The network from what an encoder made of a document to its class.
+
+    Parameters
+    ----------
+    n_features : int
+        Width of the posterior mean and the hidden layers that it reads.
+    units : tuple of int
+        Width of each hidden layer; none makes it linear.
+    activation : str
+        Activation of the hidden layers.
+    n_outputs : int
+        1 for two classes, else one for each class.
+    seeds : SeedSequence
+        Where the weights' initial values come from.
+
+    Returns
+    -------
+    class_head : keras.Model
+        From features (batch, n_features) to logits (batch, n_outputs).
+    """
+    hidden = inputs = keras.Input((n_features,), name="features")
+    for depth, width in enumerate(units):
+        hidden = _dense(width, seeds, f"hidden_{depth}", activation=activation)(hidden)
+    return keras.Model(inputs, _dense(n_outputs, seeds, "logits")(hidden), name="class_head")
+
+
+class TextVAEWithClassHead(keras.Model):
+    """An autoencoder and a class head on its encoder, trained together.
+
+    Parameters
+    ----------
+    vae : TextVAE
+    class_head : keras.Model
+        As `build_class_head` makes it.
+    classification_weight : float
+        Weight of the cross-entropy of a labelled document beside its ELBO.
+    trains_vae : bool
+        Whether both are trained, or the class head alone.
+
+    Notes
+    -----
+    Inputs are those of `TextVAE`, or without it "features" (batch, n_features), and "offset"
+    (batch, n_outputs), the logits that other terms give.
+    Targets are probabilities (batch, n_classes), sample weights (batch,) count in the cross-entropy.
+    """
+
+    def __init__(self, vae: TextVAE, class_head: Any, classification_weight: float, trains_vae: bool) -> None:
+        super().__init__(name="text_vae_with_class_head")
+        self.trains_vae = trains_vae
+        self.vae = vae
+        self.class_head = class_head
+        self.classification_weight = classification_weight
+        encoder = vae.encoder
+        read = [encoder.outputs[0]]
+        if vae.config.encoder == "bow":
+            names = [f"hidden_{depth}" for depth in range(len(vae.config.encoder_units))]
+            names += ["bottleneck"] * (vae.config.bottleneck_units is not None)
+            read += [encoder.get_layer(name).output for name in names]
+        features = ops.concatenate(read, axis=-1) if len(read) > 1 else read[0]
+        self.reader = keras.Model(encoder.inputs, [*encoder.outputs, features], name="reader")
+        self.cross_entropy = keras.metrics.Mean(name="cross_entropy")
+        self.built = True
+
+    @property
+    def trainable_weights(self) -> list[Any]:
+        """What training changes; without the autoencoder where it is only borrowed."""
+        # Not by `vae.trainable`, which would change the autoencoder for everybody who holds it.
+        if not self.trains_vae:
+            return list(self.class_head.trainable_weights)
+        return list(super().trainable_weights)
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        return self.trainable_weights
+
+    @property
+    def metrics(self) -> list[Any]:
+        # Keras collects those of this model only.
+        return [*super().metrics, *(self.vae.trackers if self.trains_vae else [])]
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        if not self.trains_vae:
+            return {"logits": self.class_head(inputs["features"]) + inputs["offset"]}
+        mean, log_variance, features = self.reader(self.vae.read(inputs), training=training)
+        parts = self.vae.parts(mean, log_variance, inputs, training)
+        return parts | {"logits": self.class_head(features) + inputs["offset"]}
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        logits = y_pred["logits"]
+        # Asked of the head, because the logits' own width is open while they are traced.
+        if self.class_head.output_shape[-1] == 1:
+            logits = ops.concatenate([ops.zeros_like(logits), logits], axis=-1)
+        cross_entropy = -ops.sum(y * ops.log_softmax(logits), axis=-1)
+        self.cross_entropy.update_state(cross_entropy, sample_weight)
+        loss = self.classification_weight * ops.mean(sample_weight * cross_entropy)
+        if not self.trains_vae:
+            return loss
+        for tracker in self.vae.trackers:
+            tracker.update_state(y_pred[tracker.name])
+        return loss + ops.mean(self.vae.total(y_pred))
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        return self.get_metrics_result()

@@ -16,7 +16,7 @@ from ._batches import Documents, word_columns
 from ._corpus import Corpus
 from ._network_config import NetworkConfig
 from ._seeds import SeedSequence, draw_seed
-from ._sklearn import HasMethods, Interval, StrOptions, fit_context
+from ._sklearn import HasMethods, Interval, StrOptions, fit_context, set_params
 from ._state import FittedNetwork
 from ._validation import (
     FIRST_TOKEN_ID,
@@ -267,6 +267,21 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.random_state = random_state
         self.verbose = verbose
 
+    def set_params(self, **params: Any) -> TextVAETransformer:
+        """Set parameters of this estimator and of its tokenizer.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters, for example `n_components=32` or `tokenizer__max_length=32`.
+
+        Returns
+        -------
+        self : TextVAETransformer
+        """
+        set_params(self, params, {"tokenizer": "tokenizer=TextTokenizer()"})
+        return self
+
     # Fitting
 
     _autoencoder: FittedAutoencoder
@@ -448,7 +463,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         training, validation = documents, None
         if self.early_stopping:
             training, validation = self._split(documents, seeds.next())
-        batch_size = self._batch_size(len(training), model.config.decoder != "bow")
+        batch_size = resolve_batch_size(self.batch_size, len(training), model.config.decoder != "bow")
         batches = _training.Batches(training, batch_size, seeds.next(), padding=model.config.padding)
         if not (resume and model.compiled):
             model.compile(
@@ -489,11 +504,6 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         order = np.random.default_rng(seed).permutation(len(documents))
         return documents.take(order[n_validation:]), documents.take(order[:n_validation])
 
-    def _batch_size(self, n_documents: int, has_text_decoder: bool) -> int:
-        if self.batch_size != "auto":
-            return int(self.batch_size)
-        return int(np.clip(n_documents // 100, 16, 64 if has_text_decoder else 256))
-
     def _warn_if_collapsed(self, documents: Documents) -> None:
         some = documents.take(np.arange(min(len(documents), DOCUMENTS_TO_JUDGE_BY)))
         if len(some) < 2:
@@ -525,6 +535,9 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         latents : ndarray of shape (n_samples, n_components), dtype float32
         """
         check_is_fitted(self)
+        return self._latents(X)
+
+    def _latents(self, X: Any) -> NDArray[np.float32]:
         return self._autoencoder.posterior(self._autoencoder.prepare(self._autoencoder.read(X)))[0]
 
     def inverse_transform(
@@ -726,3 +739,10 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         tags.target_tags.required = False
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def resolve_batch_size(batch_size: int | str, n_documents: int, has_text_decoder: bool) -> int:
+    """The number given, or with "auto" what makes about 100 batches an epoch."""
+    if batch_size != "auto":
+        return int(batch_size)
+    return int(np.clip(n_documents // 100, 16, 64 if has_text_decoder else 256))

@@ -4,9 +4,11 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import numpy as np
 import pytest
+from sklearn.frozen import FrozenEstimator
 
-from skvae import TextTokenizer, TextVAETransformer
+from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae.datasets import make_reviews
 
 SMALL = {
@@ -47,3 +49,19 @@ def repeat_vae(reviews):
     return TextVAETransformer(
         tokenizer=TextTokenizer(max_length=16), decoder="repeat", epochs=1, **SMALL
     ).fit(reviews[0])
+
+
+@pytest.fixture(scope="session")
+def classifier(reviews):
+    """Wide and deep, trained together, with a bag-of-words autoencoder."""
+    X, y = reviews
+    vae = TextVAETransformer(decoder="bow", epochs=3, **SMALL)
+    return TextVAEClassifier(vae, epochs=1, random_state=0).fit(X[:60], y[:60], X_unlabeled=X[60:])
+
+
+@pytest.fixture(scope="session")
+def writing_classifier(gru_vae, reviews):
+    """Three classes named by strings, on a frozen autoencoder with a text decoder."""
+    X, y = make_reviews(90, n_classes=3, random_state=1)
+    names = np.array(["bad", "good", "mixed"], dtype=object)
+    return TextVAEClassifier(FrozenEstimator(gru_vae), random_state=0).fit(X, names[y])

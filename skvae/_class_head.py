@@ -1,0 +1,215 @@
+"""The class head: linear terms fitted by convex optimisation, and how they are added up.
+
+A document's logits are a sum over terms: one reads n-grams (wide), one reads what the encoder
+made of the document (deep). Each is a logistic regression; the factors of the sum are fitted
+to predictions for documents that the terms have not seen, so a term that knows nothing new
+counts for little, and probabilities are calibrated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+
+_MANY_DOCUMENTS = 5_000
+_MAX_ITER = 1_000
+_LARGEST_FACTOR = 10.0
+
+
+@dataclass
+class LinearTerm:
+    """A linear function from features to logits.
+
+    Parameters
+    ----------
+    kernel : ndarray of shape (n_features, n_outputs), dtype float32
+    bias : ndarray of shape (n_outputs,), dtype float32
+    """
+
+    kernel: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def logits(self, features: Any) -> NDArray[np.float32]:
+        """Logits of shape (n_documents, n_outputs)."""
+        return np.asarray(features @ self.kernel + self.bias)
+
+    def scaled(self, factor: float) -> LinearTerm:
+        """The term times a number."""
+        return LinearTerm(self.kernel * np.float32(factor), self.bias * np.float32(factor))
+
+
+def log_probabilities(logits: NDArray[Any]) -> NDArray[np.float64]:
+    """Log-probability of each class.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n_documents, n_outputs)
+        One output means two classes: the logit of the second.
+
+    Returns
+    -------
+    log_probabilities : ndarray of shape (n_documents, n_classes)
+    """
+    logits = np.asarray(logits, dtype=np.float64)
+    if logits.shape[1] == 1:
+        logits = np.hstack([np.zeros_like(logits), logits])
+    return np.asarray(log_softmax(logits, axis=1))
+
+
+def cross_entropy(logits: NDArray[Any], labels: NDArray[np.integer], weights: NDArray[np.floating]) -> float:
+    """Weighted average of the negative log-probability of the labels, in nats."""
+    own = log_probabilities(logits)[np.arange(len(labels)), labels]
+    return float(-(weights @ own) / weights.sum())
+
+
+def fit_linear_term(
+    features: Any,
+    labels: NDArray[np.integer],
+    weights: NDArray[np.floating],
+    strengths: Sequence[float],
+    seed: int,
+) -> tuple[LinearTerm, NDArray[np.float64] | None]:
+    """Logistic regression whose strength is chosen by cross-validation.
+
+    Parameters
+    ----------
+    features : array or CSR array of shape (n_documents, n_features)
+    labels : ndarray of shape (n_documents,)
+        Index of the class.
+    weights : ndarray of shape (n_documents,)
+        Weight of each document.
+    strengths : sequence of float
+        The values of `C`, ascending; the best log-loss, at the best scale of the logits, wins.
+    seed : int
+        Decides the folds.
+
+    Returns
+    -------
+    term : LinearTerm
+        Fitted on all the documents.
+    unseen : ndarray of shape (n_documents, n_outputs) or None
+        Logits of each document from a fold that left it out; None where a class has a single
+        document, so that there is nothing to leave out.
+    """
+    n_folds = _n_folds(labels)
+    best, unseen = strengths[len(strengths) // 2], None
+    if n_folds:
+        folds = list(
+            StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(np.zeros(len(labels)), labels)
+        )
+        n_outputs = 1 if labels.max() == 1 else labels.max() + 1
+        logits = np.zeros((len(strengths), len(labels), n_outputs))
+        for train, left_out in folds:
+            # Each strength starts from the solution of the one before.
+            regression = _regression(warm_start=True)
+            for number, strength in enumerate(strengths):
+                regression.set_params(C=strength).fit(
+                    features[train], labels[train], sample_weight=weights[train]
+                )
+                logits[number, left_out] = _as_term(regression).logits(features[left_out])
+        # A term's own scale is of no account: it will be multiplied by a factor anyway.
+        losses = [
+            cross_entropy(fit_factors([each], labels, weights)[0] * each, labels, weights) for each in logits
+        ]
+        best, unseen = strengths[int(np.argmin(losses))], logits[int(np.argmin(losses))]
+    regression = _regression().set_params(C=best).fit(features, labels, sample_weight=weights)
+    return _as_term(regression), unseen
+
+
+def _n_folds(labels: NDArray[np.integer]) -> int:
+    smallest = int(np.bincount(labels).min())
+    if smallest < 2:
+        return 0
+    return min(smallest, 3 if len(labels) >= _MANY_DOCUMENTS else 5)
+
+
+def _regression(**options: Any) -> LogisticRegression:
+    return LogisticRegression(max_iter=_MAX_ITER, **options)
+
+
+def _as_term(regression: LogisticRegression) -> LinearTerm:
+    return LinearTerm(regression.coef_.T.astype(np.float32), regression.intercept_.astype(np.float32))
+
+
+def fit_factors(
+    logits: Sequence[NDArray[np.float64] | None],
+    labels: NDArray[np.integer],
+    weights: NDArray[np.floating],
+) -> NDArray[np.float64]:
+    """How much each term counts in the sum.
+
+    Parameters
+    ----------
+    logits : sequence of ndarray of shape (n_documents, n_outputs), or None
+        Logits of each term for documents that it has not seen.
+    labels : ndarray of shape (n_documents,)
+    weights : ndarray of shape (n_documents,)
+
+    Returns
+    -------
+    factors : ndarray of shape (n_terms,)
+        Not negative. Equal shares where nothing is known.
+
+    References
+    ----------
+    D. H. Wolpert, "Stacked generalization", Neural Networks 5 (1992).
+    """
+    share = 1.0 / len(logits)
+    known = [each for each in logits if each is not None]
+    if len(known) < len(logits):
+        return np.full(len(logits), share)
+    stacked = np.stack(known)
+
+    def loss(factors: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        total = np.tensordot(factors, stacked, axes=1)
+        log_probability = log_probabilities(total)
+        residual = np.exp(log_probability)
+        residual[np.arange(len(labels)), labels] -= 1
+        residual = residual[:, -stacked.shape[2] :] * weights[:, None]
+        value = -(weights @ log_probability[np.arange(len(labels)), labels])
+        # Worth one document: keeps factors finite where every document is told apart.
+        penalty = factors - share
+        gradient = np.einsum("tno,no->t", stacked, residual)
+        return float(value + 0.5 * penalty @ penalty), gradient + penalty
+
+    bounds = [(0.0, _LARGEST_FACTOR)] * len(known)
+    solution = minimize(loss, np.full(len(known), share), jac=True, bounds=bounds, method="L-BFGS-B")
+    return np.asarray(solution.x)
+
+
+def apply(head: Sequence[LinearTerm], activation: str, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logits of a head with hidden layers, without Keras where the activation allows it.
+
+    Parameters
+    ----------
+    head : sequence of LinearTerm
+        One for each layer; the last gives the logits.
+    activation : str
+        Keras activation of all layers but the last.
+    features : ndarray of shape (n_documents, n_features), dtype float32
+
+    Returns
+    -------
+    logits : ndarray of shape (n_documents, n_outputs), dtype float32
+    """
+    for layer in head[:-1]:
+        features = _activate(activation, layer.logits(features))
+    return head[-1].logits(features)
+
+
+def _activate(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    if name == "linear":
+        return values
+    if name == "relu":
+        return np.maximum(values, 0)
+    import keras
+
+    return np.asarray(keras.ops.convert_to_numpy(keras.activations.get(name)(values)))

@@ -1,0 +1,145 @@
+"""TF-IDF of token n-grams, computed from token ids and sparse all the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from ._corpus import Corpus
+from ._validation import FIRST_TOKEN_ID
+
+
+class NgramFeatures:
+    """TF-IDF of the n-grams of documents of token ids.
+
+    The weights are those of `TfidfVectorizer(sublinear_tf=True)`: (1 + log count) times
+    log((1 + n) / (1 + document frequency)) + 1, rows of length 1. N-grams with a reserved id
+    (unknown, padding) are left out.
+
+    Parameters
+    ----------
+    ngram_range : tuple of int
+        Lengths of the shortest and the longest n-grams.
+
+    Attributes
+    ----------
+    codes : list of ndarray of int64
+        For each length from 1 on, the sorted codes of the n-grams: the index of the
+        (n-1)-gram times the number of token ids, plus the last token id.
+    idf : ndarray of shape (n_features,), dtype float32
+    """
+
+    codes: list[NDArray[np.int64]]
+    idf: NDArray[np.float32]
+
+    def __init__(self, ngram_range: tuple[int, int]) -> None:
+        self.shortest, self.longest = (int(length) for length in ngram_range)
+
+    @property
+    def n_features(self) -> int:
+        """Number of n-grams."""
+        return len(self.idf)
+
+    def fit_transform(self, corpus: Corpus, n_tokens: int) -> sp.csr_array:
+        """Find the n-grams of the documents and return their weights.
+
+        Parameters
+        ----------
+        corpus : Corpus
+            Training documents.
+        n_tokens : int
+            Number of token ids, reserved ones included.
+
+        Returns
+        -------
+        weights : CSR array of shape (n_documents, n_features), dtype float32
+        """
+        self.n_tokens = n_tokens
+        self.codes = []
+        found = self._found(corpus, learn=True)
+        counts = self._counted(found, len(corpus))
+        frequency = np.bincount(counts.indices, minlength=counts.shape[1])
+        self.idf = (np.log((1 + len(corpus)) / (1 + frequency)) + 1).astype(np.float32)
+        return self._weighted(counts)
+
+    def transform(self, corpus: Corpus) -> sp.csr_array:
+        """The weights of the known n-grams of the documents.
+
+        Parameters
+        ----------
+        corpus : Corpus
+
+        Returns
+        -------
+        weights : CSR array of shape (n_documents, n_features), dtype float32
+        """
+        return self._weighted(self._counted(self._found(corpus, learn=False), len(corpus)))
+
+    def names(self, tokens: NDArray[Any]) -> NDArray[np.object_]:
+        """The n-gram of each feature, its tokens joined by spaces.
+
+        Parameters
+        ----------
+        tokens : ndarray of shape (n_tokens,)
+            The token of each id.
+
+        Returns
+        -------
+        names : ndarray of shape (n_features,), dtype object
+        """
+        kept, previous = [], np.empty(0, dtype=object)
+        for length, codes in enumerate(self.codes, start=1):
+            last = np.array([str(token) for token in tokens[codes % self.n_tokens]], dtype=object)
+            previous = last if length == 1 else previous[codes // self.n_tokens] + " " + last
+            if length >= self.shortest:
+                kept.append(previous)
+        return np.concatenate(kept)
+
+    def _found(self, corpus: Corpus, *, learn: bool) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """For each kept length, document and index (within that length) of each n-gram that occurs."""
+        document = np.repeat(np.arange(len(corpus)), corpus.lengths)
+        start = np.flatnonzero(corpus.ids >= FIRST_TOKEN_ID)
+        index = code = corpus.ids[start].astype(np.int64)
+        for length in range(1, self.longest + 1):
+            if length > 1:
+                end = start + length - 1
+                inside = end < len(corpus.ids)
+                start, index, end = start[inside], index[inside], end[inside]
+                same = (document[start] == document[end]) & (corpus.ids[end] >= FIRST_TOKEN_ID)
+                start = start[same]
+                code = index[same] * self.n_tokens + corpus.ids[end[same]]
+            if learn:
+                table, index = np.unique(code, return_inverse=True)
+                self.codes.append(table)
+            else:
+                table = self.codes[length - 1]
+                index = np.searchsorted(table, code)
+                index[index == len(table)] = 0
+                known = table[index] == code if len(table) else np.zeros(len(code), dtype=bool)
+                start, index = start[known], index[known]
+            if length >= self.shortest:
+                yield document[start], index
+
+    def _counted(
+        self, found: Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]], n_documents: int
+    ) -> sp.csr_array:
+        parts = []
+        for length, (rows, columns) in enumerate(found, start=self.shortest):
+            part = sp.coo_array(
+                (np.ones(len(rows), dtype=np.float32), (rows, columns)),
+                shape=(n_documents, len(self.codes[length - 1])),
+            ).tocsr()
+            part.sum_duplicates()
+            parts.append(part)
+        return sp.hstack(parts, format="csr", dtype=np.float32)
+
+    def _weighted(self, counts: sp.csr_array) -> sp.csr_array:
+        counts.data = (1 + np.log(counts.data)) * self.idf[counts.indices]
+        lengths = np.sqrt(np.add.reduceat(np.append(counts.data**2, 0), counts.indptr[:-1]))
+        lengths[np.diff(counts.indptr) == 0] = 1
+        counts.data /= np.repeat(lengths, np.diff(counts.indptr)).astype(np.float32)
+        return counts

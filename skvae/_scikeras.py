@@ -1,0 +1,139 @@
+"""All contact with scikeras: what a `BaseWrapper` has to have overridden to be right today.
+
+scikeras 0.13 predates scikit-learn 1.6 and assumes numeric arrays in and one Keras loss. Each
+override below says what it cures; a test holds each. Nothing else in skvae names scikeras.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scikeras.wrappers import BaseWrapper
+from sklearn.base import BaseEstimator
+
+from . import _training
+from ._sklearn import set_params
+
+_ROUTED_TO = ("optimizer", "fit")
+
+
+class KerasEstimator(BaseWrapper):
+    """A scikeras wrapper that is a well-behaved scikit-learn estimator.
+
+    scikeras builds the network (`_keras_build_fn`), compiles it, routes `optimizer__...` and
+    `fit__...` parameters, instantiates callbacks, runs `Model.fit` and keeps `history_`.
+    """
+
+    # scikeras takes these as constructor arguments. They are fixed here, and stay out of get_params.
+    model = None
+    build_fn = None
+    loss = None
+    metrics = None
+    validation_split = 0.0
+    validation_batch_size = None
+    shuffle = False
+    run_eagerly = False
+
+    # Batches come ready from a dataset: of what scikeras would hand to Model.fit, only routed
+    # parameters are left.
+    _fit_kwargs: set[str] = set()
+
+    # scikeras takes the parameters from the instance's attributes and prints them one a line.
+    _get_param_names: Any = classmethod(BaseEstimator._get_param_names.__func__)  # type: ignore[attr-defined]
+    __repr__ = BaseEstimator.__repr__
+
+    @property
+    def _random_state(self) -> None:
+        # Unless it is None, scikeras seeds Python, NumPy and TensorFlow for the whole process,
+        # and results differ between threads. Seeds are explicit here.
+        return None
+
+    @_random_state.setter
+    def _random_state(self, value: Any) -> None:
+        pass
+
+    def _keep_routed(self, routed: dict[str, Any]) -> None:
+        """Store constructor arguments such as `optimizer__learning_rate`; refuse any other name."""
+        for name, value in routed.items():
+            if not _is_routed(name):
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() got an unexpected keyword argument {name!r}"
+                )
+            setattr(self, name, value)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters of this estimator, those routed to Keras included.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to list the parameters of contained estimators too.
+
+        Returns
+        -------
+        params : dict of str to object
+        """
+        params = BaseEstimator.get_params(self, deep=deep)
+        return params | {name: value for name, value in vars(self).items() if _is_routed(name)}
+
+    def set_params(self, **params: Any) -> KerasEstimator:
+        """Set parameters of this estimator, of contained estimators, and those routed to Keras.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters, for example `vae__n_components=32` or `optimizer__learning_rate=1e-4`.
+
+        Returns
+        -------
+        self : estimator
+        """
+        routed = {name: value for name, value in params.items() if _is_routed(name)}
+        own = {name: value for name, value in params.items() if name not in routed}
+        set_params(self, own, {"vae": "vae=TextVAETransformer(decoder='bow')"})
+        for name, value in routed.items():
+            setattr(self, name, value)
+        return self
+
+    def _validate_data(
+        self, X: Any = None, y: Any = None, reset: bool = False, y_numeric: bool = False
+    ) -> tuple[Any, Any]:
+        # scikeras insists on numeric 2-D arrays. What comes here are batches of judged texts.
+        return X, y
+
+    @property
+    def feature_encoder(self) -> _Unchanged:
+        return _Unchanged()
+
+    target_encoder = feature_encoder
+
+    def _get_compile_kwargs(self) -> dict[str, Any]:
+        # scikeras compiles a loss and metrics from parameters; this network computes its own.
+        routed = {
+            name.removeprefix("optimizer__"): value
+            for name, value in vars(self).items()
+            if name.startswith("optimizer__")
+        }
+        optimizer = _training.make_optimizer(self.optimizer, self.learning_rate, routed)
+        return {"optimizer": optimizer, "jit_compile": False}
+
+    def _ensure_compiled_model(self) -> None:
+        # scikeras refuses a network without a `loss` of Keras' own.
+        self.model_.compile(**self._get_compile_kwargs())
+        # Variables that appear while the first batch is traced would cause a second tracing.
+        self.model_.optimizer.build(self.model_.trainable_variables)
+
+
+class _Unchanged:
+    """Stands in for scikeras' transformers of X and y, which call check_array."""
+
+    def fit(self, values: Any) -> _Unchanged:
+        return self
+
+    def transform(self, values: Any) -> Any:
+        return values
+
+
+def _is_routed(name: str) -> bool:
+    prefix, separator, rest = name.partition("__")
+    return prefix in _ROUTED_TO and bool(separator) and bool(rest)

@@ -1,0 +1,664 @@
+"""TextVAEClassifier: the autoencoder and a class head, trained together."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import (
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import check_is_fitted
+
+from . import _class_head, _training
+from ._autoencoder import FittedAutoencoder
+from ._batches import Documents
+from ._class_head import LinearTerm
+from ._corpus import Corpus
+from ._ngrams import NgramFeatures
+from ._scikeras import KerasEstimator
+from ._seeds import SeedSequence, draw_seed
+from ._sklearn import HasMethods, Interval, StrOptions, fit_context
+from ._validation import (
+    check_labels,
+    check_sample_weight,
+    check_texts,
+    check_token_matrix,
+    is_token_matrix,
+)
+from .networks import TextVAEWithClassHead, build_class_head
+from .transformer import TextVAETransformer, resolve_batch_size
+
+# Inverse strength of regularisation of each term; cross-validation in fit picks one.
+_LEXICAL_STRENGTHS = (10.0, 100.0)
+_FEATURE_STRENGTHS = (1e-3, 1e-2, 1e-1)
+_DOCUMENTS_TO_STANDARDISE_BY = 10_000
+
+
+class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasEstimator):
+    """Text classifier with a variational autoencoder inside, for few labels and much text.
+
+    Training has three steps: the autoencoder learns from all texts, labelled or not; a class
+    head is fitted to the labelled ones; both are then trained on together. The head is wide and
+    deep [1]_: it adds up a term of n-grams and a term of what the encoder made of the document.
+    How much each counts is fitted to predictions for left-out documents.
+
+    Parameters
+    ----------
+    vae : TextVAETransformer, FrozenEstimator or None, default=None
+        The autoencoder; cloned, not modified. None means `TextVAETransformer(decoder="bow")`. A
+        fitted one in a `sklearn.frozen.FrozenEstimator` is used as it is: only the head is
+        trained.
+
+    lexical : bool, default=True
+        Whether the head has the term of n-grams.
+
+    ngram_range : tuple of int, default=(1, 2)
+        Lengths of the shortest and the longest n-grams of tokens.
+
+    head_units : tuple of int, default=()
+        Width of each hidden layer of the head.
+
+    head_activation : str, default="relu"
+        Keras activation of these layers.
+
+    classification_weight : float, default=1.0
+        Weight of the cross-entropy of a labelled text beside the ELBO while training together.
+
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class, as in scikit-learn; multiplies `sample_weight`.
+
+    unlabeled_label : object, default=None
+        Texts whose `y` equals this have no label. None: every text has one. (-1 is a real class
+        in many data sets, so it does not mean this unless you say so.)
+
+    epochs : int, default=2
+        Number of passes over the labelled texts while training together; 0 leaves that step out.
+        Epochs of the first step are `vae__epochs`.
+
+    batch_size : int or "auto", default="auto"
+        Documents of a batch. "auto": as in `TextVAETransformer`.
+
+    optimizer : str, keras.optimizers.Optimizer or its class, default="adam"
+        Name, class or instance. An instance is copied and keeps its own learning rate.
+
+    learning_rate : float, default=3e-4
+        Step size of the optimizer.
+
+    callbacks : list of keras.callbacks.Callback or None, default=None
+        Keras callbacks for the training together.
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from the autoencoder and the vocabulary of the last fit.
+
+    random_state : int, RandomState instance or None, default=None
+        An int gives the same predictions each time. Seeds `vae` too, unless that has a
+        `random_state` of its own. No global random generator is read or changed.
+
+    verbose : int, default=0
+        1 prints a line for each epoch.
+
+    **routed : dict
+        Further arguments for Keras, as scikeras routes them: `optimizer__...` for the optimizer,
+        `fit__...` for `keras.Model.fit`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels.
+
+    vae_ : TextVAETransformer
+        The fitted autoencoder.
+
+    tokenizer_ : TextTokenizer or None
+        That of `vae_`.
+
+    model_ : keras.Model
+        The network, with `vae` and `class_head`.
+
+    term_weights_ : dict of str to float
+        How much "lexical" and "latent" count in the sum, as fitted before training together.
+
+    history_ : dict of str to list of float
+        Each part of the loss for each epoch of the training together, in nats per document.
+        `vae_.history_` has those of the first step.
+
+    n_iter_ : int
+        Number of epochs of the training together.
+
+    See Also
+    --------
+    TextVAETransformer : The autoencoder alone.
+
+    References
+    ----------
+    .. [1] H.-T. Cheng et al., "Wide & Deep Learning for Recommender Systems", 2016.
+       https://arxiv.org/abs/1606.07792
+
+    Examples
+    --------
+    >>> from skvae import TextVAEClassifier
+    >>> from skvae.datasets import make_reviews
+    >>> texts, labels = make_reviews(200, random_state=0)
+    >>> classifier = TextVAEClassifier(epochs=1, random_state=0)
+    >>> classifier.fit(texts[:40], labels[:40], X_unlabeled=texts[40:]).predict(["a dull mess", "a delight"])
+    array([0, 1])
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "vae": [HasMethods(["fit", "transform"]), None],
+        "lexical": ["boolean"],
+        "ngram_range": [tuple, list],
+        "head_units": [tuple, list],
+        "head_activation": [str],
+        "classification_weight": [Interval(Real, 0, None, closed="neither")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "unlabeled_label": "no_validation",  # type: ignore[dict-item]
+        "epochs": [Interval(Integral, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "optimizer": [str, type, HasMethods(["get_config", "apply_gradients"])],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "callbacks": [list, tuple, HasMethods("on_epoch_end"), None],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        vae: TextVAETransformer | FrozenEstimator | None = None,
+        *,
+        lexical: bool = True,
+        ngram_range: tuple[int, int] = (1, 2),
+        head_units: tuple[int, ...] = (),
+        head_activation: str = "relu",
+        classification_weight: float = 1.0,
+        class_weight: dict[Any, float] | str | None = None,
+        unlabeled_label: Any = None,
+        epochs: int = 2,
+        batch_size: int | str = "auto",
+        optimizer: Any = "adam",
+        learning_rate: float = 3e-4,
+        callbacks: Any = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
+        **routed: Any,
+    ) -> None:
+        self.vae = vae
+        self.lexical = lexical
+        self.ngram_range = ngram_range
+        self.head_units = head_units
+        self.head_activation = head_activation
+        self.classification_weight = classification_weight
+        self.class_weight = class_weight
+        self.unlabeled_label = unlabeled_label
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self._keep_routed(routed)
+
+    # Fitting
+
+    history_: dict[str, list[float]]
+    _fit_callbacks: list[Any]
+    _head: list[LinearTerm]
+    _lexical: tuple[NgramFeatures, LinearTerm] | None
+
+    @fit_context
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_unlabeled: Any = None) -> TextVAEClassifier:
+        """Train the autoencoder on all texts and the class head on the labelled ones.
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
+                (n_samples, max_length)
+            The texts, or what `TextTokenizer.transform` made of them.
+        y : array-like of shape (n_samples,)
+            The class of each.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each labelled text.
+        X_unlabeled : like X, of shape (n_unlabeled,), or None, default=None
+            Further texts, without labels.
+
+        Returns
+        -------
+        self : TextVAEClassifier
+
+        Raises
+        ------
+        ValueError
+            If a parameter, or the shape or a row of an argument, is wrong, if `y` holds one class
+            only, or if the loss becomes infinite.
+        TypeError
+            If a row of the texts is not a `str`.
+
+        Warns
+        -----
+        CollapseWarning
+            If the latents carry nothing about the documents.
+        """
+        before = dict(self.__dict__)
+        try:
+            self._fit_steps(X, y, sample_weight, X_unlabeled)
+        except BaseException:
+            # Nothing half-fitted: what the estimator was, it is again.
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        return self
+
+    def _fit_steps(self, X: Any, y: Any, sample_weight: Any, X_unlabeled: Any) -> None:
+        seeds = SeedSequence(draw_seed(self.random_state))
+        ngram_range, head_units = self._check_parameters()
+        X, labels, weights = self._labelled_first(X, y, sample_weight)
+        n_labelled = len(labels)
+        classes, labels = np.unique(labels, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"y holds one class only, {classes[0]!r}; a classifier needs texts of at least 2 classes."
+            )
+        if self.class_weight is not None:
+            weights = weights * compute_sample_weight(self.class_weight, classes[labels])
+        vae, corpus, documents = self._first_step(X, n_labelled, X_unlabeled, seeds)
+        autoencoder = vae._autoencoder
+        rows = np.arange(n_labelled)
+        n_outputs = 1 if len(classes) == 2 else len(classes)
+
+        terms: dict[str, LinearTerm] = {}
+        unseen: dict[str, NDArray[np.float64] | None] = {}
+        ngrams = NgramFeatures(ngram_range)
+        if self.lexical:
+            terms["lexical"], unseen["lexical"] = _class_head.fit_linear_term(
+                ngrams.fit_transform(corpus.take(rows), autoencoder.network.config.n_tokens),
+                labels,
+                weights,
+                _LEXICAL_STRENGTHS,
+                seeds.next(),
+            )
+        features = autoencoder.features(documents.take(rows))
+        terms["latent"], unseen["latent"] = _fit_feature_term(
+            features, _sample(autoencoder, documents), labels, weights, seeds.next()
+        )
+        factors = dict(
+            zip(terms, _class_head.fit_factors(list(unseen.values()), labels, weights), strict=True)
+        )
+
+        offset = np.zeros((n_labelled, n_outputs), dtype=np.float32)
+        if unseen.get("lexical") is not None:
+            # Of left-out documents: those that the n-grams were fitted to would leave nothing to learn.
+            offset += factors["lexical"] * unseen["lexical"]
+        targets = _training.Targets(
+            np.eye(len(classes), dtype=np.float32)[labels], weights.astype(np.float32), offset
+        )
+
+        self.classes_ = classes
+        self.vae_ = vae
+        self.term_weights_ = {name: float(factor) for name, factor in factors.items()}
+        self._lexical = (ngrams, terms["lexical"].scaled(factors["lexical"])) if self.lexical else None
+        self._head = (
+            _random_head(features.shape[1], head_units, n_outputs, seeds)
+            if head_units
+            else [terms["latent"].scaled(factors["latent"])]
+        )
+        self.history_ = {}
+        # The linear head of a frozen autoencoder is fitted already.
+        if self.epochs and (head_units or not self._is_frozen):
+            self._train_together(
+                Documents(features=features) if self._is_frozen else documents.take(rows), targets, seeds
+            )
+        if self.epochs and not self._is_frozen:
+            autoencoder.network.changed()
+            autoencoder.normalise_over(documents)
+        self.n_iter_ = len(self.history_.get("loss", []))
+
+    def _check_parameters(self) -> tuple[tuple[int, int], tuple[int, ...]]:
+        ngram_range = tuple(self.ngram_range)
+        whole = len(ngram_range) == 2 and all(isinstance(length, Integral) for length in ngram_range)
+        if not whole or not 1 <= ngram_range[0] <= ngram_range[1]:
+            raise ValueError(
+                f"ngram_range={self.ngram_range!r}; expected two ints, the first at least 1 and at most the second."
+            )
+        if not all(isinstance(width, Integral) and width > 0 for width in self.head_units):
+            raise ValueError(
+                f"head_units={self.head_units!r}; expected a tuple of positive ints, one for each layer."
+            )
+        if len(self.head_units) and not self.epochs:
+            raise ValueError(
+                "head_units asks for hidden layers, and epochs=0 does not train them; set epochs=1."
+            )
+        return (int(ngram_range[0]), int(ngram_range[1])), tuple(int(width) for width in self.head_units)
+
+    def _labelled_first(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[Any, NDArray[Any], NDArray[np.float64]]:
+        """Documents, those with a label first; labels and weights of these."""
+        X = check_token_matrix(X) if is_token_matrix(X) else check_texts(X)
+        labels = check_labels(y, len(X))
+        weights = check_sample_weight(sample_weight, len(X))
+        if self.unlabeled_label is None:
+            return X, labels, weights
+        marked = labels == self.unlabeled_label
+        if marked.all():
+            raise ValueError(f"every y equals unlabeled_label={self.unlabeled_label!r}; no text has a label.")
+        order = np.argsort(marked, kind="stable")
+        X = X[order] if isinstance(X, np.ndarray) else [X[row] for row in order]
+        return X, labels[~marked], weights[~marked]
+
+    @property
+    def _is_frozen(self) -> bool:
+        return isinstance(self.vae, FrozenEstimator)
+
+    def _first_step(
+        self, X: Any, n_labelled: int, X_unlabeled: Any, seeds: SeedSequence
+    ) -> tuple[TextVAETransformer, Corpus, Documents]:
+        """A fitted autoencoder, the documents that count for the next steps, and what it reads of them."""
+        if isinstance(self.vae, FrozenEstimator):
+            vae = self.vae.estimator
+            if not isinstance(vae, TextVAETransformer):
+                raise TypeError(
+                    f"vae is a frozen {type(vae).__name__}; expected FrozenEstimator(TextVAETransformer)."
+                )
+            check_is_fitted(vae)
+            corpus = vae._autoencoder.read(X[:n_labelled])
+            return vae, corpus, vae._autoencoder.prepare(corpus)
+        if X_unlabeled is not None:
+            X = _joined(X, X_unlabeled)
+        vae = self._new_vae(seeds)
+        tokenizer, corpus = vae._read_for_fit(X)
+        return vae, corpus, vae._fit_corpus(tokenizer, corpus)
+
+    def _new_vae(self, seeds: SeedSequence) -> TextVAETransformer:
+        if self.warm_start and hasattr(self, "vae_"):
+            # A copy, so that a fit that fails leaves the last one as it was.
+            vae = clone(self.vae_).set_params(warm_start=True)
+            vars(vae).update(
+                {name: value for name, value in vars(self.vae_).items() if name not in vars(vae)}
+            )
+            return vae
+        if self.vae is None:
+            vae = TextVAETransformer(decoder="bow", verbose=self.verbose)
+        elif isinstance(self.vae, TextVAETransformer):
+            vae = clone(self.vae)
+        else:
+            raise TypeError(
+                f"vae is a {type(self.vae).__name__}; expected a TextVAETransformer, a FrozenEstimator of a fitted"
+                " one, or None."
+            )
+        if vae.random_state is None:
+            vae.set_params(random_state=seeds.next())
+        return vae
+
+    def _train_together(self, documents: Documents, targets: _training.Targets, seeds: SeedSequence) -> None:
+        """Let scikeras build the network, compile it and run `Model.fit`."""
+        config = self.vae_._autoencoder.network.config
+        batches = _training.Batches(
+            documents,
+            resolve_batch_size(self.batch_size, len(documents), config.decoder != "bow"),
+            seeds.next(),
+            targets=targets,
+            padding=config.padding,
+        )
+        self._batches = batches
+        self._fit(
+            X=batches.as_dataset(),
+            y=None,
+            sample_weight=None,
+            warm_start=False,
+            epochs=self.epochs,
+            initial_epoch=0,
+            shuffle=False,
+            **({} if hasattr(self, "fit__verbose") else {"verbose": 0}),
+        )
+        self._head = [
+            LinearTerm(layer.kernel.numpy(), layer.bias.numpy())
+            for layer in self.model_.class_head.layers
+            if layer.weights
+        ]
+        self.history_ = {name: [float(value) for value in values] for name, values in self.history_.items()}
+        # What scikeras leaves behind is of no use to anybody, and callbacks may not pickle.
+        for name in (
+            "_batches",
+            "_fit_callbacks",
+            "_predict_callbacks",
+            "feature_encoder_",
+            "target_encoder_",
+        ):
+            self.__dict__.pop(name, None)
+
+    def _initialize_callbacks(self) -> None:
+        super()._initialize_callbacks()
+        self._fit_callbacks = _training.training_callbacks(
+            self._batches, self._fit_callbacks, name=type(self).__name__, verbose=self.verbose
+        )
+
+    def _keras_build_fn(self) -> TextVAEWithClassHead:
+        head = build_class_head(
+            self._head[0].kernel.shape[0],
+            tuple(term.kernel.shape[1] for term in self._head[:-1]),
+            self.head_activation,
+            self._head[-1].kernel.shape[1],
+            SeedSequence(0),
+        )
+        for layer, term in zip([layer for layer in head.layers if layer.weights], self._head, strict=True):
+            layer.set_weights([term.kernel, term.bias])
+        return TextVAEWithClassHead(
+            self.vae_._autoencoder.network.model,
+            head,
+            self.classification_weight,
+            trains_vae=not self._is_frozen,
+        )
+
+    # Using
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Probability of each class.
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
+                (n_samples, max_length)
+            Texts, or token ids.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_classes), dtype float64
+            Columns in the order of `classes_`.
+        """
+        return np.exp(self.predict_log_proba(X))
+
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Log-probability of each class.
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
+                (n_samples, max_length)
+            Texts, or token ids.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes), dtype float64
+        """
+        check_is_fitted(self)
+        autoencoder = self.vae_._autoencoder
+        corpus = autoencoder.read(X)
+        logits = _class_head.apply(
+            self._head, self.head_activation, autoencoder.features(autoencoder.prepare(corpus))
+        )
+        if self._lexical is not None:
+            ngrams, term = self._lexical
+            logits = logits + term.logits(ngrams.transform(corpus))
+        return _class_head.log_probabilities(logits)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The likeliest class of each text.
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
+                (n_samples, max_length)
+            Texts, or token ids.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+        """
+        check_is_fitted(self)
+        return np.asarray(self.classes_[self.predict_log_proba(X).argmax(axis=1)])
+
+    score = ClassifierMixin.score
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Posterior means of the latents of each text, by the autoencoder as trained together.
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
+                (n_samples, max_length)
+            Texts, or token ids.
+
+        Returns
+        -------
+        latents : ndarray of shape (n_samples, n_components), dtype float32
+        """
+        check_is_fitted(self)
+        latents: NDArray[np.float32] = self.vae_._latents(X)
+        return latents
+
+    def inverse_transform(
+        self, X: Any, *, decoding: str = "greedy", temperature: float = 1.0, random_state: Any = None
+    ) -> NDArray[Any]:
+        """Write a document from each latent vector.
+
+        Parameters
+        ----------
+        X : array-like of float of shape (n_samples, n_components)
+            Latent vectors, as `transform` gives them.
+        decoding : {"greedy", "sample"}, default="greedy"
+            The likeliest token at each step, or one drawn with its probability.
+        temperature : float, default=1.0
+            Below 1, draws are safer; above 1, more varied.
+        random_state : int, RandomState instance or None, default=None
+            Decides the draws. None means that of `vae_`.
+
+        Returns
+        -------
+        texts : ndarray of shape (n_samples,), dtype object
+            One `str` a document; token ids when fitted on token ids.
+
+        Raises
+        ------
+        ValueError
+            If `vae` has no text decoder, or as `TextVAETransformer.inverse_transform`.
+        """
+        check_is_fitted(self)
+        if self.vae_._autoencoder.network.config.decoder == "bow":
+            raise ValueError(
+                "inverse_transform needs a text decoder, and vae has decoder='bow'; fit with"
+                " vae=TextVAETransformer(decoder='gru')."
+            )
+        return self.vae_.inverse_transform(
+            X, decoding=decoding, temperature=temperature, random_state=random_state
+        )
+
+    # Keras and scikit-learn
+
+    @property
+    def model_(self) -> TextVAEWithClassHead:
+        check_is_fitted(self)
+        if getattr(self, "_model", None) is None:
+            self._model = self._keras_build_fn()
+        return self._model
+
+    @model_.setter
+    def model_(self, model: TextVAEWithClassHead) -> None:
+        self._model = model
+
+    @property
+    def tokenizer_(self) -> Any:
+        check_is_fitted(self)
+        return self.vae_.tokenizer_
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.vae_._n_features_out
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "classes_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        state.pop("_model", None)
+        return state
+
+
+def _joined(X: Any, X_unlabeled: Any) -> Any:
+    if not isinstance(X, np.ndarray):
+        if is_token_matrix(X_unlabeled):
+            raise ValueError("X_unlabeled holds token ids, but X holds texts; pass both alike.")
+        return X + check_texts(X_unlabeled, name="X_unlabeled", allow_empty=True)
+    if not is_token_matrix(X_unlabeled):
+        raise ValueError(
+            "X_unlabeled holds texts, but X holds token ids; pass what the same TextTokenizer's transform returns."
+        )
+    matrix = check_token_matrix(X_unlabeled, name="X_unlabeled")
+    width = max(X.shape[1], matrix.shape[1])
+    return np.vstack([np.pad(each, ((0, 0), (0, width - each.shape[1]))) for each in (X, matrix)])
+
+
+def _sample(autoencoder: FittedAutoencoder, documents: Documents) -> NDArray[np.float32]:
+    """Features of some of all documents, spread evenly."""
+    n_some = min(len(documents), _DOCUMENTS_TO_STANDARDISE_BY)
+    some = (np.arange(n_some) * (len(documents) / n_some)).astype(np.int64)
+    return autoencoder.features(documents.take(some))
+
+
+def _fit_feature_term(
+    features: NDArray[np.float32],
+    all_features: NDArray[np.float32],
+    labels: NDArray[np.integer],
+    weights: NDArray[np.floating],
+    seed: int,
+) -> tuple[LinearTerm, NDArray[np.float64] | None]:
+    """A linear term of features that are standardised by their spread over all documents."""
+    centre, spread = all_features.mean(axis=0), all_features.std(axis=0)
+    spread[spread == 0] = 1
+    term, unseen = _class_head.fit_linear_term(
+        (features - centre) / spread, labels, weights, _FEATURE_STRENGTHS, seed
+    )
+    kernel = term.kernel / spread[:, None]
+    return LinearTerm(kernel, term.bias - centre @ kernel), unseen
+
+
+def _random_head(
+    n_features: int, units: tuple[int, ...], n_outputs: int, seeds: SeedSequence
+) -> list[LinearTerm]:
+    random = np.random.default_rng(seeds.next())
+    head = []
+    for before, after in pairwise([n_features, *units, n_outputs]):
+        limit = np.sqrt(6 / (before + after))
+        kernel = random.uniform(-limit, limit, (before, after)).astype(np.float32)
+        head.append(LinearTerm(kernel, np.zeros(after, dtype=np.float32)))
+    return head

@@ -1,0 +1,308 @@
+import copy
+import io
+import pickle
+import subprocess
+import sys
+
+import joblib
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import get_tags
+
+from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
+from skvae._ngrams import NgramFeatures
+from skvae.datasets import make_reviews
+
+from .conftest import SMALL
+
+
+def small_vae(**options):
+    return TextVAETransformer(**({"decoder": "bow", "epochs": 1} | SMALL | options))
+
+
+def test_probabilities(classifier, reviews):
+    X, y = reviews
+    probabilities = classifier.predict_proba(X)
+    assert probabilities.shape == (160, 2)
+    assert classifier.predict_proba(X[:1]).shape == (1, 2)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    np.testing.assert_allclose(np.exp(classifier.predict_log_proba(X)), probabilities)
+    assert (classifier.predict(X) == classifier.classes_[probabilities.argmax(axis=1)]).all()
+    assert classifier.score(X[60:], y[60:]) > 0.9
+
+
+def test_three_classes_named_by_strings(writing_classifier):
+    X, y = make_reviews(60, n_classes=3, random_state=2)
+    assert writing_classifier.classes_.tolist() == ["bad", "good", "mixed"]
+    assert writing_classifier.predict_proba(X).shape == (60, 3)
+    assert (writing_classifier.predict(X) == writing_classifier.classes_[y]).mean() > 0.7
+
+
+@pytest.mark.parametrize("names", [np.array([False, True]), [-1, 1], ["no", "yes"]])
+def test_any_label_type(bow_vae, reviews, names):
+    X, y = reviews
+    labels = np.asarray(names)[y]
+    frozen = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)
+    for same in (labels, labels.tolist(), pd.Series(labels)):
+        predicted = frozen.fit(X, same).predict(X)
+        assert predicted.dtype == labels.dtype
+        assert (predicted == labels).mean() > 0.9
+
+
+def test_training_together_changes_the_autoencoder_and_names_every_part(classifier, reviews):
+    X, y = reviews
+    assert set(classifier.history_) == {"loss", "cross_entropy", "nll_bow", "kl"}
+    assert classifier.n_iter_ == 1
+    assert classifier.history_["cross_entropy"][0] > 0
+    apart = clone(classifier).set_params(epochs=0).fit(X[:60], y[:60], X_unlabeled=X[60:])
+    assert apart.n_iter_ == 0
+    assert np.abs(apart.transform(X) - classifier.transform(X)).max() > 1e-3
+    np.testing.assert_allclose(classifier.transform(X).std(axis=0), 0.6, rtol=1e-3)
+
+
+def test_network_and_numpy_agree(classifier, reviews):
+    documents = classifier.vae_._autoencoder.prepare(classifier.vae_._autoencoder.read(reviews[0]))
+    inputs = documents.batch(np.arange(len(documents))) | {"offset": np.zeros((160, 1), dtype=np.float32)}
+    latent = classifier.model_(inputs)["logits"].numpy()[:, 0]
+    ngrams, term = classifier._lexical
+    corpus = classifier.tokenizer_.encode(reviews[0])
+    expected = latent + term.logits(ngrams.transform(corpus))[:, 0]
+    log_probabilities = classifier.predict_log_proba(reviews[0])
+    np.testing.assert_allclose(log_probabilities[:, 1] - log_probabilities[:, 0], expected, atol=1e-3)
+
+
+def test_ngram_weights_are_those_of_scikit_learn(reviews):
+    tokenizer = TextTokenizer()
+    corpus = tokenizer.fit_corpus(reviews[0])
+    tokens = [" ".join(tokenizer.tokens_[corpus.take([row]).ids]) for row in range(len(corpus))]
+    expected = TfidfVectorizer(
+        ngram_range=(1, 3), sublinear_tf=True, lowercase=False, tokenizer=str.split, token_pattern=None
+    )
+    matrix = expected.fit_transform(tokens)
+    ngrams = NgramFeatures((1, 3))
+    ours = ngrams.fit_transform(corpus, tokenizer.n_tokens_)
+    names = ngrams.names(tokenizer.tokens_)
+    columns = [expected.vocabulary_[name] for name in names]
+    assert len(names) == len(expected.vocabulary_)
+    np.testing.assert_allclose(ours.toarray(), matrix[:, columns].toarray(), atol=1e-6)
+    np.testing.assert_array_equal(ngrams.transform(corpus).toarray(), ours.toarray())
+    assert ngrams.transform(tokenizer.encode(["", "qwertz"])).nnz == 0
+
+
+def test_a_frozen_autoencoder_is_left_as_it_was(gru_vae, writing_classifier, reviews):
+    assert writing_classifier.vae_ is gru_vae
+    assert writing_classifier.n_iter_ == 0
+    np.testing.assert_array_equal(writing_classifier.transform(reviews[0]), gru_vae.transform(reviews[0]))
+
+
+def test_head_with_hidden_layers(bow_vae, reviews):
+    X, y = reviews
+    before = bow_vae.transform(X)
+    classifier = TextVAEClassifier(
+        FrozenEstimator(bow_vae),
+        lexical=False,
+        head_units=(8,),
+        head_activation="tanh",
+        epochs=30,
+        learning_rate=1e-2,
+        random_state=0,
+    ).fit(X, y)
+    assert classifier.score(X, y) > 0.9
+    assert set(classifier.history_) == {"loss", "cross_entropy"}
+    assert [layer.units for layer in classifier.model_.class_head.layers[1:]] == [8, 1]
+    np.testing.assert_array_equal(bow_vae.transform(X), before)
+
+
+def test_unlabelled_texts_by_either_way(reviews):
+    X, y = reviews
+    apart = TextVAEClassifier(small_vae(), epochs=1, random_state=0).fit(X[:40], y[:40], X_unlabeled=X[40:])
+    marked = TextVAEClassifier(small_vae(), epochs=1, random_state=0, unlabeled_label=-1)
+    marked.fit(X, np.where(np.arange(160) < 40, y, -1))
+    assert marked.classes_.tolist() == [0, 1]
+    np.testing.assert_array_equal(marked.predict_proba(X), apart.predict_proba(X))
+
+
+def test_weights(bow_vae, reviews):
+    X, y = reviews
+    frozen = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)
+    even = frozen.fit(X, y).predict_proba(X)[:, 1].mean()
+    weights = np.where(y == 1, 20.0, 1.0)
+    kept = weights.copy()
+    weighted = frozen.fit(X, y, sample_weight=weights).predict_proba(X)
+    np.testing.assert_array_equal(weights, kept)
+    assert weighted[:, 1].mean() > even
+    same = clone(frozen).set_params(class_weight={0: 1.0, 1: 20.0}).fit(X, y).predict_proba(X)
+    np.testing.assert_allclose(same, weighted)
+    clone(frozen).set_params(class_weight="balanced").fit(X, y)
+
+
+def test_token_ids(reviews):
+    X, y = reviews
+    ids = TextTokenizer(max_length=16).fit_transform(X)
+    classifier = TextVAEClassifier(small_vae(), epochs=0, random_state=0)
+    classifier.fit(ids[:60], y[:60], X_unlabeled=ids[60:])
+    assert classifier.score(ids, y) > 0.9
+    with pytest.raises(ValueError, match="fitted on token ids"):
+        classifier.predict(X)
+    with pytest.raises(ValueError, match="pass what the same TextTokenizer"):
+        classifier.fit(ids, y, X_unlabeled=X)
+    with pytest.raises(ValueError, match="pass both alike"):
+        classifier.fit(X, y, X_unlabeled=ids)
+
+
+def test_texts_come_back(writing_classifier, classifier, reviews):
+    latents = writing_classifier.transform(reviews[0][:3])
+    texts = writing_classifier.inverse_transform(latents)
+    assert texts.shape == (3,)
+    assert all(type(text) is str for text in texts)
+    with pytest.raises(ValueError, match="decoder='gru'"):
+        classifier.inverse_transform(classifier.transform(reviews[0][:3]))
+
+
+def test_keras_parameters_are_routed(reviews):
+    X, y = reviews
+    seen = []
+
+    class Remember(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            seen.append((float(self.model.optimizer.learning_rate), float(self.model.optimizer.beta_1)))
+
+    classifier = TextVAEClassifier(
+        small_vae(), epochs=1, callbacks=[Remember()], optimizer__learning_rate=0.25, random_state=0
+    )
+    assert clone(classifier).get_params()["optimizer__learning_rate"] == 0.25
+    classifier.set_params(optimizer__learning_rate=0.125, optimizer__beta_1=0.5, fit__verbose=0)
+    classifier.fit(X[:60], y[:60])
+    assert seen == [(0.125, 0.5)]
+    with pytest.raises(TypeError, match="epoch"):
+        TextVAEClassifier(epoch=3)
+    with pytest.raises(ValueError, match="epoch"):
+        classifier.set_params(epoch=3)
+    with pytest.raises(ValueError, match="does not take the options"):
+        classifier.set_params(optimizer__speed=3).fit(X[:60], y[:60])
+
+
+def test_scikit_learn_sees_a_classifier():
+    classifier = TextVAEClassifier()
+    assert is_classifier(classifier)
+    assert get_tags(classifier).input_tags.string
+    assert repr(TextVAEClassifier(epochs=3)) == "TextVAEClassifier(epochs=3)"
+    assert "model" not in classifier.get_params()
+    assert clone(classifier).get_params() == classifier.get_params()
+
+
+def test_same_seed_same_bits_and_no_global_generator(classifier, reviews):
+    X, y = reviews
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    again = clone(classifier).fit(X[:60], y[:60], X_unlabeled=X[60:])
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    np.testing.assert_array_equal(again.predict_proba(X), classifier.predict_proba(X))
+
+
+@pytest.mark.parametrize("name", ["classifier", "writing_classifier"])
+def test_copies_keep_every_bit(name, request, reviews):
+    fitted, X = request.getfixturevalue(name), reviews[0]
+    file = io.BytesIO()
+    joblib.dump(fitted, file, compress=3)
+    file.seek(0)
+    for again in (pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted), joblib.load(file)):
+        np.testing.assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
+        np.testing.assert_array_equal(again.transform(X), fitted.transform(X))
+
+
+def test_a_fresh_process_gives_the_same_bits(writing_classifier, reviews, tmp_path):
+    X = list(reviews[0][:20])
+    latents = writing_classifier.transform(X)
+    expected = (writing_classifier.predict_proba(X), latents, writing_classifier.inverse_transform(latents))
+    joblib.dump((writing_classifier, X, expected), tmp_path / "classifier.joblib")
+    code = (
+        "import joblib, sys\n"
+        "classifier, X, (probabilities, latents, texts) = joblib.load(sys.argv[1])\n"
+        "assert (classifier.predict_proba(X) == probabilities).all()\n"
+        "assert (classifier.transform(X) == latents).all()\n"
+        "assert (classifier.inverse_transform(latents) == texts).all()\n"
+        "assert classifier.model_.class_head is not None\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "classifier.joblib")], check=True)
+
+
+TWO = ["a dull film", "a great film"]
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "error", "message"),
+    [
+        ("one text", [0], ValueError, "single str"),
+        ([], [], ValueError, "0 sample"),
+        (["a", None], [0, 1], ValueError, "row 1"),
+        (TWO, [0, 1, 0], ValueError, "3 labels for 2 texts"),
+        (TWO, [0, float("nan")], ValueError, "row 1"),
+        (TWO, ["bad", None], ValueError, "row 1"),
+        (TWO, pd.Series(["bad", pd.NA], dtype="string"), ValueError, "row 1"),
+        (TWO, [0, 0], ValueError, "one class"),
+        (TWO, [0.25, 0.75], ValueError, "continuous"),
+        (TWO, None, ValueError, "y is None"),
+    ],
+)
+def test_bad_input_is_refused_and_nothing_is_fitted(X, y, error, message):
+    classifier = TextVAEClassifier()
+    with pytest.raises(error, match=message):
+        classifier.fit(X, y)
+    assert vars(classifier).keys() == vars(TextVAEClassifier()).keys()
+    with pytest.raises(NotFittedError):
+        classifier.predict(["a"])
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"epochs": -1}, ValueError, "epochs"),
+        ({"ngram_range": (2, 1)}, ValueError, "ngram_range"),
+        ({"head_units": (0,)}, ValueError, "head_units"),
+        ({"head_units": (4,), "epochs": 0}, ValueError, "does not train them"),
+        ({"class_weight": "even"}, ValueError, "class_weight"),
+        ({"vae": TfidfVectorizer()}, TypeError, "TfidfVectorizer"),
+        ({"vae": FrozenEstimator(small_vae())}, NotFittedError, "not fitted"),
+        ({"vae": FrozenEstimator(TfidfVectorizer())}, TypeError, "frozen TfidfVectorizer"),
+        ({"optimizer": "quick"}, ValueError, "quick"),
+        ({"unlabeled_label": 1}, ValueError, "one class"),
+    ],
+)
+def test_bad_parameters_are_refused(options, error, message):
+    with pytest.raises(error, match=message):
+        TextVAEClassifier(**({"vae": small_vae()} | options)).fit(TWO, [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [([1, 2, 3], "shape"), ([1, -1], "negative"), ([0, 0], "every text"), ([1, float("nan")], "NaN")],
+)
+def test_bad_weights_are_refused(weights, message):
+    with pytest.raises(ValueError, match=message):
+        TextVAEClassifier().fit(TWO, [0, 1], sample_weight=weights)
+
+
+def test_a_failing_refit_leaves_the_last_fit(bow_vae, reviews):
+    X, y = reviews
+    classifier = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0).fit(X, y)
+    before = classifier.predict_proba(X)
+    with pytest.raises(ValueError, match="one class"):
+        classifier.fit(X, np.zeros(160))
+    np.testing.assert_array_equal(classifier.predict_proba(X), before)
+
+
+def test_a_class_with_a_single_text(reviews):
+    X, _ = reviews
+    classifier = TextVAEClassifier(small_vae(), epochs=0, random_state=0)
+    assert np.isfinite(classifier.fit(X[:5], [0, 0, 1, 1, 2]).predict_proba(X)).all()
+
+
+def test_empty_and_unknown_documents_have_probabilities(classifier):
+    probabilities = classifier.predict_proba(["", "qwertz"])
+    assert np.isfinite(probabilities).all()

@@ -1,0 +1,143 @@
+"""Both estimators inside scikit-learn's own meta-estimators."""
+
+import copy
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import VotingClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, check_cv, cross_val_score
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.utils import estimator_html_repr
+
+from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
+
+from .conftest import SMALL
+
+
+def small_vae(**options):
+    return TextVAETransformer(**({"decoder": "bow", "epochs": 1} | SMALL | options))
+
+
+@pytest.fixture
+def frozen(bow_vae):
+    """A classifier that fits in a moment."""
+    return TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)
+
+
+def test_column_transformer_with_a_text_column(reviews):
+    X, y = reviews
+    frame = pd.DataFrame({"text": X, "length": [len(text) for text in X]})
+    columns = ColumnTransformer([("text", small_vae(epochs=20), "text"), ("rest", "passthrough", ["length"])])
+    model = make_pipeline(columns, LogisticRegression(max_iter=1000))
+    assert model.fit(frame, y).score(frame, y) > 0.9
+    names = model[0].get_feature_names_out()
+    assert len(names) == 7
+    assert names[0] == "text__textvaetransformer0"
+
+
+def test_feature_union_with_tfidf(reviews):
+    X, y = reviews
+    features = FeatureUnion([("vae", small_vae()), ("tfidf", TfidfVectorizer())])
+    model = make_pipeline(features, LogisticRegression())
+    assert model.fit(X, y).score(X, y) > 0.9
+
+
+def test_cross_validation_is_stratified_and_scores_auc(frozen, reviews):
+    X, y = reviews
+    cv = check_cv(3, y, classifier=True)
+    assert type(cv).__name__ == "StratifiedKFold"
+    plain = cross_val_score(frozen, X, y, cv=3)
+    np.testing.assert_array_equal(plain, cross_val_score(frozen, X, y, cv=cv))
+    assert (cross_val_score(frozen, X, y, cv=3, scoring="roc_auc") > 0.9).all()
+
+
+def test_grid_search_is_the_same_in_one_process_and_in_two(reviews):
+    X, y = reviews
+    grid = {"vae__n_components": [3, 4], "vae__tokenizer__max_features": [60], "epochs": [0, 1]}
+    classifier = TextVAEClassifier(small_vae(tokenizer=TextTokenizer()), random_state=0)
+    scores = []
+    for n_jobs in (1, 2):
+        search = GridSearchCV(
+            classifier, grid, cv=2, n_jobs=n_jobs, scoring="neg_log_loss", error_score="raise"
+        )
+        search.fit(X[:40], y[:40], X_unlabeled=X[40:])
+        scores.append(search.cv_results_["mean_test_score"])
+    np.testing.assert_array_equal(*scores)
+    assert len(set(scores[0])) > 1
+    assert search.best_estimator_.tokenizer_.max_features == 60
+
+
+def test_nested_parameters_and_clone():
+    classifier = TextVAEClassifier(TextVAETransformer(tokenizer=TextTokenizer()))
+    classifier.set_params(vae__n_components=5, vae__tokenizer__max_features=50, epochs=7)
+    again = clone(classifier)
+    assert again.vae is not classifier.vae
+    assert again.get_params()["vae__tokenizer__max_features"] == 50
+    assert again.vae.n_components == 5
+    with pytest.raises(ValueError, match="vae is None"):
+        TextVAEClassifier().set_params(vae__n_components=5)
+    with pytest.raises(ValueError, match="tokenizer is None"):
+        TextVAETransformer().set_params(tokenizer__max_features=5)
+
+
+def test_pipeline_with_memory(reviews, tmp_path):
+    X, y = reviews
+    model = make_pipeline(small_vae(), LogisticRegression(), memory=joblib.Memory(tmp_path, verbose=0))
+    first = model.fit(X, y).predict_proba(X)
+    cached = clone(model).set_params(logisticregression__C=1.0).fit(X, y)
+    np.testing.assert_array_equal(cached.predict_proba(X), first)
+
+
+def test_pipelines_survive_joblib_and_deepcopy(reviews, tmp_path):
+    X, y = reviews
+    model = make_pipeline(
+        TextTokenizer(max_length=16), TextVAEClassifier(small_vae(), epochs=0, random_state=0)
+    )
+    expected = model.fit(X, y).predict_proba(X)
+    joblib.dump(model, tmp_path / "model.joblib")
+    np.testing.assert_array_equal(joblib.load(tmp_path / "model.joblib").predict_proba(X), expected)
+    np.testing.assert_array_equal(copy.deepcopy(model).predict_proba(X), expected)
+
+
+def test_unlabelled_texts_pass_through_a_pipeline(bow_vae, reviews):
+    X, y = reviews
+    model = make_pipeline(TextVAEClassifier(small_vae(), epochs=0, random_state=0))
+    model.fit(X[:40], y[:40], textvaeclassifier__X_unlabeled=X[40:])
+    direct = TextVAEClassifier(small_vae(), epochs=0, random_state=0).fit(X[:40], y[:40], X_unlabeled=X[40:])
+    np.testing.assert_array_equal(model.predict_proba(X), direct.predict_proba(X))
+
+
+def test_voting_and_calibration(frozen, reviews):
+    X, y = reviews
+    tfidf = make_pipeline(TfidfVectorizer(), LogisticRegression())
+    voting = VotingClassifier([("vae", frozen), ("tfidf", tfidf)], voting="soft").fit(X, y)
+    assert voting.score(X, y) > 0.9
+    calibrated = CalibratedClassifierCV(frozen, cv=2).fit(X, y)
+    assert calibrated.predict_proba(X).shape == (160, 2)
+
+
+def test_fitted_classifier_can_be_frozen(classifier, reviews):
+    X, y = reviews
+    frozen = FrozenEstimator(classifier)
+    np.testing.assert_array_equal(frozen.fit(X, 1 - y).predict(X), classifier.predict(X))
+
+
+def test_as_features_for_another_estimator(classifier, reviews):
+    X, y = reviews
+    latents = copy.deepcopy(classifier).set_output(transform="pandas").transform(X)
+    assert latents.columns[0] == "textvaeclassifier0"
+    assert LogisticRegression().fit(latents, y).score(latents, y) > 0.7
+
+
+def test_html_diagram(classifier):
+    html = estimator_html_repr(make_pipeline(TextTokenizer(), clone(classifier)))
+    assert "TextVAEClassifier" in html
+    assert "TextVAETransformer" in html
