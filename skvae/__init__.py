@@ -14,7 +14,7 @@ _HOMES = {
     "TextVAEClassifier": "classifier",
     "TextVAETransformer": "transformer",
 }
-_MODULES = ("datasets",)
+_MODULES = ("datasets", "plotting")
 
 __all__ = [
     "CollapseWarning",
@@ -22,6 +22,7 @@ __all__ = [
     "TextVAEClassifier",
     "TextVAETransformer",
     "datasets",
+    "plotting",
 ]
 
 
