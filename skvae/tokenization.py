@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
-from itertools import chain
+from collections.abc import Iterable
+from itertools import chain, compress
 from numbers import Integral, Real
 from typing import Any
 
@@ -28,6 +28,7 @@ _SPACE_MARK = "\u2581"
 # Numbers keep their inner punctuation ("7/10", "3.5") and words their apostrophe
 # ("don't"), so that what comes back from ids can be written as it was.
 _WORD_PATTERN = r"\w+(?:'\w+|(?<=\d)[.,:/]\d+)*|\.{2,}|[!?]+|[^\w\s]"
+_WORD_OR_END = re.compile(rf"{_WORD_PATTERN}|\n")
 
 # Straight quotes say nothing about the side they belong to. Inside the vocabulary
 # they are directed, so that decoding knows where the space goes.
@@ -38,7 +39,7 @@ _DIRECTED = (
     (re.compile(r"[\"”]"), "”"),
     (re.compile(r"(?<![\w.,;:!?)\]])['‘’](?=[\w.$£€#])"), "‘"),
     (re.compile(r"(?<!\w)'|'(?!\w)"), "’"),
-    (re.compile(r"^-+$|-{2,}"), "–"),
+    (re.compile(r"^-+$|-{2,}", re.MULTILINE), "–"),
 )
 _NO_SPACE_BEFORE = re.compile(r" ([.,;:)\]}”’%…]|[!?]+|\.{2,})(?= |$)")
 _NO_SPACE_AFTER = re.compile(r"(?<!\S)([(\[{“‘$£€#]) ")
@@ -355,7 +356,7 @@ class TextTokenizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return _ChunkedTexts(
             map(self._clean, texts),
             split=self.analyzer != "char",
-            spell=_direct_quotes if self.analyzer == "word" else None,
+            words=self.analyzer == "word",
         )
 
     def _untrained_engine(self) -> Any:
@@ -424,11 +425,37 @@ def _tokens_by_id(engine: Any) -> NDArray[np.object_]:
     return tokens
 
 
-def _direct_quotes(chunk: str) -> str:
-    if _QUOTE_OR_DASH.search(chunk):
+def _direct_quotes(lines: str) -> str:
+    """Directed quotes and dashes for straight ones; each line is a chunk of its own."""
+    if _QUOTE_OR_DASH.search(lines):
         for pattern, mark in _DIRECTED:
-            chunk = pattern.sub(mark, chunk)
-    return chunk
+            lines = pattern.sub(mark, lines)
+    return lines
+
+
+def _encode_ascii(chunks: Iterable[str], engine: Any) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Token ids of words that were ASCII before their quotes were directed, and how many each chunk has.
+
+    What `engine` gives, without the cost of one Rust object for each chunk. Only for ASCII,
+    because the two regex engines disagree on which other characters a word is made of.
+    """
+    ids_of = engine.get_vocab(with_added_tokens=True) | {"\n": -1}
+    tokens = _WORD_OR_END.findall("".join(f"{chunk}\n" for chunk in chunks))
+    ids = np.fromiter((ids_of.get(token, UNKNOWN_ID) for token in tokens), dtype=np.int32, count=len(tokens))
+    lengths = np.diff(np.flatnonzero(ids < 0), prepend=-1) - 1
+    return ids[ids >= 0], lengths.astype(np.int64)
+
+
+def _encode_chunks(chunks: list[str], engine: Any) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Token ids of chunks, back to back, and how many each has."""
+    flat, lengths = [np.empty(0, dtype=np.int32)], [np.empty(0, dtype=np.int64)]
+    # In blocks, because an encoding holds far more than its ids.
+    for start in range(0, len(chunks), _CHUNKS_PER_BLOCK):
+        block = engine.encode_batch_fast(chunks[start : start + _CHUNKS_PER_BLOCK], add_special_tokens=False)
+        ids = [encoding.ids for encoding in block]
+        lengths.append(np.fromiter(map(len, ids), dtype=np.int64, count=len(ids)))
+        flat.append(np.fromiter(chain.from_iterable(ids), dtype=np.int32, count=int(lengths[-1].sum())))
+    return np.concatenate(flat), np.concatenate(lengths)
 
 
 class _FirstSeen(dict[str, int]):
@@ -451,38 +478,35 @@ class _ChunkedTexts:
         The cleaned texts.
     split : bool
         Whether a chunk is what stands between white space, or a whole text.
-    spell : callable or None
-        What to do to each distinct chunk before it is encoded.
+    words : bool
+        Whether the quotes of each distinct chunk are directed, and tokens are words.
     """
 
-    def __init__(
-        self, texts: Iterable[str], *, split: bool, spell: Callable[[str], str] | None = None
-    ) -> None:
+    def __init__(self, texts: Iterable[str], *, split: bool, words: bool) -> None:
         table = _FirstSeen()
-        indices: list[int] = []
-        lengths = []
+        indices = [np.empty(0, dtype=np.int32)]
         for text in texts:
             chunks = text.split() if split else [text]
-            lengths.append(len(chunks))
-            indices.extend(map(table.__getitem__, chunks))
-        self.distinct = list(table) if spell is None else list(map(spell, table))
-        self._indices = np.array(indices, dtype=np.int32)
-        self._starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+            indices.append(np.fromiter(map(table.__getitem__, chunks), dtype=np.int32, count=len(chunks)))
+        self.distinct = list(table)
+        self._by_engine = np.ones(len(table), dtype=bool)
+        if words and table:
+            self.distinct = _direct_quotes("\n".join(table)).split("\n")
+            self._by_engine = ~np.fromiter(map(str.isascii, table), dtype=bool, count=len(table))
+        self._indices = np.concatenate(indices)
+        self._starts = np.cumsum([len(chunks) for chunks in indices], dtype=np.int64)
 
     def encode(self, engine: Any) -> Corpus:
         """Token ids of the texts, each distinct chunk encoded once by `engine`."""
-        flat, lengths = [], []
-        # In blocks, because an encoding holds far more than its ids.
-        for start in range(0, len(self.distinct), _CHUNKS_PER_BLOCK):
-            block = engine.encode_batch_fast(
-                self.distinct[start : start + _CHUNKS_PER_BLOCK], add_special_tokens=False
-            )
-            ids = [encoding.ids for encoding in block]
-            lengths.append(np.fromiter(map(len, ids), dtype=np.int64, count=len(ids)))
-            flat.append(np.fromiter(chain.from_iterable(ids), dtype=np.int32, count=int(lengths[-1].sum())))
-        chunk_ids = np.concatenate(flat) if flat else np.empty(0, dtype=np.int32)
-        chunk_lengths = np.concatenate(lengths) if lengths else np.empty(0, dtype=np.int64)
-        chunk_starts = np.cumsum(chunk_lengths) - chunk_lengths
+        by_engine = self._by_engine
+        ids, lengths = _encode_chunks(list(compress(self.distinct, by_engine)), engine)
+        ascii_ids, ascii_lengths = _encode_ascii(compress(self.distinct, ~by_engine), engine)
+        order = np.concatenate([np.flatnonzero(by_engine), np.flatnonzero(~by_engine)])
+        chunk_ids = np.concatenate([ids, ascii_ids])
+        lengths = np.concatenate([lengths, ascii_lengths])
+        chunk_lengths, chunk_starts = np.empty((2, len(order)), dtype=np.int64)
+        chunk_lengths[order] = lengths
+        chunk_starts[order] = np.cumsum(lengths) - lengths
         used = chunk_lengths[self._indices]
         tokens_before = np.concatenate([[0], np.cumsum(used)])
         positions = ragged_positions(chunk_starts[self._indices], used)

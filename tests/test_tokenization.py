@@ -72,3 +72,19 @@ def test_pickled_tokenizer_encodes_the_same(reviews):
 def test_no_token_left_is_an_error():
     with pytest.raises(ValueError, match="empty vocabulary"):
         TextTokenizer().fit(["", " "])
+
+
+def test_ascii_words_are_split_as_the_rust_engine_splits_them():
+    random = np.random.default_rng(0)
+    alphabet = np.array([chr(code) for code in range(33, 127)] + list("aB0'.,:/-_!?") * 6)
+    chunks = ["".join(random.choice(alphabet, size=6)) for _ in range(2_000)]
+    tokenizer = TextTokenizer(max_features=500).fit(chunks)
+    # A chunk with a letter beyond ASCII goes through the engine; here it is its own word in front.
+    beyond = [tokenizer.encode([f"é!{chunk}"]).ids[2:].tolist() for chunk in chunks if chunk[0].isalnum()]
+    within = [tokenizer.encode([f"e!{chunk}"]).ids[2:].tolist() for chunk in chunks if chunk[0].isalnum()]
+    assert within == beyond
+
+
+def test_reserved_tokens_written_in_a_text_are_words():
+    tokenizer = TextTokenizer(lowercase=False, max_length=6).fit(["see [PAD] here"])
+    assert tokenizer.inverse_transform(tokenizer.transform(["see [PAD] here"]))[0] == "see [PAD] here"
