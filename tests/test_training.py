@@ -1,0 +1,53 @@
+import keras
+import numpy as np
+import tensorflow as tf
+
+from skvae._training import make_optimizer
+from skvae.objectives import multinomial_nll, sparse_matmul
+
+
+def test_fused_adam_is_the_adam_of_keras():
+    start, gradients = np.linspace(-1, 1, 12).reshape(3, 4), np.random.default_rng(0).normal(size=(5, 3, 4))
+    ended = []
+    for optimizer in (make_optimizer("adam", 0.01), keras.optimizers.Adam(0.01)):
+        variable = keras.Variable(start, dtype="float32")
+        for gradient in gradients:
+            optimizer.apply([tf.constant(gradient, tf.float32)], [variable])
+        ended.append(variable.numpy())
+    assert type(make_optimizer("adam", 0.01)) is not keras.optimizers.Adam
+    np.testing.assert_allclose(*ended, rtol=1e-5, atol=1e-7)
+
+
+def test_fused_adam_takes_the_settings_of_an_instance():
+    given = keras.optimizers.Adam(
+        keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5), beta_1=0.8, clipnorm=1.0
+    )
+    assert make_optimizer(given, 0.01).get_config() == given.get_config()
+
+
+def test_sparse_product_and_its_gradient_are_the_dense_ones():
+    random = np.random.default_rng(0)
+    dense = random.poisson(0.3, size=(5, 7)).astype(np.float32)
+    dense[2] = 0
+    positions = np.argwhere(dense)
+    kernel = tf.constant(random.normal(size=(7, 3)), tf.float32)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(kernel)
+        sparse = tf.reduce_sum(tf.square(sparse_matmul(positions, dense[dense > 0], 5, kernel)))
+        expected = tf.reduce_sum(tf.square(dense @ kernel))
+    np.testing.assert_allclose(sparse, expected, rtol=1e-5)
+    np.testing.assert_allclose(tape.gradient(sparse, kernel), tape.gradient(expected, kernel), rtol=1e-4)
+
+
+def test_gradient_of_a_bag_of_words_is_the_derived_one():
+    random = np.random.default_rng(0)
+    counts = random.poisson(0.5, size=(4, 6)).astype(np.float32)
+    logits = tf.constant(random.normal(size=(4, 6)), tf.float32)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(logits)
+        by_hand = tf.square(multinomial_nll(logits, np.argwhere(counts), tf.constant(counts[counts > 0])))
+        derived = tf.square(-tf.reduce_sum(counts * tf.nn.log_softmax(logits), axis=1))
+    np.testing.assert_allclose(by_hand, derived, rtol=1e-5)
+    np.testing.assert_allclose(
+        tape.gradient(by_hand, logits), tape.gradient(derived, logits), rtol=1e-4, atol=1e-4
+    )
