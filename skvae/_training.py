@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import tree
 from numpy.typing import NDArray
 
 from ._batches import Documents, epoch_order, sequential_batches
@@ -68,6 +68,7 @@ class Batches:
         self.padding = padding
         # Set by `_EpochStart`, so that epoch k has the same order however training came to it.
         self.epoch = 0
+        self._ordered: tuple[int, list[NDArray[np.int64]]] | None = None
 
     @property
     def per_epoch(self) -> int:
@@ -75,9 +76,15 @@ class Batches:
         return len(self._order())
 
     def _order(self) -> list[NDArray[np.int64]]:
-        if self.seed is None:
-            return list(sequential_batches(len(self.documents), self.batch_size))
-        return epoch_order(self.documents, self.batch_size, np.random.default_rng([self.seed, self.epoch]))
+        """Rows of each batch of the current epoch."""
+        if self._ordered is None or self._ordered[0] != self.epoch:
+            if self.seed is None:
+                batches = list(sequential_batches(len(self.documents), self.batch_size))
+            else:
+                random = np.random.default_rng([self.seed, self.epoch])
+                batches = epoch_order(self.documents, self.batch_size, random)
+            self._ordered = (self.epoch, batches)
+        return self._ordered[1]
 
     def _assemble(self, rows: NDArray[np.int64]) -> tuple[Any, ...]:
         inputs = self.documents.batch(rows, self.padding)
@@ -86,21 +93,24 @@ class Batches:
         inputs["offset"] = self.targets.offset[rows]
         return inputs, self.targets.probabilities[rows], self.targets.weights[rows]
 
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        for rows in self._order():
-            yield self._assemble(rows)
-
     def as_dataset(self) -> tf.data.Dataset:
         """A dataset with open shapes, so that no batch shape causes another tracing."""
-        example = self._assemble(np.arange(1))
+        # Not Dataset.from_generator: its kernel tells the C library to give memory back at once, for
+        # the whole process, and page faults then take a third of the training time.
+        example = tree.flatten(self._assemble(np.arange(1)))
+        structure = self._assemble(np.arange(1))
 
-        def specification(array: NDArray[Any]) -> tf.TensorSpec:
-            return tf.TensorSpec([None] * array.ndim, array.dtype)
+        def assembled(number: Any) -> list[NDArray[Any]]:
+            return tree.flatten(self._assemble(self._order()[int(number)]))
 
-        inputs = {name: specification(array) for name, array in example[0].items()}
-        signature = (inputs, *(specification(array) for array in example[1:]))
-        dataset = tf.data.Dataset.from_generator(self.__iter__, output_signature=signature)
-        return dataset.apply(tf.data.experimental.assert_cardinality(self.per_epoch)).prefetch(_BATCHES_AHEAD)
+        def batch(number: Any) -> tuple[Any, ...]:
+            arrays = tf.numpy_function(assembled, [number], [array.dtype for array in example], stateful=True)
+            for tensor, array in zip(arrays, example, strict=True):
+                tensor.set_shape([None] * array.ndim)
+            packed: tuple[Any, ...] = tree.pack_sequence_as(structure, arrays)
+            return packed
+
+        return tf.data.Dataset.range(self.per_epoch).map(batch).prefetch(_BATCHES_AHEAD)
 
 
 class _EpochStart(keras.callbacks.Callback):

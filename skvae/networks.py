@@ -6,13 +6,7 @@ which both opens and ends a text); a bag of words is a row of counts.
 
 from __future__ import annotations
 
-import os
 from typing import Any
-
-# TensorFlow asks the system for the memory of each large tensor and gives it back at once, and the
-# page faults take half of the training time. With this, it keeps the memory. It is read when
-# TensorFlow makes its devices, so it must be set before anything is computed.
-os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")
 
 import keras
 import numpy as np

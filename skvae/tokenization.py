@@ -243,10 +243,12 @@ class TextTokenizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         engine = self._untrained_engine()
         if self.analyzer == "bpe":
             engine.train_from_iterator(map(self._clean, texts), self._bpe_trainer(len(texts)))
-            corpus = chunks.encode(engine)
+            corpus = chunks.encode(engine, {})
         else:
             engine, corpus = self._count_vocabulary(engine, chunks)
         self._engine = engine
+        self._token_table = _tokens_by_id(engine)
+        self._id_table: dict[str, int] = {}
         self.n_documents_ = len(texts)
         self.n_tokens_ = engine.get_vocab_size(with_added_tokens=True)
         self.document_frequency_ = np.diff(corpus.counts(self.n_tokens_).tocsc().indptr.astype(np.int64))
@@ -264,7 +266,7 @@ class TextTokenizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         -------
         corpus : Corpus
         """
-        return self._chunked(check_texts(X)).encode(self._engine)
+        return self._chunked(check_texts(X)).encode(self._engine, self._ids_of)
 
     def decode(self, corpus: Corpus) -> NDArray[np.object_]:
         """Write whole documents as readable text.
@@ -296,6 +298,15 @@ class TextTokenizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return table
 
     @property
+    def _ids_of(self) -> dict[str, int]:
+        tokens = self.tokens_
+        table: dict[str, int] = getattr(self, "_id_table", {})
+        if len(table) != len(tokens):
+            table = {token: index for index, token in enumerate(tokens)}
+            self._id_table = table
+        return table
+
+    @property
     def vocabulary_(self) -> dict[str, int]:
         return {token: int(index) for index, token in enumerate(self.tokens_) if index >= FIRST_TOKEN_ID}
 
@@ -317,7 +328,8 @@ class TextTokenizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
-        state.pop("_token_table", None)
+        for cached in ("_token_table", "_id_table"):
+            state.pop(cached, None)
         if "_engine" in state:
             state["_engine"] = self._engine.to_str()
         return state
@@ -395,7 +407,7 @@ class TextTokenizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             vocab_size=np.iinfo(np.int32).max, special_tokens=list(_RESERVED), show_progress=False
         )
         engine.train_from_iterator(chunks.distinct, trainer)
-        corpus = chunks.encode(engine)
+        corpus = chunks.encode(engine, engine.get_vocab(with_added_tokens=True))
         names = _tokens_by_id(engine)
         frequency = np.bincount(corpus.ids, minlength=len(names))
         documents = np.diff(corpus.counts(len(names)).tocsc().indptr)
@@ -433,17 +445,20 @@ def _direct_quotes(lines: str) -> str:
     return lines
 
 
-def _encode_ascii(chunks: Iterable[str], engine: Any) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def _encode_ascii(
+    chunks: Iterable[str], ids_of: dict[str, int]
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Token ids of words that were ASCII before their quotes were directed, and how many each chunk has.
 
-    What `engine` gives, without the cost of one Rust object for each chunk. Only for ASCII,
+    What the Rust engine gives, without the cost of one Rust object for each chunk. Only for ASCII,
     because the two regex engines disagree on which other characters a word is made of.
     """
-    ids_of = engine.get_vocab(with_added_tokens=True) | {"\n": -1}
     tokens = _WORD_OR_END.findall("".join(f"{chunk}\n" for chunk in chunks))
     ids = np.fromiter((ids_of.get(token, UNKNOWN_ID) for token in tokens), dtype=np.int32, count=len(tokens))
-    lengths = np.diff(np.flatnonzero(ids < 0), prepend=-1) - 1
-    return ids[ids >= 0], lengths.astype(np.int64)
+    ends = np.fromiter((token == "\n" for token in tokens), dtype=bool, count=len(tokens))
+    lengths = np.diff(np.flatnonzero(ends), prepend=-1) - 1
+    ids = ids[~ends]
+    return ids, lengths.astype(np.int64)
 
 
 def _encode_chunks(chunks: list[str], engine: Any) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -496,11 +511,18 @@ class _ChunkedTexts:
         self._indices = np.concatenate(indices)
         self._starts = np.cumsum([len(chunks) for chunks in indices], dtype=np.int64)
 
-    def encode(self, engine: Any) -> Corpus:
-        """Token ids of the texts, each distinct chunk encoded once by `engine`."""
+    def encode(self, engine: Any, ids_of: dict[str, int]) -> Corpus:
+        """Token ids of the texts, each distinct chunk encoded once.
+
+        Parameters
+        ----------
+        engine : tokenizers.Tokenizer
+        ids_of : dict of str to int
+            The vocabulary of `engine`, which would hand out a new copy at each call.
+        """
         by_engine = self._by_engine
         ids, lengths = _encode_chunks(list(compress(self.distinct, by_engine)), engine)
-        ascii_ids, ascii_lengths = _encode_ascii(compress(self.distinct, ~by_engine), engine)
+        ascii_ids, ascii_lengths = _encode_ascii(compress(self.distinct, ~by_engine), ids_of)
         order = np.concatenate([np.flatnonzero(by_engine), np.flatnonzero(~by_engine)])
         chunk_ids = np.concatenate([ids, ascii_ids])
         lengths = np.concatenate([lengths, ascii_lengths])

@@ -106,7 +106,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     optimizer : str, keras.optimizers.Optimizer or its class, default="adam"
         Name, class or instance. An instance is copied and keeps its own learning rate.
 
-    learning_rate : float, default=2e-3
+    learning_rate : float, default=4e-3
         Step size of the optimizer.
 
     early_stopping : bool, default=False
@@ -231,7 +231,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         epochs: int = 10,
         batch_size: int | str = "auto",
         optimizer: Any = "adam",
-        learning_rate: float = 2e-3,
+        learning_rate: float = 4e-3,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 3,
@@ -401,10 +401,10 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         if tokenizer is None:
             n_tokens = int(corpus.ids.max(initial=FIRST_TOKEN_ID)) + 1
             max_length = max(1, int(corpus.lengths.max()))
+            document_frequency = np.bincount(corpus.counts(n_tokens).indices, minlength=n_tokens)
         else:
             n_tokens, max_length = tokenizer.n_tokens_, int(tokenizer.max_length)
-        counts = corpus.counts(n_tokens)
-        document_frequency = np.bincount(counts.indices, minlength=n_tokens)
+            document_frequency = tokenizer.document_frequency_
         columns = word_columns(
             document_frequency,
             resolve_threshold(self.max_df, len(corpus)),
@@ -437,7 +437,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 " set bow_weight above 0 or choose decoder='gru'."
             )
         model = TextVAE(config, seeds.next())
-        model.set_background(np.bincount(counts.indices, counts.data, n_tokens)[columns >= 0])
+        model.set_background(np.bincount(corpus.ids, minlength=n_tokens)[columns >= 0])
         return FittedAutoencoder(FittedNetwork(config, model), tokenizer, columns, max_length)
 
     @staticmethod
