@@ -22,6 +22,7 @@ _WORDS_OF_A_BAG = 20
 _DOCUMENTS_TO_NORMALISE_BY = 10_000
 _ENCODING_BATCH = 512
 _DECODING_BATCH = 64
+_NO_VARIANCE = 1e-10
 
 
 class FittedAutoencoder:
@@ -49,6 +50,8 @@ class FittedAutoencoder:
         self.tokenizer = tokenizer
         self.word_columns = word_columns
         self.max_length = max_length
+        # Mean and variance of each posterior mean before normalisation, and of how many documents.
+        self._moments: tuple[NDArray[np.float64], NDArray[np.float64], int] | None = None
 
     @property
     def n_components(self) -> int:
@@ -108,18 +111,37 @@ class FittedAutoencoder:
             return _bow_encoder.features(documents.counts, network.weights, network.config)
         return self.posterior(documents)[0]
 
-    def normalise_over(self, documents: Documents) -> None:
-        """Give the normalisation the statistics of the documents instead of the last batches'."""
+    def normalise_over(self, documents: Documents, *, keep_history: bool = False) -> None:
+        """Give the normalisation the statistics of the documents instead of the last batches'.
+
+        Parameters
+        ----------
+        documents : Documents
+        keep_history : bool, default=False
+            Whether statistics of earlier documents count on, by the number of documents.
+        """
         if self.network.config.posterior_scale is None:
             return
         if len(documents) > _DOCUMENTS_TO_NORMALISE_BY:
             step = len(documents) / _DOCUMENTS_TO_NORMALISE_BY
             documents = documents.take((np.arange(_DOCUMENTS_TO_NORMALISE_BY) * step).astype(np.int64))
-        mean, _ = self.posterior(documents)
         layer = self.network.model.encoder.get_layer("normalization")
-        deviation = np.sqrt(layer.moving_variance.numpy() + layer.epsilon) / layer.posterior_scale
-        layer.moving_mean.assign(layer.moving_mean.numpy() + mean.mean(axis=0) * deviation)
-        layer.moving_variance.assign((mean.std(axis=0) * deviation) ** 2)
+        layer.moving_mean.assign(np.zeros(self.n_components))
+        layer.moving_variance.assign(np.ones(self.n_components))
+        self.network.changed()
+        raw = self.posterior(documents)[0].astype(np.float64) / layer.posterior_scale
+        centre, variance, weight = raw.mean(axis=0), raw.var(axis=0), len(raw)
+        if keep_history and self._moments is not None:
+            old_centre, old_variance, old_weight = self._moments
+            total = weight + old_weight
+            between = weight * old_weight / total**2 * (centre - old_centre) ** 2
+            variance = (weight * variance + old_weight * old_variance) / total + between
+            centre = (weight * centre + old_weight * old_centre) / total
+            weight = min(total, _DOCUMENTS_TO_NORMALISE_BY)
+        self._moments = (centre, variance, weight)
+        layer.moving_mean.assign(centre)
+        # Documents that are all alike have no spread to normalise by.
+        layer.moving_variance.assign(np.where(variance > _NO_VARIANCE, variance, 1.0))
         self.network.changed()
 
     def diagnostics(self, documents: Documents) -> dict[str, float]:

@@ -17,11 +17,15 @@ from ._sklearn import set_params
 _ROUTED_TO = ("optimizer", "fit")
 
 
+def _absent(estimator: Any) -> Any:
+    raise AttributeError(f"{type(estimator).__name__} has no such method; use fit.")
+
+
 class KerasEstimator(BaseWrapper):
     """A scikeras wrapper that is a well-behaved scikit-learn estimator.
 
-    scikeras builds the network (`_keras_build_fn`), compiles it, routes `optimizer__...` and
-    `fit__...` parameters, instantiates callbacks, runs `Model.fit` and keeps `history_`.
+    scikeras builds the network (`_keras_build_fn`), compiles it, routes `fit__...` parameters,
+    runs `Model.fit` and keeps `history_`.
     """
 
     # scikeras takes these as constructor arguments. They are fixed here, and stay out of get_params.
@@ -94,6 +98,20 @@ class KerasEstimator(BaseWrapper):
         for name, value in routed.items():
             setattr(self, name, value)
         return self
+
+    # scikeras' own would train on without the checks and steps of `fit`.
+    partial_fit: Any = property(_absent)
+    initialize: Any = property(_absent)
+    current_epoch: Any = property(_absent)
+
+    @property
+    def initialized_(self) -> bool:
+        # Each fit builds its network anew, from the arrays that the steps before have fitted.
+        return False
+
+    def _initialize_callbacks(self) -> None:
+        # They come ready: scikeras refuses tuples and single classes.
+        pass
 
     def _validate_data(
         self, X: Any = None, y: Any = None, reset: bool = False, y_numeric: bool = False

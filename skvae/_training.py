@@ -142,8 +142,28 @@ class _PrintEpoch(keras.callbacks.Callback):
         print(f"[{self.name_}] epoch {epoch + 1}/{self.params['epochs']}, {parts}", flush=True)
 
 
+def user_callbacks(callbacks: Any) -> list[Any]:
+    """Callbacks as instances in a list, from an instance, a class, a list or tuple of them, or None."""
+    if callbacks is None:
+        return []
+    given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+    instances = [callback() if isinstance(callback, type) else callback for callback in given]
+    for callback in instances:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise TypeError(
+                f"callbacks holds a {type(callback).__name__}; expected keras.callbacks.Callback instances or classes."
+            )
+    return instances
+
+
+def release(callbacks: list[Any]) -> None:
+    """Take the network from callbacks after training: with it they could not be pickled or cloned."""
+    for callback in callbacks:
+        callback._model = None
+
+
 def training_callbacks(
-    batches: Batches, callbacks: Any, *, name: str, verbose: int, patience: int | None = None
+    batches: Batches, callbacks: list[Any], *, name: str, verbose: int, patience: int | None = None
 ) -> list[Any]:
     """Ours and the user's Keras callbacks, in the order in which they must run.
 
@@ -151,7 +171,7 @@ def training_callbacks(
     ----------
     batches : Batches
         The training batches.
-    callbacks : list of keras.callbacks.Callback, a single one, or None
+    callbacks : list of keras.callbacks.Callback
         The user's own.
     name : str
         What printed lines start with.
@@ -174,9 +194,7 @@ def training_callbacks(
                 monitor="val_loss", mode="min", patience=patience, restore_best_weights=True
             )
         )
-    if callbacks is None:
-        return ours
-    return ours + (list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks])
+    return [*ours, *callbacks]
 
 
 @keras.saving.register_keras_serializable(package="skvae")
@@ -232,6 +250,10 @@ def make_optimizer(optimizer: Any, learning_rate: float, options: dict[str, Any]
             ) from error
     else:
         kind = optimizer if isinstance(optimizer, type) else type(optimizer)
+        if not issubclass(kind, keras.optimizers.Optimizer):
+            raise TypeError(
+                f"optimizer={optimizer!r}; expected a name, a keras.optimizers.Optimizer or its class."
+            )
         if kind is not optimizer:
             options = optimizer.get_config() | options
     if kind is keras.optimizers.Adam and not options.get("amsgrad"):

@@ -156,6 +156,9 @@ def check_token_matrix(X: Any, *, n_tokens: int | None = None, name: str = "X") 
     -------
     ids : ndarray of shape (n_samples, max_length), dtype int32
     """
+    if hasattr(X, "dtypes") and hasattr(X, "to_numpy"):
+        # Frames of nullable integers would become floats.
+        X = X.to_numpy(dtype=np.int64)
     array = check_array(X, dtype=None, ensure_min_features=1, input_name=name)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} has dtype {array.dtype}; expected token ids (integers) or texts (str).")
@@ -199,8 +202,10 @@ def check_latents(Z: Any, n_components: int, *, name: str = "X") -> NDArray[np.f
     return latents
 
 
-def check_labels(y: Any, n_samples: int, *, name: str = "y") -> NDArray[Any]:
-    """Return the class labels `y` as a 1-D array, refusing missing ones and targets that are no classes.
+def check_labels(
+    y: Any, n_samples: int, *, unlabeled: Any = None, name: str = "y"
+) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+    """Return which texts have a label, and these labels, refusing missing ones and targets that are no classes.
 
     Parameters
     ----------
@@ -208,41 +213,69 @@ def check_labels(y: Any, n_samples: int, *, name: str = "y") -> NDArray[Any]:
         Class labels of any type that sorts: int, bool, str.
     n_samples : int
         How many there must be.
+    unlabeled : object, default=None
+        What marks a text without a label: NaN means any missing value, None means nothing does.
     name : str, default="y"
         How messages name the argument.
 
     Returns
     -------
-    labels : ndarray of shape (n_samples,)
+    labelled : ndarray of shape (n_samples,), dtype bool
+    labels : ndarray of shape (n_labelled,)
 
     Raises
     ------
     ValueError
-        If labels are missing, NaN, continuous or of another number than the texts.
+        If labels are missing, NaN, continuous or of another number than the texts, or none is left.
     """
     if y is None:
         raise ValueError(f"{name} is None; this estimator requires y to be passed: the class of each text.")
     items = y.to_list() if hasattr(y, "to_list") else y
-    # astype(object) of a Series keeps pandas.NA apart from text, which asarray would not.
-    labels = column_or_1d(np.asarray(items, dtype=object if _holds_missing(items) else None), warn=True)
-    if len(labels) != n_samples:
+    listed = isinstance(items, (list, tuple))
+    if listed:
+        # As objects, because asarray would make text of numbers and of missing values among texts.
+        array = np.empty(len(items), dtype=object)
+        array[:] = items
+    else:
+        array = np.asarray(items)
+    array = column_or_1d(array, warn=True)
+    if len(array) != n_samples:
         raise ValueError(
-            f"{name} has {len(labels)} labels for {n_samples} texts; expected one label a text"
+            f"{name} has {len(array)} labels for {n_samples} texts; expected one label a text"
             " (inconsistent numbers of samples)."
         )
-    for row in np.flatnonzero([_is_missing(label) for label in labels])[:1]:
-        raise ValueError(
-            f"{name} contains a missing value ({labels[row]!r}, as NaN) in row {row}; expected class labels."
-            " Drop such rows, or mark them with unlabeled_label."
-        )
+    labelled = np.ones(len(array), dtype=bool)
+    if unlabeled is not None:
+        labelled = np.array([not _marks(label, unlabeled) for label in array])
+        if not labelled.any():
+            raise ValueError(f"every {name} equals unlabeled_label={unlabeled!r}; no text has a label.")
+    for row in np.flatnonzero(labelled):
+        if _is_missing(array[row]):
+            raise ValueError(
+                f"{name} contains a missing value ({array[row]!r}, as NaN) in row {row}; expected class labels."
+                " Drop such rows, or set unlabeled_label=float('nan')."
+            )
+    labels = array[labelled]
+    if labels.dtype == object:
+        kinds = {str if isinstance(label, str) else type(label) for label in labels}
+        if str in kinds and len(kinds) > 1:
+            names = sorted(kind.__name__ for kind in kinds)
+            raise ValueError(f"{name} mixes labels of the types {', '.join(names)}; expected one type.")
+        if listed or str not in kinds:
+            labels = np.array(labels.tolist())
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise ValueError(f"{name} contains NaN or infinity; expected class labels.")
+        raise ValueError(f"{name} contains infinity; expected class labels.")
     check_classification_targets(labels)
-    return labels
+    return labelled, labels
 
 
-def _holds_missing(items: Any) -> bool:
-    return isinstance(items, (list, tuple)) and any(_is_missing(item) for item in items)
+def _marks(label: Any, marker: Any) -> bool:
+    if _is_missing(marker):
+        return _is_missing(label)
+    # False equals 0, and -1 equals -1.0: a bool marks only bools.
+    return isinstance(label, (bool, np.bool_)) == isinstance(marker, (bool, np.bool_)) and bool(
+        label == marker
+    )
 
 
 def check_sample_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float64]:

@@ -1,7 +1,9 @@
-"""TextVAEClassifier: the autoencoder and a class head, trained together."""
+"""TextVAEClassifier: pre-training on all texts, a class head, fine-tuning."""
 
 from __future__ import annotations
 
+import pickle
+import threading
 from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any
@@ -42,13 +44,14 @@ _LEXICAL_STRENGTHS = (10.0, 100.0)
 _FEATURE_STRENGTHS = (1e-3, 1e-2, 1e-1)
 _DOCUMENTS_TO_STANDARDISE_BY = 10_000
 
+_model_lock = threading.Lock()
+
 
 class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasEstimator):
     """Text classifier with a variational autoencoder inside, for few labels and much text.
 
-    Training has three steps: the autoencoder learns from all texts, labelled or not; a class
-    head is fitted to the labelled ones; both are then trained on together. The head is wide and
-    deep [1]_: it adds up a term of n-grams and a term of what the encoder made of the document.
+    `fit` has three steps: pre-training of the autoencoder on all texts, labelled or not; fitting
+    a class head to the labelled ones; fine-tuning both together. The head is wide and deep [1]_: it adds up a term of n-grams and a term of what the encoder made of the document.
     How much each counts is fitted to predictions for left-out documents.
 
     Parameters
@@ -71,18 +74,20 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         Keras activation of these layers.
 
     classification_weight : float, default=1.0
-        Weight of the cross-entropy of a labelled text beside the ELBO while training together.
+        Weight of the cross-entropy of a labelled text beside its ELBO in fine-tuning.
 
     class_weight : dict, "balanced" or None, default=None
         Weight of each class, as in scikit-learn; multiplies `sample_weight`.
 
-    unlabeled_label : object, default=None
-        Texts whose `y` equals this have no label. None: every text has one. (-1 is a real class
-        in many data sets, so it does not mean this unless you say so.)
+    unlabeled_label : int, str, float or None, default=None
+        Texts whose `y` equals this have no label; `float("nan")` means any missing value. None:
+        every text has one. (-1 is a real class in many data sets, so it does not mean this
+        unless you say so.)
 
     epochs : int, default=2
-        Number of passes over the labelled texts while training together; 0 leaves that step out.
-        Epochs of the first step are `vae__epochs`.
+        Number of passes of fine-tuning over the labelled texts; 0 leaves it out. A frozen `vae` is
+        not fine-tuned: then only `head_units` are trained. Epochs of pre-training are
+        `vae__epochs`.
 
     batch_size : int or "auto", default="auto"
         Documents of a batch. "auto": as in `TextVAETransformer`.
@@ -93,11 +98,12 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
     learning_rate : float, default=3e-4
         Step size of the optimizer.
 
-    callbacks : list of keras.callbacks.Callback or None, default=None
-        Keras callbacks for the training together.
+    callbacks : keras.callbacks.Callback, its class, a list or tuple of them, or None, default=None
+        Keras callbacks for fine-tuning. A class is instantiated without arguments.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the autoencoder and the vocabulary of the last fit.
+        Whether pre-training goes on from the autoencoder and the vocabulary of the last fit, unless
+        that was frozen.
 
     random_state : int, RandomState instance or None, default=None
         An int gives the same predictions each time. Seeds `vae` too, unless that has a
@@ -125,14 +131,15 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         The network, with `vae` and `class_head`.
 
     term_weights_ : dict of str to float
-        How much "lexical" and "latent" count in the sum, as fitted before training together.
+        How much "lexical" and "latent" count in the sum, as fitted before fine-tuning. With
+        `head_units`, the layers take the place of "latent".
 
     history_ : dict of str to list of float
-        Each part of the loss for each epoch of the training together, in nats per document.
-        `vae_.history_` has those of the first step.
+        Each part of the loss for each epoch of fine-tuning, in nats per document. `vae_.history_`
+        has those of pre-training.
 
     n_iter_ : int
-        Number of epochs of the training together.
+        Number of epochs of fine-tuning.
 
     See Also
     --------
@@ -214,7 +221,6 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
     # Fitting
 
     history_: dict[str, list[float]]
-    _fit_callbacks: list[Any]
     _head: list[LinearTerm]
     _lexical: tuple[NgramFeatures, LinearTerm] | None
 
@@ -230,9 +236,11 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         y : array-like of shape (n_samples,)
             The class of each.
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            Weight of each labelled text.
-        X_unlabeled : like X, of shape (n_unlabeled,), or None, default=None
-            Further texts, without labels.
+            Weight of each labelled text. A text of weight 0 counts as unlabelled.
+        X_unlabeled : like X, of shape (n_unlabeled,), function that returns such, or None,                 default=None
+            Further texts, without labels; a frozen `vae` has no use for them. Searches and
+            cross-validation hand all of them to every fold, unless there are exactly as many as
+            in `X`: scikit-learn would cut them into folds like a weight. Pass a function then.
 
         Returns
         -------
@@ -271,8 +279,6 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             raise ValueError(
                 f"y holds one class only, {classes[0]!r}; a classifier needs texts of at least 2 classes."
             )
-        if self.class_weight is not None:
-            weights = weights * compute_sample_weight(self.class_weight, classes[labels])
         vae, corpus, documents = self._first_step(X, n_labelled, X_unlabeled, seeds)
         autoencoder = vae._autoencoder
         rows = np.arange(n_labelled)
@@ -282,13 +288,11 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         unseen: dict[str, NDArray[np.float64] | None] = {}
         ngrams = NgramFeatures(ngram_range)
         if self.lexical:
-            terms["lexical"], unseen["lexical"] = _class_head.fit_linear_term(
-                ngrams.fit_transform(corpus.take(rows), autoencoder.network.config.n_tokens),
-                labels,
-                weights,
-                _LEXICAL_STRENGTHS,
-                seeds.next(),
-            )
+            tfidf = ngrams.fit_transform(corpus.take(rows), autoencoder.network.config.n_tokens)
+            if ngrams.n_features:
+                terms["lexical"], unseen["lexical"] = _class_head.fit_linear_term(
+                    tfidf, labels, weights, _LEXICAL_STRENGTHS, seeds.next()
+                )
         features = autoencoder.features(documents.take(rows))
         terms["latent"], unseen["latent"] = _fit_feature_term(
             features, _sample(autoencoder, documents), labels, weights, seeds.next()
@@ -305,10 +309,15 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             np.eye(len(classes), dtype=np.float32)[labels], weights.astype(np.float32), offset
         )
 
+        self.__dict__.pop("_model", None)
         self.classes_ = classes
         self.vae_ = vae
+        self._was_frozen = self._is_frozen
+        self._activation = self.head_activation
         self.term_weights_ = {name: float(factor) for name, factor in factors.items()}
-        self._lexical = (ngrams, terms["lexical"].scaled(factors["lexical"])) if self.lexical else None
+        self._lexical = None
+        if "lexical" in terms:
+            self._lexical = (ngrams, terms["lexical"].scaled(factors["lexical"]))
         self._head = (
             _random_head(features.shape[1], head_units, n_outputs, seeds)
             if head_units
@@ -317,7 +326,7 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         self.history_ = {}
         # The linear head of a frozen autoencoder is fitted already.
         if self.epochs and (head_units or not self._is_frozen):
-            self._train_together(
+            self._fine_tune(
                 Documents(features=features) if self._is_frozen else documents.take(rows), targets, seeds
             )
         if self.epochs and not self._is_frozen:
@@ -345,18 +354,21 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
     def _labelled_first(
         self, X: Any, y: Any, sample_weight: Any
     ) -> tuple[Any, NDArray[Any], NDArray[np.float64]]:
-        """Documents, those with a label first; labels and weights of these."""
+        """Documents, those that count for the head first; labels and weights of these."""
         X = check_token_matrix(X) if is_token_matrix(X) else check_texts(X)
-        labels = check_labels(y, len(X))
-        weights = check_sample_weight(sample_weight, len(X))
-        if self.unlabeled_label is None:
-            return X, labels, weights
-        marked = labels == self.unlabeled_label
-        if marked.all():
-            raise ValueError(f"every y equals unlabeled_label={self.unlabeled_label!r}; no text has a label.")
-        order = np.argsort(marked, kind="stable")
+        counts, labels = check_labels(y, len(X), unlabeled=self.unlabeled_label)
+        weights = check_sample_weight(sample_weight, len(X))[counts]
+        if self.class_weight is not None:
+            weights = weights * compute_sample_weight(self.class_weight, labels)
+        if weights.min() < 0 or any(weights[labels == label].max() == 0 for label in np.unique(labels)):
+            raise ValueError(
+                f"a class has no weight above 0, or a negative one (class_weight={self.class_weight!r}); leave the"
+                " texts of a class out if they must not count."
+            )
+        counts[counts] = weights > 0
+        order = np.argsort(~counts, kind="stable")
         X = X[order] if isinstance(X, np.ndarray) else [X[row] for row in order]
-        return X, labels[~marked], weights[~marked]
+        return X, labels[weights > 0], weights[weights > 0]
 
     @property
     def _is_frozen(self) -> bool:
@@ -366,6 +378,10 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         self, X: Any, n_labelled: int, X_unlabeled: Any, seeds: SeedSequence
     ) -> tuple[TextVAETransformer, Corpus, Documents]:
         """A fitted autoencoder, the documents that count for the next steps, and what it reads of them."""
+        if callable(X_unlabeled):
+            X_unlabeled = X_unlabeled()
+        if X_unlabeled is not None:
+            X = _joined(X, X_unlabeled)
         if isinstance(self.vae, FrozenEstimator):
             vae = self.vae.estimator
             if not isinstance(vae, TextVAETransformer):
@@ -375,20 +391,11 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             check_is_fitted(vae)
             corpus = vae._autoencoder.read(X[:n_labelled])
             return vae, corpus, vae._autoencoder.prepare(corpus)
-        if X_unlabeled is not None:
-            X = _joined(X, X_unlabeled)
         vae = self._new_vae(seeds)
         tokenizer, corpus = vae._read_for_fit(X)
         return vae, corpus, vae._fit_corpus(tokenizer, corpus)
 
     def _new_vae(self, seeds: SeedSequence) -> TextVAETransformer:
-        if self.warm_start and hasattr(self, "vae_"):
-            # A copy, so that a fit that fails leaves the last one as it was.
-            vae = clone(self.vae_).set_params(warm_start=True)
-            vars(vae).update(
-                {name: value for name, value in vars(self.vae_).items() if name not in vars(vae)}
-            )
-            return vae
         if self.vae is None:
             vae = TextVAETransformer(decoder="bow", verbose=self.verbose)
         elif isinstance(self.vae, TextVAETransformer):
@@ -400,9 +407,13 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             )
         if vae.random_state is None:
             vae.set_params(random_state=seeds.next())
+        if self.warm_start and hasattr(self, "vae_") and not self._was_frozen:
+            # A copy, so that a fit that fails leaves the last one as it was.
+            fitted = pickle.loads(pickle.dumps(self.vae_))
+            vae = fitted.set_params(**vae.get_params(deep=False) | {"warm_start": True})
         return vae
 
-    def _train_together(self, documents: Documents, targets: _training.Targets, seeds: SeedSequence) -> None:
+    def _fine_tune(self, documents: Documents, targets: _training.Targets, seeds: SeedSequence) -> None:
         """Let scikeras build the network, compile it and run `Model.fit`."""
         config = self.vae_._autoencoder.network.config
         batches = _training.Batches(
@@ -412,17 +423,23 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             targets=targets,
             padding=config.padding,
         )
-        self._batches = batches
-        self._fit(
-            X=batches.as_dataset(),
-            y=None,
-            sample_weight=None,
-            warm_start=False,
-            epochs=self.epochs,
-            initial_epoch=0,
-            shuffle=False,
-            **({} if hasattr(self, "fit__verbose") else {"verbose": 0}),
+        callbacks = _training.user_callbacks(self.callbacks)
+        self._fit_callbacks = _training.training_callbacks(
+            batches, callbacks, name=type(self).__name__, verbose=self.verbose
         )
+        try:
+            self._fit(
+                X=batches.as_dataset(),
+                y=None,
+                sample_weight=None,
+                warm_start=False,
+                epochs=self.epochs,
+                initial_epoch=0,
+                shuffle=False,
+                **({} if hasattr(self, "fit__verbose") else {"verbose": 0}),
+            )
+        finally:
+            _training.release(callbacks)
         self._head = [
             LinearTerm(layer.kernel.numpy(), layer.bias.numpy())
             for layer in self.model_.class_head.layers
@@ -439,17 +456,11 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         ):
             self.__dict__.pop(name, None)
 
-    def _initialize_callbacks(self) -> None:
-        super()._initialize_callbacks()
-        self._fit_callbacks = _training.training_callbacks(
-            self._batches, self._fit_callbacks, name=type(self).__name__, verbose=self.verbose
-        )
-
     def _keras_build_fn(self) -> TextVAEWithClassHead:
         head = build_class_head(
             self._head[0].kernel.shape[0],
             tuple(term.kernel.shape[1] for term in self._head[:-1]),
-            self.head_activation,
+            self._activation,
             self._head[-1].kernel.shape[1],
             SeedSequence(0),
         )
@@ -459,7 +470,7 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             self.vae_._autoencoder.network.model,
             head,
             self.classification_weight,
-            trains_vae=not self._is_frozen,
+            trains_vae=not self._was_frozen,
         )
 
     # Using
@@ -497,7 +508,7 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         autoencoder = self.vae_._autoencoder
         corpus = autoencoder.read(X)
         logits = _class_head.apply(
-            self._head, self.head_activation, autoencoder.features(autoencoder.prepare(corpus))
+            self._head, self._activation, autoencoder.features(autoencoder.prepare(corpus))
         )
         if self._lexical is not None:
             ngrams, term = self._lexical
@@ -523,7 +534,7 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
     score = ClassifierMixin.score
 
     def transform(self, X: Any) -> NDArray[np.float32]:
-        """Posterior means of the latents of each text, by the autoencoder as trained together.
+        """Posterior means of the latents of each text, by the autoencoder as fine-tuned.
 
         Parameters
         ----------
@@ -580,8 +591,9 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
     @property
     def model_(self) -> TextVAEWithClassHead:
         check_is_fitted(self)
-        if getattr(self, "_model", None) is None:
-            self._model = self._keras_build_fn()
+        with _model_lock:
+            if getattr(self, "_model", None) is None:
+                self._model = self._keras_build_fn()
         return self._model
 
     @model_.setter
@@ -615,10 +627,12 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
 
 
 def _joined(X: Any, X_unlabeled: Any) -> Any:
-    if not isinstance(X, np.ndarray):
-        if is_token_matrix(X_unlabeled):
-            raise ValueError("X_unlabeled holds token ids, but X holds texts; pass both alike.")
+    if not is_token_matrix(X_unlabeled) and not isinstance(X, np.ndarray):
         return X + check_texts(X_unlabeled, name="X_unlabeled", allow_empty=True)
+    if hasattr(X_unlabeled, "__len__") and not len(X_unlabeled):
+        return X
+    if not isinstance(X, np.ndarray):
+        raise ValueError("X_unlabeled holds token ids, but X holds texts; pass both alike.")
     if not is_token_matrix(X_unlabeled):
         raise ValueError(
             "X_unlabeled holds texts, but X holds token ids; pass what the same TextTokenizer's transform returns."

@@ -362,6 +362,8 @@ class TextVAE(keras.Model):
         self.random = keras.random.SeedGenerator(seeds.next())
         self.trackers = [keras.metrics.Mean(name=name) for name in self._tracked_parts()]
         self.warmup_steps = 0
+        # What the network was compiled with, as the estimator has it.
+        self.recipe: Any = None
         for decoder in (self.text_decoder, self.bow_decoder):
             if decoder is not None:
                 decoder.build()

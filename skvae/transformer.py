@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ._autoencoder import DOCUMENTS_TO_JUDGE_BY, FittedAutoencoder
@@ -44,8 +45,9 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     n_components : int, default=64
         Number of latent dimensions.
 
-    tokenizer : TextTokenizer or None, default=None
-        How texts become tokens; cloned, not modified. None means `TextTokenizer()`. Its
+    tokenizer : TextTokenizer, FrozenEstimator or None, default=None
+        How texts become tokens; cloned, not modified. None means `TextTokenizer()`. A fitted one in
+        a `sklearn.frozen.FrozenEstimator` keeps its vocabulary. Its
         `max_length` bounds what a text decoder writes and what a "bilstm" encoder reads. Not
         used when fitted on token ids.
 
@@ -118,8 +120,8 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     n_iter_no_change : int, default=3
         Number of epochs without a better validation loss that `early_stopping` allows.
 
-    callbacks : list of keras.callbacks.Callback or None, default=None
-        Further Keras callbacks.
+    callbacks : keras.callbacks.Callback, its class, a list or tuple of them, or None, default=None
+        Further Keras callbacks. A class is instantiated without arguments.
 
     warm_start : bool, default=False
         Whether `fit` goes on from the weights and the vocabulary of the last fit.
@@ -183,7 +185,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     _parameter_constraints: dict[str, list[Any]] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        "tokenizer": [HasMethods(["fit", "transform", "inverse_transform"]), None],
+        "tokenizer": [TextTokenizer, FrozenEstimator, None],
         "encoder": [StrOptions({"bow", "bilstm"})],
         "encoder_units": [tuple, list, None],
         "bottleneck_units": [Interval(Integral, 1, None, closed="left"), None],
@@ -354,6 +356,14 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             matrix = check_token_matrix(X)
             self._check_enough_tokens(matrix)
             return None, Corpus.from_matrix(matrix)
+        if isinstance(self.tokenizer, FrozenEstimator):
+            frozen = self.tokenizer.estimator
+            if not isinstance(frozen, TextTokenizer):
+                raise TypeError(
+                    f"tokenizer is a frozen {type(frozen).__name__}; expected FrozenEstimator(TextTokenizer)."
+                )
+            check_is_fitted(frozen)
+            return frozen, frozen.encode(X)
         tokenizer = TextTokenizer() if self.tokenizer is None else clone(self.tokenizer)
         return tokenizer, tokenizer.fit_corpus(X)
 
@@ -379,7 +389,11 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """
         resume = self.warm_start and self.__sklearn_is_fitted__()
         seeds = self._new_seeds()
-        autoencoder = self._autoencoder if resume else self._build(tokenizer, corpus, seeds)
+        if resume:
+            autoencoder = self._autoencoder
+            self._check_unchanged(autoencoder.network.config)
+        else:
+            autoencoder = self._build(tokenizer, corpus, seeds)
         documents = autoencoder.prepare(corpus)
         previous = getattr(self, "history_", {}) if resume else {}
         history = self._train(
@@ -393,6 +407,16 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self._warn_if_collapsed(documents)
         return documents
 
+    def _check_unchanged(self, config: NetworkConfig) -> None:
+        """Refuse to go on with a network that the parameters no longer describe."""
+        wanted = self._config(config.n_tokens, config.n_words, config.max_length, config.padding).as_dict()
+        for name, value in config.as_dict().items():
+            if wanted[name] != value:
+                raise ValueError(
+                    f"warm_start goes on from a network with {name}={value!r}, and now {name}={wanted[name]!r};"
+                    " set it back, or set warm_start=False to fit anew."
+                )
+
     def _build(
         self, tokenizer: TextTokenizer | None, corpus: Corpus, seeds: SeedSequence
     ) -> FittedAutoencoder:
@@ -402,19 +426,30 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             n_tokens = int(corpus.ids.max(initial=FIRST_TOKEN_ID)) + 1
             max_length = max(1, int(corpus.lengths.max()))
             document_frequency = np.bincount(corpus.counts(n_tokens).indices, minlength=n_tokens)
+            n_documents = len(corpus)
         else:
             n_tokens, max_length = tokenizer.n_tokens_, int(tokenizer.max_length)
             document_frequency = tokenizer.document_frequency_
+            n_documents = tokenizer.n_documents_
         columns = word_columns(
             document_frequency,
-            resolve_threshold(self.max_df, len(corpus)),
+            resolve_threshold(self.max_df, n_documents),
             None if tokenizer is None else tokenizer.tokens_,
         )
+        config = self._config(
+            n_tokens, int(columns.max() + 1), max_length, "post" if tokenizer is None else tokenizer.padding
+        )
+        model = TextVAE(config, seeds.next())
+        model.set_background(np.bincount(corpus.ids, minlength=n_tokens)[columns >= 0])
+        return FittedAutoencoder(FittedNetwork(config, model), tokenizer, columns, max_length)
+
+    def _config(self, n_tokens: int, n_words: int, max_length: int, padding: str) -> NetworkConfig:
+        """What the parameters say of the network."""
         units = self.encoder_units
         config = NetworkConfig(
             n_components=int(self.n_components),
             n_tokens=n_tokens,
-            n_words=int(columns.max() + 1),
+            n_words=n_words,
             max_length=max_length,
             encoder=self.encoder,
             decoder=self.decoder,
@@ -429,16 +464,14 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             word_dropout=float(self.word_dropout),
             beta=float(self.beta),
             bow_weight=float(self.bow_weight),
-            padding="post" if tokenizer is None else tokenizer.padding,
+            padding=padding,
         )
         if config.decoder == "bow" and config.bow_weight == 0:
             raise ValueError(
                 "bow_weight=0 leaves out the bag-of-words decoder, and decoder='bow' has no other;"
                 " set bow_weight above 0 or choose decoder='gru'."
             )
-        model = TextVAE(config, seeds.next())
-        model.set_background(np.bincount(corpus.ids, minlength=n_tokens)[columns >= 0])
-        return FittedAutoencoder(FittedNetwork(config, model), tokenizer, columns, max_length)
+        return config
 
     @staticmethod
     def _check_units(units: Any, name: str) -> tuple[int, ...]:
@@ -460,12 +493,15 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
         network = autoencoder.network
         model = network.model
+        callbacks = _training.user_callbacks(self.callbacks)
         training, validation = documents, None
         if self.early_stopping:
             training, validation = self._split(documents, seeds.next())
         batch_size = resolve_batch_size(self.batch_size, len(training), model.config.decoder != "bow")
         batches = _training.Batches(training, batch_size, seeds.next(), padding=model.config.padding)
-        if not (resume and model.compiled):
+        recipe = (str(self.optimizer), self.learning_rate)
+        if not (resume and model.compiled and model.recipe == recipe):
+            model.recipe = recipe
             model.compile(
                 optimizer=_training.make_optimizer(self.optimizer, self.learning_rate), jit_compile=False
             )
@@ -473,25 +509,31 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             model.optimizer.build(model.trainable_variables)
             steps = epochs * batches.per_epoch
             model.warmup_steps = int(self.kl_warmup * steps) if warmup and not resume else 0
-        history = model.fit(
-            batches.as_dataset(),
-            epochs=epochs,
-            validation_data=None
-            if validation is None
-            else _training.Batches(validation, batch_size, None, padding=model.config.padding).as_dataset(),
-            callbacks=_training.training_callbacks(
-                batches,
-                self.callbacks,
-                name=type(self).__name__,
-                verbose=self.verbose,
-                patience=self.n_iter_no_change if self.early_stopping else None,
-            ),
-            # The batches shuffle themselves, from an explicit seed.
-            shuffle=False,
-            verbose=0,
-        ).history
-        network.changed()
-        autoencoder.normalise_over(training)
+        try:
+            history = model.fit(
+                batches.as_dataset(),
+                epochs=epochs,
+                validation_data=None
+                if validation is None
+                else _training.Batches(
+                    validation, batch_size, None, padding=model.config.padding
+                ).as_dataset(),
+                callbacks=_training.training_callbacks(
+                    batches,
+                    callbacks,
+                    name=type(self).__name__,
+                    verbose=self.verbose,
+                    patience=self.n_iter_no_change if self.early_stopping else None,
+                ),
+                # The batches shuffle themselves, from an explicit seed.
+                shuffle=False,
+                verbose=0,
+            ).history
+        finally:
+            # However training ended, the weights are no longer those of before.
+            network.changed()
+            _training.release(callbacks)
+        autoencoder.normalise_over(training, keep_history=resume)
         return {name: [float(value) for value in values] for name, values in history.items()}
 
     def _split(self, documents: Documents, seed: int) -> tuple[Documents, Documents]:
@@ -607,7 +649,14 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return self._write(latents, decoding, temperature, random)
 
     def interpolate(
-        self, start: Any, end: Any, n_steps: int = 5, *, decoding: str = "greedy", temperature: float = 1.0
+        self,
+        start: Any,
+        end: Any,
+        n_steps: int = 5,
+        *,
+        decoding: str = "greedy",
+        temperature: float = 1.0,
+        random_state: Any = None,
     ) -> NDArray[Any]:
         """Write the documents on the straight line between two points of latent space.
 
@@ -621,6 +670,8 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             The likeliest token at each step, or one drawn with its probability.
         temperature : float, default=1.0
             Below 1, draws are safer; above 1, more varied.
+        random_state : int, RandomState instance or None, default=None
+            Decides the draws. None means that of the estimator.
 
         Returns
         -------
@@ -632,7 +683,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             raise ValueError(f"n_steps={n_steps!r}; expected an int of at least 2 (both ends count).")
         first, last = self._point(start, "start"), self._point(end, "end")
         weights = np.linspace(0.0, 1.0, n_steps, dtype=np.float32)[:, None]
-        return self._write((1 - weights) * first + weights * last, decoding, temperature, None)
+        return self._write((1 - weights) * first + weights * last, decoding, temperature, random_state)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Average evidence lower bound (ELBO) of the documents.
@@ -681,9 +732,12 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _point(self, end: Any, name: str) -> NDArray[np.float32]:
         if isinstance(end, str):
             return self.transform([end])
-        return check_latents(
+        latents = check_latents(
             np.atleast_2d(np.asarray(end, dtype=np.float32)), self._autoencoder.n_components, name=name
         )
+        if len(latents) != 1:
+            raise ValueError(f"{name} has {len(latents)} rows; expected a text or one latent vector.")
+        return latents
 
     def _random(self, random_state: Any) -> np.random.Generator:
         if isinstance(random_state, np.random.Generator):
@@ -716,7 +770,8 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         check_is_fitted(self)
         if self._autoencoder.network.config.bow_weight == 0:
             raise AttributeError("components_ needs the bag-of-words decoder; fit with bow_weight above 0.")
-        components: NDArray[np.float32] = self._autoencoder.network.weights["bow_decoder/kernel"]
+        components: NDArray[np.float32] = self._autoencoder.network.weights["bow_decoder/kernel"].view()
+        components.flags.writeable = False
         return components
 
     @property

@@ -248,6 +248,7 @@ TWO = ["a dull film", "a great film"]
         (TWO, [0, 0], ValueError, "one class"),
         (TWO, [0.25, 0.75], ValueError, "continuous"),
         (TWO, None, ValueError, "y is None"),
+        (TWO, ["bad", 1], ValueError, "mixes labels of the types int, str"),
     ],
 )
 def test_bad_input_is_refused_and_nothing_is_fitted(X, y, error, message):
@@ -272,6 +273,10 @@ def test_bad_input_is_refused_and_nothing_is_fitted(X, y, error, message):
         ({"vae": FrozenEstimator(TfidfVectorizer())}, TypeError, "frozen TfidfVectorizer"),
         ({"optimizer": "quick"}, ValueError, "quick"),
         ({"unlabeled_label": 1}, ValueError, "one class"),
+        ({"class_weight": {0: 0, 1: 1}}, ValueError, "no weight above 0"),
+        ({"class_weight": {0: -1, 1: 1}}, ValueError, "negative"),
+        ({"optimizer": int}, TypeError, "optimizer"),
+        ({"callbacks": [3]}, TypeError, "callbacks holds a int"),
     ],
 )
 def test_bad_parameters_are_refused(options, error, message):
@@ -306,3 +311,94 @@ def test_a_class_with_a_single_text(reviews):
 def test_empty_and_unknown_documents_have_probabilities(classifier):
     probabilities = classifier.predict_proba(["", "qwertz"])
     assert np.isfinite(probabilities).all()
+
+
+def test_only_what_the_marker_says_is_unlabelled(bow_vae, reviews):
+    X, y = reviews
+    names = np.array(["bad", "good"], dtype=object)[y].tolist()
+    frozen = FrozenEstimator(bow_vae)
+    for marker, hidden in ((-1, -1), (float("nan"), None), (float("nan"), pd.NA), ("?", "?")):
+        labels = names[:100] + [hidden] * 60
+        classifier = TextVAEClassifier(frozen, unlabeled_label=marker, random_state=0).fit(X, labels)
+        assert classifier.classes_.tolist() == ["bad", "good"]
+    assert TextVAEClassifier(frozen, unlabeled_label=False).fit(X, y).classes_.tolist() == [0, 1]
+    with pytest.raises(ValueError, match="no text has a label"):
+        TextVAEClassifier(frozen, unlabeled_label=-1).fit(TWO, [-1, -1])
+
+
+def test_texts_of_weight_zero_are_unlabelled(reviews):
+    X, y = reviews
+    classifier = TextVAEClassifier(small_vae(), epochs=0, random_state=0)
+    weighted = classifier.fit(X, y, sample_weight=(np.arange(160) < 40).astype(float)).predict_proba(X)
+    apart = clone(classifier).fit(X[:40], y[:40], X_unlabeled=X[40:]).predict_proba(X)
+    np.testing.assert_array_equal(weighted, apart)
+
+
+def test_a_warm_start_goes_on_from_a_copy(bow_vae, reviews):
+    X, y = reviews
+    classifier = TextVAEClassifier(small_vae(), warm_start=True, random_state=0).fit(X, y)
+    first, before = classifier.vae_, classifier.transform(X)
+    classifier.fit(X, y)
+    assert classifier.vae_.n_iter_ == 2
+    assert np.abs(classifier.transform(X) - before).max() > 0
+    np.testing.assert_array_equal(first.transform(X), before)
+    with pytest.raises(ValueError, match="n_components=6, and now n_components=5"):
+        classifier.set_params(vae__n_components=5).fit(X, y)
+    frozen = TextVAEClassifier(FrozenEstimator(bow_vae), warm_start=True, random_state=0).fit(X, y)
+    latents = bow_vae.transform(X)
+    frozen.set_params(vae=small_vae(), epochs=0).fit(X, y)
+    np.testing.assert_array_equal(bow_vae.transform(X), latents)
+
+
+def test_the_model_is_that_of_the_last_fit(bow_vae, reviews):
+    X, y = reviews
+    classifier = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0).fit(X, y)
+    assert classifier.model_.class_head.output_shape == (None, 1)
+    classifier.fit(X, np.arange(160) % 3)
+    assert classifier.model_.class_head.output_shape == (None, 3)
+
+
+def test_callbacks_by_instance_class_or_tuple_and_pickling_after(reviews):
+    X, y = reviews
+    stop = keras.callbacks.EarlyStopping(monitor="loss", patience=5)
+    for callbacks in (stop, [stop], (stop, keras.callbacks.TerminateOnNaN), keras.callbacks.TerminateOnNaN):
+        classifier = TextVAEClassifier(small_vae(callbacks=callbacks), callbacks=callbacks, random_state=0)
+        classifier.fit(X[:60], y[:60])
+        pickle.loads(pickle.dumps(classifier)).predict(X)
+        clone(classifier)
+
+
+def test_documents_without_ngrams_leave_the_latent_term(reviews):
+    X, _ = reviews
+    classifier = TextVAEClassifier(small_vae(), ngram_range=(2, 2), epochs=0, random_state=0)
+    classifier.fit(["good", "bad"] * 10, [1, 0] * 10)
+    assert list(classifier.term_weights_) == ["latent"]
+    assert classifier.fit([""] * 10, [0, 1] * 5, X_unlabeled=X).predict(X).shape == (160,)
+
+
+def test_an_interrupted_fit_leaves_the_last_one(reviews):
+    X, y = reviews
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    classifier = TextVAEClassifier(small_vae(), random_state=0).fit(X, y)
+    before = classifier.predict_proba(X)
+    with pytest.raises(KeyboardInterrupt):
+        classifier.set_params(callbacks=Interrupt).fit(X[:100], y[:100])
+    np.testing.assert_array_equal(classifier.predict_proba(X), before)
+
+
+def test_methods_that_scikeras_would_lend_are_absent(classifier):
+    for name in ("partial_fit", "initialize", "current_epoch"):
+        assert not hasattr(classifier, name)
+
+
+@pytest.mark.parametrize("empty", [[], np.empty((0, 16), dtype=np.int32)])
+def test_no_unlabelled_texts_at_all(reviews, empty):
+    ids = TextTokenizer(max_length=16).fit_transform(reviews[0])
+    classifier = TextVAEClassifier(small_vae(), epochs=0, random_state=0)
+    expected = classifier.fit(ids, reviews[1]).predict_proba(ids)
+    again = classifier.fit(ids, reviews[1], X_unlabeled=empty).predict_proba(ids)
+    np.testing.assert_array_equal(again, expected)

@@ -141,3 +141,18 @@ def test_html_diagram(classifier):
     html = estimator_html_repr(make_pipeline(TextTokenizer(), clone(classifier)))
     assert "TextVAEClassifier" in html
     assert "TextVAETransformer" in html
+
+
+def test_a_search_cuts_no_unlabelled_texts_that_a_function_gives(reviews):
+    X, y = reviews
+    seen = []
+
+    class Count(TextVAETransformer):
+        def _fit_corpus(self, tokenizer, corpus, **options):
+            seen.append(len(corpus))
+            return super()._fit_corpus(tokenizer, corpus, **options)
+
+    vae = Count(**({"decoder": "bow", "epochs": 1} | SMALL))
+    search = GridSearchCV(TextVAEClassifier(vae, epochs=0, random_state=0), {"lexical": [True]}, cv=2)
+    search.fit(X[:60], y[:60], X_unlabeled=lambda: X[60:120])
+    assert seen == [90, 90, 120]

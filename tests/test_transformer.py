@@ -1,12 +1,15 @@
 import pickle
 import subprocess
 import sys
+import warnings
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
@@ -197,3 +200,65 @@ def test_a_loss_that_explodes_stops_the_fit(reviews):
 def test_import_leaves_tensorflow_alone():
     code = "import skvae, sys; skvae.TextVAETransformer(); assert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_small_batches_keep_the_scale_of_the_latents(reviews):
+    X, _ = reviews
+    vae = TextVAETransformer(decoder="bow", epochs=3, **SMALL).fit(X)
+    for size in (1, 3, 10):
+        vae.partial_fit(X[:size])
+        assert np.abs(vae.transform(X)).max() < 5
+
+
+def test_documents_without_variance_have_sane_latents(reviews):
+    for texts in (["a great film"], ["a great film"] * 20):
+        vae = TextVAETransformer(decoder="bow", epochs=1, **SMALL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CollapseWarning)
+            vae.fit(texts)
+        assert np.abs(vae.transform(reviews[0])).max() < 100
+
+
+def test_a_warm_start_refuses_another_shape_and_takes_another_step_size(reviews):
+    X, _ = reviews
+    vae = TextVAETransformer(decoder="bow", epochs=1, warm_start=True, **SMALL).fit(X)
+    vae.set_params(learning_rate=0.25).fit(X)
+    assert float(vae.model_.optimizer.learning_rate) == 0.25
+    assert vae.n_iter_ == 2
+    with pytest.raises(ValueError, match=r"beta=1.0, and now beta=0.5"):
+        vae.set_params(beta=0.5).fit(X)
+
+
+def test_an_interrupted_partial_fit_leaves_one_model(reviews):
+    X, _ = reviews
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    vae = TextVAETransformer(decoder="bow", epochs=1, **SMALL).fit(X)
+    vae.transform(X)
+    with pytest.raises(KeyboardInterrupt):
+        vae.set_params(callbacks=[Interrupt()]).partial_fit(X)
+    vae.set_params(callbacks=None)
+    assert pickle.loads(pickle.dumps(vae)).score(X) == pytest.approx(vae.score(X))
+
+
+def test_a_frozen_tokenizer_keeps_its_vocabulary(reviews):
+    tokenizer = TextTokenizer().fit(["a great film", "a dull film"])
+    vocabulary = tokenizer.vocabulary_
+    vae = TextVAETransformer(tokenizer=FrozenEstimator(tokenizer), decoder="bow", epochs=1, **SMALL)
+    assert vae.fit(reviews[0]).tokenizer_.vocabulary_ == vocabulary
+    with pytest.raises(TypeError, match="frozen LogisticRegression"):
+        vae.set_params(tokenizer=FrozenEstimator(LogisticRegression())).fit(reviews[0])
+
+
+def test_a_line_has_two_ends(bow_vae):
+    with pytest.raises(ValueError, match="start has 2 rows"):
+        bow_vae.interpolate(np.zeros((2, 6)), np.zeros(6))
+
+
+def test_nullable_token_ids(reviews):
+    ids = TextTokenizer(max_length=16).fit_transform(reviews[0])
+    vae = TextVAETransformer(decoder="bow", epochs=1, **SMALL).fit(ids)
+    np.testing.assert_array_equal(vae.transform(pd.DataFrame(ids).astype("Int32")), vae.transform(ids))
