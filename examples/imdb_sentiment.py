@@ -67,9 +67,7 @@ def main() -> None:
     tfidf_seconds = time.perf_counter() - start
 
     start = time.perf_counter()
-    model = make_pipeline(
-        TextVAEClassifier(TextVAETransformer(decoder="bow", epochs=6, verbose=1), random_state=0, verbose=1)
-    )
+    model = make_pipeline(TextVAEClassifier(random_state=0, verbose=1))
     model.fit(texts[labelled], labels[labelled], textvaeclassifier__X_unlabeled=unlabelled)
     seconds = time.perf_counter() - start
 
