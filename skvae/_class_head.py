@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax
@@ -22,6 +23,9 @@ from sklearn.model_selection import StratifiedKFold
 _MANY_DOCUMENTS = 5_000
 _MAX_ITER = 1_000
 _LARGEST_FACTOR = 10.0
+_ONLINE_BATCH = 32
+_ONLINE_STEP = 0.5
+_INITIAL_SQUARES = 0.01
 
 
 @dataclass
@@ -139,6 +143,68 @@ def _as_term(regression: LogisticRegression) -> LinearTerm:
     return LinearTerm(regression.coef_.T.astype(np.float32), regression.intercept_.astype(np.float32))
 
 
+class OnlineTerm:
+    """Goes on with the training of a linear term, one pass over each batch, by AdaGrad.
+
+    Parameters
+    ----------
+    term : LinearTerm
+        What to start from; changed in place.
+
+    References
+    ----------
+    J. Duchi, E. Hazan and Y. Singer, "Adaptive Subgradient Methods for Online Learning and
+    Stochastic Optimization", JMLR 12 (2011). https://jmlr.org/papers/v12/duchi11a.html
+    """
+
+    def __init__(self, term: LinearTerm) -> None:
+        self.term = term
+        self.kernel_squares = np.full_like(term.kernel, _INITIAL_SQUARES)
+        self.bias_squares = np.full_like(term.bias, _INITIAL_SQUARES)
+
+    def train(
+        self,
+        features: sp.csr_array,
+        labels: NDArray[np.integer],
+        weights: NDArray[np.floating],
+        offset: NDArray[np.floating],
+    ) -> None:
+        """One pass over documents.
+
+        Parameters
+        ----------
+        features : CSR array of shape (n_documents, n_features)
+        labels : ndarray of shape (n_documents,)
+            Index of the class.
+        weights : ndarray of shape (n_documents,)
+        offset : ndarray of shape (n_documents, n_outputs)
+            Logits that other terms give.
+        """
+        for start in range(0, len(labels), _ONLINE_BATCH):
+            rows = np.arange(start, min(start + _ONLINE_BATCH, len(labels)))
+            batch = features[rows]
+            residual = _residual(self.term.logits(batch) + offset[rows], labels[rows], weights[rows])
+            residual = (residual / len(rows)).astype(np.float32)
+            gradients = (batch.T @ residual, residual.sum(axis=0))
+            for values, squares, gradient in zip(
+                (self.term.kernel, self.term.bias),
+                (self.kernel_squares, self.bias_squares),
+                gradients,
+                strict=True,
+            ):
+                squares += gradient**2
+                values -= _ONLINE_STEP * gradient / np.sqrt(squares)
+
+
+def _residual(
+    logits: NDArray[Any], labels: NDArray[np.integer], weights: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Gradient of the weighted cross-entropy of each document in its logits."""
+    residual = np.exp(log_probabilities(logits))
+    residual[np.arange(len(labels)), labels] -= 1
+    return residual[:, -logits.shape[1] :] * weights[:, None]
+
+
 def fit_factors(
     logits: Sequence[NDArray[np.float64] | None],
     labels: NDArray[np.integer],
@@ -170,14 +236,10 @@ def fit_factors(
 
     def loss(factors: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         total = np.tensordot(factors, stacked, axes=1)
-        log_probability = log_probabilities(total)
-        residual = np.exp(log_probability)
-        residual[np.arange(len(labels)), labels] -= 1
-        residual = residual[:, -stacked.shape[2] :] * weights[:, None]
-        value = -(weights @ log_probability[np.arange(len(labels)), labels])
+        value = cross_entropy(total, labels, weights) * weights.sum()
         # Worth one document: keeps factors finite where every document is told apart.
         penalty = factors - share
-        gradient = np.einsum("tno,no->t", stacked, residual)
+        gradient = np.einsum("tno,no->t", stacked, _residual(total, labels, weights))
         return float(value + 0.5 * penalty @ penalty), gradient + penalty
 
     bounds = [(0.0, _LARGEST_FACTOR)] * len(known)

@@ -17,6 +17,16 @@ from ._sklearn import set_params
 _ROUTED_TO = ("optimizer", "fit")
 
 
+class _Unchanged:
+    """Stands in for scikeras' transformers of X and y, which call check_array."""
+
+    def fit(self, values: Any) -> _Unchanged:
+        return self
+
+    def transform(self, values: Any) -> Any:
+        return values
+
+
 def _absent(estimator: Any) -> Any:
     raise AttributeError(f"{type(estimator).__name__} has no such method; use fit.")
 
@@ -99,15 +109,15 @@ class KerasEstimator(BaseWrapper):
             setattr(self, name, value)
         return self
 
-    # scikeras' own would train on without the checks and steps of `fit`.
-    partial_fit: Any = property(_absent)
+    # scikeras' own would build or train on without the checks and steps of `fit`.
     initialize: Any = property(_absent)
     current_epoch: Any = property(_absent)
 
     @property
     def initialized_(self) -> bool:
-        # Each fit builds its network anew, from the arrays that the steps before have fitted.
-        return False
+        # scikeras asks whether there is an attribute `model_`; here that is built on demand.
+        model = getattr(self, "_model", None)
+        return model is not None and model.compiled
 
     def _initialize_callbacks(self) -> None:
         # They come ready: scikeras refuses tuples and single classes.
@@ -124,6 +134,8 @@ class KerasEstimator(BaseWrapper):
         return _Unchanged()
 
     target_encoder = feature_encoder
+    # scikeras sets these where it builds the network, and asks for them where it does not.
+    feature_encoder_ = target_encoder_ = _Unchanged()
 
     def _get_compile_kwargs(self) -> dict[str, Any]:
         # scikeras compiles a loss and metrics from parameters; this network computes its own.
@@ -137,19 +149,11 @@ class KerasEstimator(BaseWrapper):
 
     def _ensure_compiled_model(self) -> None:
         # scikeras refuses a network without a `loss` of Keras' own.
+        if self.model_.compiled:
+            return
         self.model_.compile(**self._get_compile_kwargs())
         # Variables that appear while the first batch is traced would cause a second tracing.
         self.model_.optimizer.build(self.model_.trainable_variables)
-
-
-class _Unchanged:
-    """Stands in for scikeras' transformers of X and y, which call check_array."""
-
-    def fit(self, values: Any) -> _Unchanged:
-        return self
-
-    def transform(self, values: Any) -> Any:
-        return values
 
 
 def _is_routed(name: str) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any
@@ -222,6 +224,7 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
 
     history_: dict[str, list[float]]
     _head: list[LinearTerm]
+    _online: _class_head.OnlineTerm | None
     _lexical: tuple[NgramFeatures, LinearTerm] | None
 
     @fit_context
@@ -259,17 +262,119 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         CollapseWarning
             If the latents carry nothing about the documents.
         """
+        with self._all_or_nothing():
+            self._fit_steps(X, y, sample_weight, X_unlabeled)
+        return self
+
+    @fit_context
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> TextVAEClassifier:
+        """Train for one pass over a batch, going on from what there is.
+
+        The first call does what `fit` does, with one epoch for each step; it fixes the vocabulary
+        and the n-grams, so hand it a large and varied batch with texts of each class. Later calls
+        train the autoencoder (unless it is frozen), the head and the lexical term for one
+        pass each.
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
+                (n_samples, max_length)
+            A batch of texts, or of token ids.
+        y : array-like of shape (n_samples,)
+            The class of each.
+        classes : array-like of shape (n_classes,) or None, default=None
+            All classes there will be. Needed at the first call.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each labelled text. A text of weight 0 counts as unlabelled.
+
+        Returns
+        -------
+        self : TextVAEClassifier
+
+        Raises
+        ------
+        ValueError
+            As in `fit`, and if `classes` is missing or differs from that of the first call, or the
+            first batch lacks a class.
+        """
+        with self._all_or_nothing():
+            if self.__sklearn_is_fitted__():
+                self._go_on(X, y, classes, sample_weight)
+            else:
+                self._begin(X, y, classes, sample_weight)
+        return self
+
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """After an exception, the estimator has the attributes of before."""
         before = dict(self.__dict__)
         try:
-            self._fit_steps(X, y, sample_weight, X_unlabeled)
+            yield
         except BaseException:
-            # Nothing half-fitted: what the estimator was, it is again.
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
-        return self
 
-    def _fit_steps(self, X: Any, y: Any, sample_weight: Any, X_unlabeled: Any) -> None:
+    def _begin(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
+        if classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        _, labels = check_labels(y, _n_documents(X), unlabeled=self.unlabeled_label)
+        classes, found = np.unique(np.asarray(classes)), np.unique(labels)
+        if not np.array_equal(classes, found):
+            raise ValueError(
+                f"the first batch has the classes {found.tolist()}, and classes={classes.tolist()}; expected a batch"
+                " with texts of each class."
+            )
+        self._fit_steps(X, y, sample_weight, None, one_pass=True)
+
+    def _go_on(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
+        seeds = SeedSequence(draw_seed(self.random_state))
+        if classes is not None and not np.array_equal(np.unique(np.asarray(classes)), self.classes_):
+            raise ValueError(
+                f"classes={np.unique(np.asarray(classes)).tolist()} is not the same as on the first call to"
+                f" partial_fit: {self.classes_.tolist()}."
+            )
+        X, names, weights = self._labelled_first(X, y, sample_weight)
+        labels = np.searchsorted(self.classes_, names)
+        labels[labels == len(self.classes_)] = 0
+        if (self.classes_[labels] != names).any():
+            unknown = sorted(set(names[self.classes_[labels] != names].tolist()))
+            raise ValueError(f"y holds {unknown}, which is none of the classes {self.classes_.tolist()}.")
+        if not self._was_frozen:
+            self.vae_.partial_fit(X)
+        autoencoder = self.vae_._autoencoder
+        corpus = autoencoder.read(X[: len(labels)])
+        documents = autoencoder.prepare(corpus)
+        tfidf, offset = None, np.zeros((len(labels), self._head[-1].kernel.shape[1]), dtype=np.float32)
+        if self._lexical is not None:
+            ngrams, term = self._lexical
+            tfidf = ngrams.transform(corpus)
+            offset = term.logits(tfidf)
+        read = Documents(features=autoencoder.features(documents)) if self._was_frozen else documents
+        previous = self.history_
+        self._fine_tune(read, self._targets(labels, weights, offset), seeds, epochs=1)
+        self.history_ = {name: previous.get(name, []) + values for name, values in self.history_.items()}
+        self.n_iter_ += 1
+        if not self._was_frozen:
+            autoencoder.network.changed()
+            autoencoder.normalise_over(documents, keep_history=True)
+        if tfidf is not None:
+            self._online = self._online or _class_head.OnlineTerm(term)
+            latent = _class_head.apply(self._head, self._activation, autoencoder.features(documents))
+            self._online.train(tfidf, labels, weights, latent)
+
+    def _targets(
+        self, labels: NDArray[np.integer], weights: NDArray[np.float64], offset: NDArray[np.float32]
+    ) -> _training.Targets:
+        probabilities = np.eye(len(self.classes_), dtype=np.float32)[labels]
+        return _training.Targets(probabilities, weights.astype(np.float32), offset)
+
+    def _fit_steps(
+        self, X: Any, y: Any, sample_weight: Any, X_unlabeled: Any, *, one_pass: bool = False
+    ) -> None:
+        epochs = min(1, self.epochs) if one_pass else self.epochs
         seeds = SeedSequence(draw_seed(self.random_state))
         ngram_range, head_units = self._check_parameters()
         X, labels, weights = self._labelled_first(X, y, sample_weight)
@@ -279,7 +384,7 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             raise ValueError(
                 f"y holds one class only, {classes[0]!r}; a classifier needs texts of at least 2 classes."
             )
-        vae, corpus, documents = self._first_step(X, n_labelled, X_unlabeled, seeds)
+        vae, corpus, documents = self._first_step(X, n_labelled, X_unlabeled, seeds, one_pass)
         autoencoder = vae._autoencoder
         rows = np.arange(n_labelled)
         n_outputs = 1 if len(classes) == 2 else len(classes)
@@ -305,15 +410,12 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         if unseen.get("lexical") is not None:
             # Of left-out documents: those that the n-grams were fitted to would leave nothing to learn.
             offset += factors["lexical"] * unseen["lexical"]
-        targets = _training.Targets(
-            np.eye(len(classes), dtype=np.float32)[labels], weights.astype(np.float32), offset
-        )
-
         self.__dict__.pop("_model", None)
         self.classes_ = classes
         self.vae_ = vae
         self._was_frozen = self._is_frozen
         self._activation = self.head_activation
+        self._online = None
         self.term_weights_ = {name: float(factor) for name, factor in factors.items()}
         self._lexical = None
         if "lexical" in terms:
@@ -325,11 +427,14 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         )
         self.history_ = {}
         # The linear head of a frozen autoencoder is fitted already.
-        if self.epochs and (head_units or not self._is_frozen):
+        if epochs and (head_units or not self._is_frozen):
             self._fine_tune(
-                Documents(features=features) if self._is_frozen else documents.take(rows), targets, seeds
+                Documents(features=features) if self._is_frozen else documents.take(rows),
+                self._targets(labels, weights, offset),
+                seeds,
+                epochs=epochs,
             )
-        if self.epochs and not self._is_frozen:
+        if epochs and not self._is_frozen:
             autoencoder.network.changed()
             autoencoder.normalise_over(documents)
         self.n_iter_ = len(self.history_.get("loss", []))
@@ -375,7 +480,7 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         return isinstance(self.vae, FrozenEstimator)
 
     def _first_step(
-        self, X: Any, n_labelled: int, X_unlabeled: Any, seeds: SeedSequence
+        self, X: Any, n_labelled: int, X_unlabeled: Any, seeds: SeedSequence, one_pass: bool
     ) -> tuple[TextVAETransformer, Corpus, Documents]:
         """A fitted autoencoder, the documents that count for the next steps, and what it reads of them."""
         if callable(X_unlabeled):
@@ -393,6 +498,8 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             return vae, corpus, vae._autoencoder.prepare(corpus)
         vae = self._new_vae(seeds)
         tokenizer, corpus = vae._read_for_fit(X)
+        if one_pass:
+            return vae, corpus, vae._fit_corpus(tokenizer, corpus, epochs=1, warmup=False)
         return vae, corpus, vae._fit_corpus(tokenizer, corpus)
 
     def _new_vae(self, seeds: SeedSequence) -> TextVAETransformer:
@@ -413,7 +520,9 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             vae = fitted.set_params(**vae.get_params(deep=False) | {"warm_start": True})
         return vae
 
-    def _fine_tune(self, documents: Documents, targets: _training.Targets, seeds: SeedSequence) -> None:
+    def _fine_tune(
+        self, documents: Documents, targets: _training.Targets, seeds: SeedSequence, *, epochs: int
+    ) -> None:
         """Let scikeras build the network, compile it and run `Model.fit`."""
         config = self.vae_._autoencoder.network.config
         batches = _training.Batches(
@@ -432,8 +541,9 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
                 X=batches.as_dataset(),
                 y=None,
                 sample_weight=None,
-                warm_start=False,
-                epochs=self.epochs,
+                # Goes on with a compiled network where there is one: in partial_fit.
+                warm_start=True,
+                epochs=epochs,
                 initial_epoch=0,
                 shuffle=False,
                 **({} if hasattr(self, "fit__verbose") else {"verbose": 0}),
@@ -624,6 +734,10 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         state = dict(super().__getstate__())
         state.pop("_model", None)
         return state
+
+
+def _n_documents(X: Any) -> int:
+    return len(check_token_matrix(X) if is_token_matrix(X) else check_texts(X))
 
 
 def _joined(X: Any, X_unlabeled: Any) -> Any:

@@ -98,7 +98,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Share of previous tokens hidden from the text decoder in training, so that it has to ask
         the latents [2]_.
 
-    epochs : int, default=10
+    epochs : int, default=8
         Number of passes over the documents.
 
     batch_size : int or "auto", default="auto"
@@ -230,7 +230,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         max_df: float = 0.5,
         dropout: float = 0.2,
         word_dropout: float = 0.3,
-        epochs: int = 10,
+        epochs: int = 8,
         batch_size: int | str = "auto",
         optimizer: Any = "adam",
         learning_rate: float = 4e-3,

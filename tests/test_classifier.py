@@ -391,7 +391,7 @@ def test_an_interrupted_fit_leaves_the_last_one(reviews):
 
 
 def test_methods_that_scikeras_would_lend_are_absent(classifier):
-    for name in ("partial_fit", "initialize", "current_epoch"):
+    for name in ("initialize", "current_epoch"):
         assert not hasattr(classifier, name)
 
 
@@ -402,3 +402,47 @@ def test_no_unlabelled_texts_at_all(reviews, empty):
     expected = classifier.fit(ids, reviews[1]).predict_proba(ids)
     again = classifier.fit(ids, reviews[1], X_unlabeled=empty).predict_proba(ids)
     np.testing.assert_array_equal(again, expected)
+
+
+@pytest.mark.parametrize("head_units", [(), (8,)])
+def test_partial_fit_learns_from_batch_after_batch(reviews, head_units):
+    X, y = make_reviews(480, n_classes=3, random_state=0)
+    names = np.array(["bad", "good", "mixed"])[y]
+    classifier = TextVAEClassifier(small_vae(), head_units=head_units, random_state=0)
+    classifier.partial_fit(X[:80], names[:80], classes=["mixed", "good", "bad"])
+    vocabulary = classifier.tokenizer_.vocabulary_
+    losses = []
+    for start in range(80, 480, 80):
+        batch = slice(start, start + 80)
+        own = classifier.predict_log_proba(X[batch])[np.arange(80), y[batch]]
+        losses.append(-own.mean())
+        classifier.partial_fit(X[batch], names[batch])
+    assert losses[-1] < losses[0]
+    assert classifier.n_iter_ == 6
+    assert classifier.tokenizer_.vocabulary_ == vocabulary
+    again = pickle.loads(pickle.dumps(classifier))
+    np.testing.assert_array_equal(again.predict_proba(X), classifier.predict_proba(X))
+    again.partial_fit(X[:2], ["good", "good"])
+
+
+def test_partial_fit_with_a_frozen_autoencoder_leaves_it(bow_vae, reviews):
+    X, y = reviews
+    before = bow_vae.transform(X)
+    classifier = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)
+    classifier.partial_fit(X[:40], y[:40], classes=[0, 1]).partial_fit(X[40:], y[40:])
+    assert classifier.score(X, y) > 0.9
+    np.testing.assert_array_equal(bow_vae.transform(X), before)
+
+
+def test_bad_batches_are_refused(bow_vae, reviews):
+    X, y = reviews
+    classifier = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)
+    with pytest.raises(ValueError, match="classes must be passed"):
+        classifier.partial_fit(X, y)
+    with pytest.raises(ValueError, match="texts of each class"):
+        classifier.partial_fit(X, y, classes=[0, 1, 2])
+    classifier.partial_fit(X, y, classes=[0, 1])
+    with pytest.raises(ValueError, match="not the same as on the first call"):
+        classifier.partial_fit(X, y, classes=[0, 2])
+    with pytest.raises(ValueError, match="none of the classes"):
+        classifier.partial_fit(X[:2], [0, 7])
