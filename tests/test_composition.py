@@ -1,6 +1,8 @@
 """Both estimators inside scikit-learn's own meta-estimators."""
 
 import copy
+import subprocess
+import sys
 
 import joblib
 import numpy as np
@@ -102,9 +104,20 @@ def test_pipelines_survive_joblib_and_deepcopy(reviews, tmp_path):
         TextTokenizer(max_length=16), TextVAEClassifier(small_vae(), epochs=0, random_state=0)
     )
     expected = model.fit(X, y).predict_proba(X)
-    joblib.dump(model, tmp_path / "model.joblib")
-    np.testing.assert_array_equal(joblib.load(tmp_path / "model.joblib").predict_proba(X), expected)
     np.testing.assert_array_equal(copy.deepcopy(model).predict_proba(X), expected)
+    writer = make_pipeline(TextTokenizer(max_length=16), TextVAETransformer(epochs=1, **SMALL)).fit(X)
+    latents = writer.transform(X[:20])
+    texts = writer.inverse_transform(latents)
+    assert copy.deepcopy(writer).inverse_transform(latents).tolist() == texts.tolist()
+    joblib.dump((model, writer, list(X), expected, latents, texts), tmp_path / "all.joblib")
+    code = (
+        "import joblib, sys\n"
+        "model, writer, X, expected, latents, texts = joblib.load(sys.argv[1])\n"
+        "assert (model.predict_proba(X) == expected).all()\n"
+        "assert (writer.transform(X[:20]) == latents).all()\n"
+        "assert (writer.inverse_transform(latents) == texts).all()\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "all.joblib")], check=True)
 
 
 def test_unlabelled_texts_pass_through_a_pipeline(bow_vae, reviews):

@@ -2,8 +2,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from skvae import TextTokenizer, TextVAETransformer
+from skvae._batches import Documents, epoch_order
+from skvae._corpus import Corpus
 from skvae._training import make_optimizer
+from skvae.networks import TextVAE
 from skvae.objectives import multinomial_nll, sparse_matmul
+
+from .conftest import SMALL
 
 
 def test_fused_adam_is_the_adam_of_keras():
@@ -51,3 +57,31 @@ def test_gradient_of_a_bag_of_words_is_the_derived_one():
     np.testing.assert_allclose(
         tape.gradient(by_hand, logits), tape.gradient(derived, logits), rtol=1e-4, atol=1e-4
     )
+
+
+def test_short_texts_do_not_pay_for_long_ones():
+    random = np.random.default_rng(0)
+    lengths = random.integers(1, 100, 2_000)
+    texts = Corpus.from_lengths(np.ones(lengths.sum(), dtype=np.int32), lengths)
+    batches = epoch_order(Documents(texts=texts), 32, random)
+    assert sorted(np.concatenate(batches)) == list(range(2_000))
+    padded = sum(len(rows) * lengths[rows].max() for rows in batches)
+    assert padded < 1.1 * lengths.sum()
+    at_random = sum(
+        len(rows) * lengths[rows].max() for rows in np.array_split(np.arange(2_000), len(batches))
+    )
+    assert at_random > 1.5 * lengths.sum()
+
+
+def test_a_fit_is_traced_once_whatever_the_shapes(reviews, monkeypatch):
+    shapes = []
+    parts = TextVAE.parts
+
+    def counted(self, mean, log_variance, inputs, training):
+        shapes.append(inputs["ids"].shape)
+        return parts(self, mean, log_variance, inputs, training)
+
+    monkeypatch.setattr(TextVAE, "parts", counted)
+    texts = [" ".join([text] * (1 + row % 4)) for row, text in enumerate(reviews[0])]
+    TextVAETransformer(tokenizer=TextTokenizer(max_length=40), epochs=2, **SMALL).fit(texts)
+    assert len(shapes) == 1
