@@ -14,7 +14,7 @@ _HOMES = {
     "TextVAEClassifier": "classifier",
     "TextVAETransformer": "transformer",
 }
-_MODULES = ("datasets", "plotting")
+_MODULES = ("datasets", "plotting", "presets")
 
 __all__ = [
     "CollapseWarning",
@@ -23,6 +23,7 @@ __all__ = [
     "TextVAETransformer",
     "datasets",
     "plotting",
+    "presets",
 ]
 
 
