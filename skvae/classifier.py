@@ -240,7 +240,8 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             The class of each.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each labelled text. A text of weight 0 counts as unlabelled.
-        X_unlabeled : like X, of shape (n_unlabeled,), function that returns such, or None,                 default=None
+        X_unlabeled : like X, of shape (n_unlabeled,), function that returns such, or None, \
+                default=None
             Further texts, without labels; a frozen `vae` has no use for them. Searches and
             cross-validation hand all of them to every fold, unless there are exactly as many as
             in `X`: scikit-learn would cut them into folds like a weight. Pass a function then.
@@ -386,55 +387,34 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             )
         vae, corpus, documents = self._first_step(X, n_labelled, X_unlabeled, seeds, one_pass)
         autoencoder = vae._autoencoder
-        rows = np.arange(n_labelled)
+        labelled = np.arange(n_labelled)
+        features = autoencoder.features(documents.take(labelled))
         n_outputs = 1 if len(classes) == 2 else len(classes)
 
-        terms: dict[str, LinearTerm] = {}
-        unseen: dict[str, NDArray[np.float64] | None] = {}
-        ngrams = NgramFeatures(ngram_range)
+        ngrams, tfidf = NgramFeatures(ngram_range), None
         if self.lexical:
-            tfidf = ngrams.fit_transform(corpus.take(rows), autoencoder.network.config.n_tokens)
-            if ngrams.n_features:
-                terms["lexical"], unseen["lexical"] = _class_head.fit_linear_term(
-                    tfidf, labels, weights, _LEXICAL_STRENGTHS, seeds.next()
-                )
-        features = autoencoder.features(documents.take(rows))
-        terms["latent"], unseen["latent"] = _fit_feature_term(
-            features, _sample(autoencoder, documents), labels, weights, seeds.next()
-        )
-        factors = dict(
-            zip(terms, _class_head.fit_factors(list(unseen.values()), labels, weights), strict=True)
+            tfidf = ngrams.fit_transform(corpus.take(labelled), autoencoder.network.config.n_tokens)
+        terms, factors, offset = _fit_terms(
+            tfidf, features, _some_features(autoencoder, documents), labels, weights, seeds
         )
 
-        offset = np.zeros((n_labelled, n_outputs), dtype=np.float32)
-        if unseen.get("lexical") is not None:
-            # Of left-out documents: those that the n-grams were fitted to would leave nothing to learn.
-            offset += factors["lexical"] * unseen["lexical"]
         self.__dict__.pop("_model", None)
         self.classes_ = classes
         self.vae_ = vae
+        self.term_weights_ = factors
+        self.history_ = {}
         self._was_frozen = self._is_frozen
         self._activation = self.head_activation
         self._online = None
-        self.term_weights_ = {name: float(factor) for name, factor in factors.items()}
-        self._lexical = None
-        if "lexical" in terms:
-            self._lexical = (ngrams, terms["lexical"].scaled(factors["lexical"]))
+        self._lexical = (ngrams, terms["lexical"]) if "lexical" in terms else None
         self._head = (
-            _random_head(features.shape[1], head_units, n_outputs, seeds)
-            if head_units
-            else [terms["latent"].scaled(factors["latent"])]
+            _random_head(features.shape[1], head_units, n_outputs, seeds) if head_units else [terms["latent"]]
         )
-        self.history_ = {}
         # The linear head of a frozen autoencoder is fitted already.
-        if epochs and (head_units or not self._is_frozen):
-            self._fine_tune(
-                Documents(features=features) if self._is_frozen else documents.take(rows),
-                self._targets(labels, weights, offset),
-                seeds,
-                epochs=epochs,
-            )
-        if epochs and not self._is_frozen:
+        if epochs and (head_units or not self._was_frozen):
+            read = Documents(features=features) if self._was_frozen else documents.take(labelled)
+            self._fine_tune(read, self._targets(labels, weights, offset), seeds, epochs=epochs)
+        if epochs and not self._was_frozen:
             autoencoder.network.changed()
             autoencoder.normalise_over(documents)
         self.n_iter_ = len(self.history_.get("loss", []))
@@ -756,11 +736,39 @@ def _joined(X: Any, X_unlabeled: Any) -> Any:
     return np.vstack([np.pad(each, ((0, 0), (0, width - each.shape[1]))) for each in (X, matrix)])
 
 
-def _sample(autoencoder: FittedAutoencoder, documents: Documents) -> NDArray[np.float32]:
+def _some_features(autoencoder: FittedAutoencoder, documents: Documents) -> NDArray[np.float32]:
     """Features of some of all documents, spread evenly."""
     n_some = min(len(documents), _DOCUMENTS_TO_STANDARDISE_BY)
     some = (np.arange(n_some) * (len(documents) / n_some)).astype(np.int64)
     return autoencoder.features(documents.take(some))
+
+
+def _fit_terms(
+    tfidf: Any,
+    features: NDArray[np.float32],
+    some_features: NDArray[np.float32],
+    labels: NDArray[np.integer],
+    weights: NDArray[np.floating],
+    seeds: SeedSequence,
+) -> tuple[dict[str, LinearTerm], dict[str, float], NDArray[np.float32]]:
+    """The terms of the sum, each times its factor; the factors; logits of the lexical term to fine-tune beside."""
+    terms, unseen = {}, {}
+    if tfidf is not None and tfidf.shape[1]:
+        terms["lexical"], unseen["lexical"] = _class_head.fit_linear_term(
+            tfidf, labels, weights, _LEXICAL_STRENGTHS, seeds.next()
+        )
+    terms["latent"], unseen["latent"] = _fit_feature_term(
+        features, some_features, labels, weights, seeds.next()
+    )
+    fitted = _class_head.fit_factors(list(unseen.values()), labels, weights)
+    factors = {name: float(factor) for name, factor in zip(terms, fitted, strict=True)}
+    terms = {name: term.scaled(factors[name]) for name, term in terms.items()}
+    offset = np.zeros((len(labels), terms["latent"].kernel.shape[1]), dtype=np.float32)
+    left_out = unseen.get("lexical")
+    if left_out is not None:
+        # Logits for documents that the n-grams were fitted to would leave nothing to learn.
+        offset += (factors["lexical"] * left_out).astype(np.float32)
+    return terms, factors, offset
 
 
 def _fit_feature_term(
