@@ -261,4 +261,7 @@ def make_optimizer(optimizer: Any, learning_rate: float, options: dict[str, Any]
     try:
         return kind.from_config({"learning_rate": learning_rate} | options)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{kind.__name__} does not take the options {options}: {error}") from error
+        raise ValueError(
+            f"optimizer={optimizer!r} does not take the options {options}: {error}. Options are named as in"
+            " Keras, for example optimizer__learning_rate."
+        ) from error

@@ -193,6 +193,10 @@ def check_latents(Z: Any, n_components: int, *, name: str = "X") -> NDArray[np.f
     """
     if hasattr(Z, "to_numpy"):
         Z = Z.to_numpy()
+    if any(isinstance(value, str) for value in np.asarray(Z, dtype=object).ravel()[:1]):
+        raise ValueError(
+            f"{name} holds texts; expected latent vectors of {n_components} components. Call transform first."
+        )
     latents = check_array(Z, dtype=np.float32, ensure_min_samples=1, input_name=name)
     if latents.shape[1] != n_components:
         raise ValueError(
@@ -293,6 +297,10 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float6
     """
     if sample_weight is None:
         return np.ones(n_samples)
+    if any(isinstance(weight, str) for weight in np.asarray(sample_weight, dtype=object).ravel()[:1]):
+        raise ValueError(
+            "sample_weight holds texts; expected one number a text. Pass texts without labels by name: X_unlabeled=texts."
+        )
     weights = check_array(
         sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight", copy=True
     )

@@ -21,8 +21,9 @@ UNKNOWN_ID = 1
 BOUNDARY_ID = 2
 FIRST_TOKEN_ID = 3
 
-# Keeps exp(log_variance) finite whatever an encoder says of a document unlike any it saw.
-_LOG_VARIANCE_RANGE = (-20.0, 10.0)
+# The upper end, a variance of e against the prior's 1, is more than any posterior needs. Without it, a
+# document unlike the others now and then gets a variance of thousands, and the loss a spike.
+_LOG_VARIANCE_RANGE = (-20.0, 1.0)
 _INITIAL_LOG_VARIANCE = -2.0
 
 

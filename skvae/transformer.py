@@ -143,7 +143,9 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     components_ : ndarray of shape (n_components, n_words), dtype float32
         What each latent dimension adds to the log-probability of each word, as the bag-of-words
-        decoder has it. Only if `bow_weight > 0`.
+        decoder has it. Only if `bow_weight > 0`. The largest entries belong to rare words; to
+        list the words that a dimension is about, weigh them by the square root of the words'
+        frequencies.
 
     words_ : ndarray of shape (n_words,), dtype object
         The word of each column of `components_`; token ids when fitted on token ids.

@@ -286,7 +286,13 @@ def test_bad_parameters_are_refused(options, error, message):
 
 @pytest.mark.parametrize(
     ("weights", "message"),
-    [([1, 2, 3], "shape"), ([1, -1], "negative"), ([0, 0], "every text"), ([1, float("nan")], "NaN")],
+    [
+        (["a third film"], "X_unlabeled=texts"),
+        ([1, 2, 3], "shape"),
+        ([1, -1], "negative"),
+        ([0, 0], "every text"),
+        ([1, float("nan")], "NaN"),
+    ],
 )
 def test_bad_weights_are_refused(weights, message):
     with pytest.raises(ValueError, match=message):

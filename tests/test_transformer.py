@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from skvae import CollapseWarning, TextTokenizer, TextVAETransformer
+from skvae.datasets import load_imdb
 
 from .conftest import SMALL
 
@@ -180,6 +181,8 @@ def test_bad_latents_and_options_are_refused(bow_vae):
         bow_vae.inverse_transform(np.zeros((2, 5)))
     with pytest.raises(ValueError, match="NaN"):
         bow_vae.inverse_transform(np.full((2, 6), np.nan))
+    with pytest.raises(ValueError, match="Call transform first"):
+        bow_vae.inverse_transform(["a great film"])
     with pytest.raises(ValueError, match="decoding"):
         bow_vae.inverse_transform(np.zeros((2, 6)), decoding="loudly")
     with pytest.raises(ValueError, match="n_components"):
@@ -262,3 +265,10 @@ def test_nullable_token_ids(reviews):
     ids = TextTokenizer(max_length=16).fit_transform(reviews[0])
     vae = TextVAETransformer(decoder="bow", epochs=1, **SMALL).fit(ids)
     np.testing.assert_array_equal(vae.transform(pd.DataFrame(ids).astype("Int32")), vae.transform(ids))
+
+
+def test_training_on_few_real_reviews_has_no_spikes():
+    texts = load_imdb(n_samples=250, random_state=0).data
+    vae = TextVAETransformer(8, decoder="bow", epochs=12, random_state=0).fit(texts)
+    assert max(vae.history_["kl"][3:]) < 10
+    assert vae.history_["loss"][-1] < vae.history_["loss"][0]
