@@ -331,6 +331,7 @@ class BowDecoder(layers.Layer):
         return ops.matmul(self.dropout(z, training=training), self.kernel) + self.background
 
 
+@keras.saving.register_keras_serializable(package="skvae")
 class TextVAE(keras.Model):
     """Encoder, text decoder and bag-of-words decoder, with the loss in named parts.
 
@@ -472,6 +473,14 @@ class TextVAE(keras.Model):
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         return self.get_metrics_result()
 
+    def get_config(self) -> dict[str, Any]:
+        # The seed is of no account: weights and the state of the generators are saved beside.
+        return {"config": self.config.as_dict(), "seed": 0}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> TextVAE:
+        return cls(NetworkConfig.from_dict(config["config"]), config["seed"])
+
     def named_weights(self) -> dict[str, Any]:
         """Every weight by a name that lasts: the part of the network and the path within it."""
         named = {}
@@ -525,6 +534,7 @@ def build_class_head(
     return keras.Model(inputs, _dense(n_outputs, seeds, "logits")(hidden), name="class_head")
 
 
+@keras.saving.register_keras_serializable(package="skvae")
 class TextVAEWithClassHead(keras.Model):
     """An autoencoder and a class head on its encoder, trained together.
 
@@ -561,6 +571,19 @@ class TextVAEWithClassHead(keras.Model):
         self.reader = keras.Model(vae.entry, [*encoder.outputs, features], name="reader")
         self.cross_entropy = keras.metrics.Mean(name="cross_entropy")
         self.built = True
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "vae": keras.saving.serialize_keras_object(self.vae),
+            "class_head": keras.saving.serialize_keras_object(self.class_head),
+            "classification_weight": self.classification_weight,
+            "trains_vae": self.trains_vae,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> TextVAEWithClassHead:
+        parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in ("vae", "class_head")}
+        return cls(**config | parts)
 
     @property
     def trainable_weights(self) -> list[Any]:

@@ -452,3 +452,27 @@ def test_bad_batches_are_refused(bow_vae, reviews):
         classifier.partial_fit(X, y, classes=[0, 2])
     with pytest.raises(ValueError, match="none of the classes"):
         classifier.partial_fit(X[:2], [0, 7])
+
+
+# Keras converts its weights in a way that NumPy 2 frowns upon.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_networks_are_saved_and_loaded_by_keras(writing_classifier, reviews, tmp_path):
+    autoencoder = writing_classifier.vae_._autoencoder
+    inputs = autoencoder.prepare(autoencoder.read(reviews[0][:10])).batch(np.arange(10))
+    mean, _ = autoencoder.network.model.encode(inputs)
+    logits = writing_classifier.model_.class_head(
+        autoencoder.features(autoencoder.prepare(autoencoder.read(reviews[0][:10])))
+    )
+    writing_classifier.model_.save(tmp_path / "network.keras")
+    joblib.dump((inputs, mean.numpy(), logits.numpy()), tmp_path / "expected.joblib")
+    code = (
+        "import joblib, keras, numpy, sys\n"
+        "import skvae.classifier\n"
+        "network = keras.saving.load_model(sys.argv[1])\n"
+        "inputs, mean, logits = joblib.load(sys.argv[2])\n"
+        "assert (network.vae.encode(inputs)[0].numpy() == mean).all()\n"
+        "features = network.reader(network.vae.read(inputs))[2]\n"
+        "numpy.testing.assert_allclose(network.class_head(features).numpy(), logits, atol=1e-4)\n"
+    )
+    paths = [str(tmp_path / name) for name in ("network.keras", "expected.joblib")]
+    subprocess.run([sys.executable, "-c", code, *paths], check=True)
