@@ -87,6 +87,11 @@ def main() -> None:
     ):
         print(f"{text[:160]}...\n  -> {words}\n")
 
+    print("from the first negative of them to the first positive one")
+    ends = [texts[test][labels[test] == name][0] for name in reviews.target_names]
+    for words in classifier.vae_.interpolate(*ends, n_steps=4):
+        print(f"  {words}")
+
     display = LatentSpaceDisplay.from_estimator(model, texts[test], labels[test])
     display.ax_.set_title("Unseen reviews in latent space")
     display.figure_.savefig(OUTPUT / "latent_space.png", dpi=120)

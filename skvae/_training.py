@@ -96,9 +96,9 @@ class Batches:
     def as_dataset(self) -> tf.data.Dataset:
         """A dataset with open shapes, so that no batch shape causes another tracing."""
         # Not Dataset.from_generator: its kernel tells the C library to give memory back at once, for
-        # the whole process, and page faults then take a third of the training time.
-        example = tree.flatten(self._assemble(np.arange(1)))
+        # the whole process, and page faults then take up to half of the training time.
         structure = self._assemble(np.arange(1))
+        example = tree.flatten(structure)
 
         def assembled(number: Any) -> list[NDArray[Any]]:
             return tree.flatten(self._assemble(self._order()[int(number)]))

@@ -537,13 +537,7 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         ]
         self.history_ = {name: [float(value) for value in values] for name, values in self.history_.items()}
         # What scikeras leaves behind is of no use to anybody, and callbacks may not pickle.
-        for name in (
-            "_batches",
-            "_fit_callbacks",
-            "_predict_callbacks",
-            "feature_encoder_",
-            "target_encoder_",
-        ):
+        for name in ("_fit_callbacks", "feature_encoder_", "target_encoder_"):
             self.__dict__.pop(name, None)
 
     def _keras_build_fn(self) -> TextVAEWithClassHead:

@@ -344,7 +344,8 @@ class TextVAE(keras.Model):
     Notes
     -----
     Inputs are a dict as `Documents.batch` makes it: "ids" (batch, time), and the bag of words
-    as "distinct" (batch,), "word_columns" and "word_counts" (n_nonzero,). Calling the model gives a dict of nats per document, each (batch,).
+    as "distinct" (batch,), "word_columns" and "word_counts" (n_nonzero,). Calling the model gives
+    a dict of nats per document, each (batch,).
     """
 
     part_names = ("nll_text", "nll_bow", "kl")
