@@ -61,8 +61,14 @@ class FittedAutoencoder:
     @property
     def words(self) -> NDArray[np.object_]:
         """The word of each column of the bag of words; token ids without a tokenizer."""
-        ids = np.flatnonzero(self.word_columns >= 0)
-        return ids.astype(object) if self.tokenizer is None else self.tokenizer.tokens_[ids]
+        return self.tokens[self.word_columns >= 0]
+
+    @property
+    def tokens(self) -> NDArray[np.object_]:
+        """The token of each id; the ids themselves without a tokenizer."""
+        if self.tokenizer is None:
+            return np.arange(len(self.word_columns)).astype(object)
+        return self.tokenizer.tokens_
 
     def read(self, X: Any) -> Corpus:
         """Documents from texts or token ids, whichever this autoencoder was fitted on."""
@@ -110,6 +116,34 @@ class FittedAutoencoder:
         if network.config.encoder == "bow":
             return _bow_encoder.features(documents.counts, network.weights, network.config)
         return self.posterior(documents)[0]
+
+    def feature_directions(self) -> tuple[list[str], NDArray[np.float32] | None]:
+        """What each feature is about, in words.
+
+        Returns
+        -------
+        parts : list of str
+            Of each feature, the part of the encoder it comes from: "latent", or "hidden_0", ...
+        directions : ndarray of shape (n_features, n_words), dtype float32, or None
+            How much more of each word goes with more of the feature: for a latent by the
+            bag-of-words decoder, for a hidden unit by the kernels from the words to it. Weighed
+            by the square root of the words' frequencies, so that rare words do not lead. None
+            without a bag-of-words decoder.
+        """
+        weights, config = self.network.weights, self.network.config
+        parts = ["latent"] * config.n_components
+        if config.bow_weight == 0:
+            return parts, None
+        directions = [weights["bow_decoder/kernel"]]
+        if config.encoder == "bow":
+            path = None
+            for name in config.hidden_layer_names:
+                kernel = weights[f"encoder/{name}/kernel"]
+                path = kernel if path is None else path @ kernel
+                parts += [name] * path.shape[1]
+                directions.append(path.T)
+        frequency = np.exp(log_softmax(weights["bow_decoder/background"]))
+        return parts, np.concatenate(directions) * np.sqrt(frequency)
 
     def normalise_over(self, documents: Documents, *, keep_history: bool = False) -> None:
         """Give the normalisation the statistics of the documents instead of the last batches'.

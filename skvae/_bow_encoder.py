@@ -39,11 +39,8 @@ def hidden_layers(
     """
     hidden = counts.copy()
     hidden.data = np.log1p(hidden.data)
-    names = [f"hidden_{depth}" for depth in range(len(config.encoder_units))]
-    if config.bottleneck_units is not None:
-        names.append("bottleneck")
     layers = []
-    for name in names:
+    for name in config.hidden_layer_names:
         hidden = np.maximum(hidden @ weights[f"encoder/{name}/kernel"] + weights[f"encoder/{name}/bias"], 0)
         layers.append(hidden)
     return layers

@@ -69,6 +69,12 @@ class NetworkConfig:
         """Whether batches must carry token ids."""
         return self.encoder != "bow" or self.decoder != "bow"
 
+    @property
+    def hidden_layer_names(self) -> list[str]:
+        """Hidden layers of a "bow" encoder, from the first to the last."""
+        names = [f"hidden_{depth}" for depth in range(len(self.encoder_units))]
+        return names if self.bottleneck_units is None else [*names, "bottleneck"]
+
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> NetworkConfig:
         """The configuration that `as_dict` described."""

@@ -79,25 +79,33 @@ class NgramFeatures:
         """
         return self._weighted(self._counted(self._found(corpus, learn=False), len(corpus)))
 
-    def names(self, tokens: NDArray[Any]) -> NDArray[np.object_]:
-        """The n-gram of each feature, its tokens joined by spaces.
+    def names(self, tokens: NDArray[Any], features: NDArray[np.integer]) -> NDArray[np.object_]:
+        """The n-grams of some features, their tokens joined by spaces.
 
         Parameters
         ----------
         tokens : ndarray of shape (n_tokens,)
             The token of each id.
+        features : ndarray of shape (n_named,)
+            Columns of what `transform` returns.
 
         Returns
         -------
-        names : ndarray of shape (n_features,), dtype object
+        names : ndarray of shape (n_named,), dtype object
         """
-        kept, previous = [], np.empty(0, dtype=object)
-        for length, codes in enumerate(self.codes, start=1):
-            last = np.array([str(token) for token in tokens[codes % self.n_tokens]], dtype=object)
-            previous = last if length == 1 else previous[codes // self.n_tokens] + " " + last
-            if length >= self.shortest:
-                kept.append(previous)
-        return np.concatenate(kept)
+        kept = range(self.shortest, self.longest + 1)
+        ends = np.cumsum([len(self.codes[length - 1]) for length in kept])
+        names = np.empty(len(features), dtype=object)
+        for length, first, end in zip(kept, [0, *ends[:-1]], ends, strict=True):
+            chosen = np.flatnonzero((features >= first) & (features < end))
+            index = features[chosen] - first
+            parts = []
+            for shorter in range(length, 0, -1):
+                code = self.codes[shorter - 1][index]
+                parts.append(tokens[code % self.n_tokens])
+                index = code // self.n_tokens
+            names[chosen] = [" ".join(map(str, words)) for words in zip(*reversed(parts), strict=True)]
+        return names
 
     def _found(self, corpus: Corpus, *, learn: bool) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """For each kept length, document and index (within that length) of each n-gram that occurs."""

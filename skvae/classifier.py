@@ -11,6 +11,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import (
     ClassifierMixin,
@@ -22,11 +23,12 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
 
-from . import _class_head, _training
+from . import _class_head, _explanation, _training
 from ._autoencoder import FittedAutoencoder
 from ._batches import Documents
 from ._class_head import LinearTerm
 from ._corpus import Corpus
+from ._explanation import Contributions
 from ._ngrams import NgramFeatures
 from ._scikeras import KerasEstimator
 from ._seeds import SeedSequence, draw_seed
@@ -338,11 +340,7 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
                 f" partial_fit: {self.classes_.tolist()}."
             )
         X, names, weights = self._labelled_first(X, y, sample_weight)
-        labels = np.searchsorted(self.classes_, names)
-        labels[labels == len(self.classes_)] = 0
-        if (self.classes_[labels] != names).any():
-            unknown = sorted(set(names[self.classes_[labels] != names].tolist()))
-            raise ValueError(f"y holds {unknown}, which is none of the classes {self.classes_.tolist()}.")
+        labels = self._class_indices(names)
         if not self._was_frozen:
             self.vae_.partial_fit(X)
         autoencoder = self.vae_._autoencoder
@@ -365,6 +363,15 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             self._online = self._online or _class_head.OnlineTerm(term)
             latent = _class_head.apply(self._head, self._activation, autoencoder.features(documents))
             self._online.train(tfidf, labels, weights, latent)
+
+    def _class_indices(self, names: NDArray[Any]) -> NDArray[np.int64]:
+        """Index in `classes_` of each of the labels."""
+        indices = np.searchsorted(self.classes_, names)
+        indices[indices == len(self.classes_)] = 0
+        if (self.classes_[indices] != names).any():
+            unknown = sorted(set(names[self.classes_[indices] != names].tolist()))
+            raise ValueError(f"y holds {unknown}, which is none of the classes {self.classes_.tolist()}.")
+        return indices
 
     def _targets(
         self, labels: NDArray[np.integer], weights: NDArray[np.float64], offset: NDArray[np.float32]
@@ -589,15 +596,19 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         log_probabilities : ndarray of shape (n_samples, n_classes), dtype float64
         """
         check_is_fitted(self)
+        features, tfidf = self._read(X)
+        return _class_head.log_probabilities(self._logits(features, tfidf))
+
+    def _read(self, X: Any) -> tuple[NDArray[np.float32], Any]:
+        """What each term of the head reads; None in the place of a lexical term that there is not."""
         autoencoder = self.vae_._autoencoder
         corpus = autoencoder.read(X)
-        logits = _class_head.apply(
-            self._head, self._activation, autoencoder.features(autoencoder.prepare(corpus))
-        )
-        if self._lexical is not None:
-            ngrams, term = self._lexical
-            logits = logits + term.logits(ngrams.transform(corpus))
-        return _class_head.log_probabilities(logits)
+        tfidf = None if self._lexical is None else self._lexical[0].transform(corpus)
+        return autoencoder.features(autoencoder.prepare(corpus)), tfidf
+
+    def _logits(self, features: NDArray[np.float32], tfidf: Any) -> NDArray[np.float32]:
+        logits = _class_head.apply(self._head, self._activation, features)
+        return logits if self._lexical is None else logits + self._lexical[1].logits(tfidf)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The likeliest class of each text.
@@ -616,6 +627,109 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         return np.asarray(self.classes_[self.predict_log_proba(X).argmax(axis=1)])
 
     score = ClassifierMixin.score
+
+    def explain(self, X: Any, y: Any = None, *, n_contributions: int = 10) -> Any:
+        """Which n-grams and which latents spoke for a class, and how loudly.
+
+        The head adds up what it makes of each n-gram, each latent and each hidden unit of the
+        encoder, so its margin splits into their contributions without approximation (with
+        `head_units`, the contribution of a latent is its value times the gradient there).
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
+                (n_samples, max_length)
+            Texts, or token ids; a few, not a corpus.
+        y : array-like of shape (n_samples,) or None, default=None
+            The class of each to explain. None means the predicted one.
+        n_contributions : int, default=10
+            How many contributions of each text to list, those farthest from 0.
+
+        Returns
+        -------
+        explanation : pandas.DataFrame
+            A row for each contribution, and for each text a last one, "rest", with all others and the
+            intercept. Columns:
+
+            - "document": the text's position in `X`.
+            - "class": the class explained.
+            - "part": "lexical" for an n-gram, "latent" for a latent, "hidden_0", ... for a unit of the
+              encoder's hidden layers.
+            - "name": the n-gram; or the number of the latent or unit, with the words that its
+              value in this text stands for.
+            - "contribution": what it adds to the margin, in nats; above 0 it spoke for the class.
+              With two classes, a text's contributions add up to the log-odds of the class; with
+              more, to its logit less the average logit.
+
+        Raises
+        ------
+        ValueError
+            If `y` holds a class that is not in `classes_`, or as `predict`.
+        ImportError
+            If pandas is not installed.
+
+        Examples
+        --------
+        >>> from skvae import TextVAEClassifier
+        >>> from skvae.datasets import make_reviews
+        >>> texts, labels = make_reviews(200, random_state=0)
+        >>> classifier = TextVAEClassifier(epochs=0, random_state=0).fit(texts, labels)
+        >>> frame = classifier.explain(["a dull mess"], n_contributions=3)
+        >>> frame.columns.tolist(), len(frame)
+        (['document', 'class', 'part', 'name', 'contribution'], 4)
+        """
+        check_is_fitted(self)
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("explain needs pandas; install it with: pip install pandas") from error
+        if not isinstance(n_contributions, Integral) or n_contributions < 1:
+            raise ValueError(f"n_contributions={n_contributions!r}; expected an int of at least 1.")
+        features, tfidf = self._read(X)
+        logits = self._logits(features, tfidf)
+        if y is None:
+            labels = _class_head.log_probabilities(logits).argmax(axis=1)
+        else:
+            labels = self._class_indices(check_labels(y, len(features))[1])
+        directions = _explanation.class_directions(labels, logits.shape[1])
+        terms = [self._latent_contributions(features, directions)]
+        if self._lexical is not None:
+            terms.append(self._lexical_contributions(tfidf, directions))
+        rows = _explanation.largest_contributions(
+            terms, (logits * directions).sum(axis=1), int(n_contributions)
+        )
+        frame = pd.DataFrame(rows, columns=["document", "part", "name", "contribution"])
+        frame.insert(1, "class", self.classes_[labels[frame["document"]]])
+        return frame
+
+    def _lexical_contributions(self, tfidf: Any, directions: NDArray[np.float32]) -> Contributions:
+        assert self._lexical is not None
+        ngrams, term = self._lexical
+        tokens = self.vae_._autoencoder.tokens
+
+        def name(document: int, feature: int) -> tuple[str, str]:
+            return "lexical", ngrams.names(tokens, np.array([feature]))[0]
+
+        return Contributions(_explanation.linear_contributions(tfidf, term.kernel, directions), name)
+
+    def _latent_contributions(
+        self, features: NDArray[np.float32], directions: NDArray[np.float32]
+    ) -> Contributions:
+        if len(self._head) == 1:
+            gradient = directions @ self._head[0].kernel.T
+        else:
+            gradient = self.model_.head_gradient(features, directions)
+        autoencoder = self.vae_._autoencoder
+        parts, words_of = autoencoder.feature_directions()
+
+        def name(document: int, feature: int) -> tuple[str, str]:
+            number = str(feature - parts.index(parts[feature]))
+            if words_of is None:
+                return parts[feature], number
+            words = _explanation.in_words(words_of[feature], features[document, feature], autoencoder.words)
+            return parts[feature], f"{number} ({words})"
+
+        return Contributions(sp.csr_array(features * gradient), name)
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Posterior means of the latents of each text, by the autoencoder as fine-tuned.

@@ -565,9 +565,7 @@ class TextVAEWithClassHead(keras.Model):
         encoder = vae.encoder
         read = [encoder.outputs[0]]
         if vae.config.encoder == "bow":
-            names = [f"hidden_{depth}" for depth in range(len(vae.config.encoder_units))]
-            names += ["bottleneck"] * (vae.config.bottleneck_units is not None)
-            read += [encoder.get_layer(name).output for name in names]
+            read += [encoder.get_layer(name).output for name in vae.config.hidden_layer_names]
         features = ops.concatenate(read, axis=-1) if len(read) > 1 else read[0]
         self.reader = keras.Model(vae.entry, [*encoder.outputs, features], name="reader")
         self.cross_entropy = keras.metrics.Mean(name="cross_entropy")
@@ -609,6 +607,25 @@ class TextVAEWithClassHead(keras.Model):
         mean, log_variance, features = self.reader(self.vae.read(inputs), training=training)
         parts = self.vae.parts(mean, log_variance, inputs, training)
         return parts | {"logits": self.class_head(features) + inputs["offset"]}
+
+    def head_gradient(self, features: Any, directions: Any) -> Any:
+        """Gradient, in the features, of a weighted sum of the class head's logits.
+
+        Parameters
+        ----------
+        features : array of shape (n_documents, n_features)
+        directions : array of shape (n_documents, n_outputs)
+            Weights of the sum.
+
+        Returns
+        -------
+        gradient : ndarray of shape (n_documents, n_features), dtype float32
+        """
+        features = tf.convert_to_tensor(features)
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            total = tf.reduce_sum(self.class_head(features, training=False) * directions)
+        return tape.gradient(total, features).numpy()
 
     def compute_loss(
         self,

@@ -87,7 +87,7 @@ def test_ngram_weights_are_those_of_scikit_learn(reviews):
     matrix = expected.fit_transform(tokens)
     ngrams = NgramFeatures((1, 3))
     ours = ngrams.fit_transform(corpus, tokenizer.n_tokens_)
-    names = ngrams.names(tokenizer.tokens_)
+    names = ngrams.names(tokenizer.tokens_, np.arange(ngrams.n_features))
     columns = [expected.vocabulary_[name] for name in names]
     assert len(names) == len(expected.vocabulary_)
     np.testing.assert_allclose(ours.toarray(), matrix[:, columns].toarray(), atol=1e-6)
@@ -476,3 +476,71 @@ def test_networks_are_saved_and_loaded_by_keras(writing_classifier, reviews, tmp
     )
     paths = [str(tmp_path / name) for name in ("network.keras", "expected.joblib")]
     subprocess.run([sys.executable, "-c", code, *paths], check=True)
+
+
+def margins_of(model, X, labels):
+    """Log-odds of the classes with two of them, logits less their average with more."""
+    log_probabilities = model.predict_log_proba(X)
+    own = log_probabilities[np.arange(len(labels)), labels]
+    if len(model.classes_) == 2:
+        return own - log_probabilities[np.arange(len(labels)), 1 - labels]
+    return own - log_probabilities.mean(axis=1)
+
+
+def test_explanations_add_up_to_the_margin(classifier, writing_classifier, bow_vae, reviews):
+    X, y = reviews
+    deep = TextVAEClassifier(
+        FrozenEstimator(bow_vae), lexical=False, head_units=(4,), head_activation="tanh", random_state=0
+    ).fit(X, y)
+    for model in (classifier, writing_classifier, deep):
+        texts = [*X[:3], ""]
+        frame = model.explain(texts, n_contributions=4)
+        assert frame.columns.tolist() == ["document", "class", "part", "name", "contribution"]
+        sums = frame.groupby("document")["contribution"].sum()
+        labels = np.searchsorted(model.classes_, model.predict(texts))
+        np.testing.assert_allclose(sums, margins_of(model, texts, labels), rtol=1e-3, atol=1e-3)
+        first = frame[frame["document"] == 0]
+        assert first["part"].iloc[-1] == "rest"
+        assert len(first) == 5
+        assert (np.diff(first["contribution"].abs()[:-1]) <= 0).all()
+        assert frame["class"].tolist() == model.predict(texts)[frame["document"]].tolist()
+        other = model.explain(texts, y=[model.classes_[0]] * 4)
+        sums = other.groupby("document")["contribution"].sum()
+        expected = margins_of(model, texts, np.zeros(4, dtype=int))
+        np.testing.assert_allclose(sums, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_an_explanation_names_the_words_that_matter(bow_vae, reviews):
+    X, y = reviews
+    classifier = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0).fit(X, y)
+    good = X[np.flatnonzero(y == 1)[0]]
+    frame = classifier.explain([good], n_contributions=1000)
+    lexical = frame[frame["part"] == "lexical"].set_index("name")["contribution"]
+    assert len(lexical) > 5
+    assert all(name.split()[0] in good.lower() for name in lexical.index)
+    parts = set(frame["part"])
+    assert parts == {"lexical", "latent", "hidden_0", "rest"}
+    latent = frame[frame["part"] == "latent"]["name"]
+    numbers = latent.str.extract(r"^(\d+) \((\w+), (\w+), (\w+)\)$")
+    assert not numbers.isna().any(axis=None)
+    assert set(numbers[0].astype(int)) == set(range(6))
+    assert set(numbers[[1, 2, 3]].to_numpy().ravel()) <= set(bow_vae.words_)
+
+
+def test_explain_refuses_what_it_cannot_explain(classifier, reviews):
+    X, _ = reviews
+    with pytest.raises(ValueError, match="none of the classes"):
+        classifier.explain(X[:2], y=[0, 7])
+    with pytest.raises(ValueError, match="n_contributions=0; expected an int"):
+        classifier.explain(X[:2], n_contributions=0)
+    with pytest.raises(NotFittedError):
+        TextVAEClassifier().explain(X[:2])
+
+
+def test_explaining_token_ids(reviews):
+    X, y = reviews
+    ids = TextTokenizer(max_length=16).fit_transform(X)
+    classifier = TextVAEClassifier(small_vae(), epochs=0, random_state=0).fit(ids, y)
+    frame = classifier.explain(ids[:1])
+    lexical = frame[frame["part"] == "lexical"]["name"]
+    assert {int(token) for name in lexical for token in name.split()} <= set(ids[0].tolist())

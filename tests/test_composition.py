@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import joblib
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -169,3 +170,29 @@ def test_a_search_cuts_no_unlabelled_texts_that_a_function_gives(reviews):
     search = GridSearchCV(TextVAEClassifier(vae, epochs=0, random_state=0), {"lexical": [True]}, cv=2)
     search.fit(X[:60], y[:60], X_unlabeled=lambda: X[60:120])
     assert seen == [90, 90, 120]
+
+
+class CountTrainings(keras.callbacks.Callback):
+    """Leaves a line in a file for each training, whichever process it runs in."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def on_train_begin(self, logs=None):
+        with open(self.path, "a") as file:
+            file.write("training\n")
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_search_over_the_head_trains_no_frozen_autoencoder(reviews, tmp_path, n_jobs):
+    X, y = reviews
+    path = tmp_path / "trainings"
+    vae = small_vae(callbacks=CountTrainings(path)).fit(X)
+    grid = {"ngram_range": [(1, 1), (1, 2)], "lexical": [True, False]}
+    frozen = TextVAEClassifier(FrozenEstimator(vae), random_state=0)
+    search = GridSearchCV(frozen, grid, cv=2, n_jobs=n_jobs, error_score="raise").fit(X, y)
+    assert search.best_score_ > 0.9
+    assert path.read_text().count("training") == 1
+    GridSearchCV(TextVAEClassifier(vae, epochs=0), {}, cv=2, n_jobs=n_jobs).fit(X, y)
+    assert path.read_text().count("training") == 1 + 3
