@@ -11,10 +11,17 @@ from scipy.special import log_softmax
 from . import _bow_encoder
 from ._batches import Documents, prepare_documents, sequential_batches
 from ._corpus import Corpus
+from ._decoding_options import DecodingOptions
 from ._seeds import SeedSequence
 from ._state import FittedNetwork
 from ._validation import check_token_matrix, is_token_matrix
-from .diagnostics import active_units, gaussian_kl, mutual_information
+from .diagnostics import (
+    active_units,
+    draw_latents,
+    gaussian_kl,
+    importance_weighted_nll,
+    mutual_information,
+)
 from .tokenization import UNKNOWN_ID, TextTokenizer
 
 DOCUMENTS_TO_JUDGE_BY = 2_000
@@ -178,17 +185,17 @@ class FittedAutoencoder:
         layer.moving_variance.assign(np.where(variance > _NO_VARIANCE, variance, 1.0))
         self.network.changed()
 
-    def diagnostics(self, documents: Documents) -> dict[str, float]:
-        """ELBO and its parts, mutual information, active units and token accuracies."""
+    def diagnostics(self, documents: Documents, n_importance_samples: int = 0) -> dict[str, float]:
+        """ELBO and its parts, mutual information, active units, token accuracies, importance-weighted NLL."""
         seeds = SeedSequence(0)
         mean, log_variance = self.posterior(documents)
-        noise = np.random.default_rng(seeds.next()).standard_normal(mean.shape, dtype=np.float32)
-        latents = mean + np.exp(0.5 * log_variance) * noise
+        random = np.random.default_rng(seeds.next())
+        latents = draw_latents(mean, log_variance, random)
         nll, accuracies = self._reconstruction(latents, documents)
         kl = float(gaussian_kl(mean, log_variance).mean())
-        return {
-            "elbo": -(nll + kl),
-            "nll": nll,
+        figures = {
+            "elbo": -(float(nll.mean()) + kl),
+            "nll": float(nll.mean()),
             "kl": kl,
             "mutual_information": mutual_information(
                 mean[:DOCUMENTS_TO_JUDGE_BY],
@@ -197,30 +204,40 @@ class FittedAutoencoder:
             ),
             "active_units": active_units(mean),
         } | accuracies
+        if n_importance_samples:
+            weighted = importance_weighted_nll(
+                lambda latents: self._reconstruction(latents, documents)[0],
+                mean,
+                log_variance,
+                n_importance_samples,
+                random,
+            )
+            figures["iw_nll"] = float(weighted.mean())
+        return figures
 
     def _reconstruction(
         self, latents: NDArray[np.float32], documents: Documents
-    ) -> tuple[float, dict[str, float]]:
-        """Average negative log-likelihood given latents, and token accuracies."""
+    ) -> tuple[NDArray[np.float64], dict[str, float]]:
+        """Negative log-likelihood of each document given its latents, and token accuracies."""
         model, config = self.network.model, self.network.config
-        total, right = 0.0, 0
+        nll, right = np.zeros(len(documents)), 0
         frequency = np.zeros(config.n_tokens, dtype=np.int64)
         for rows in sequential_batches(len(documents), _DECODING_BATCH):
             inputs = documents.batch(rows, config.padding)
             if model.text_decoder is None:
-                total += float(model.decode_nll(latents[rows], inputs)["nll_bow"].numpy().sum())
+                nll[rows] = model.decode_nll(latents[rows], inputs)["nll_bow"].numpy()
                 continue
             from .objectives import sequence_nll
 
             targets = inputs["ids"]
             logits = model.text_decoder.logits(latents[rows], targets)
-            total += float(sequence_nll(logits, targets).numpy().sum())
+            nll[rows] = sequence_nll(logits, targets).numpy()
             right += int(((logits.numpy().argmax(axis=-1) == targets) & (targets != 0)).sum())
             frequency += np.bincount(targets[targets != 0], minlength=len(frequency))
         n_tokens = int(frequency.sum())
         if not n_tokens:
-            return total / len(documents), {}
-        return total / len(documents), {
+            return nll, {}
+        return nll, {
             "token_accuracy": right / n_tokens,
             "majority_token_accuracy": float(frequency.max() / n_tokens),
         }
@@ -228,9 +245,7 @@ class FittedAutoencoder:
     def write(
         self,
         latents: NDArray[np.float32],
-        *,
-        decoding: str,
-        temperature: float,
+        options: DecodingOptions,
         random: np.random.Generator,
     ) -> NDArray[Any]:
         """Texts, or token ids without a tokenizer, from latents of shape (n_samples, n_components)."""
@@ -239,14 +254,8 @@ class FittedAutoencoder:
         else:
             from .decoding import decode_tokens
 
-            corpus = decode_tokens(
-                self.network.model.text_decoder,
-                latents,
-                self.max_length,
-                decoding=decoding,
-                temperature=float(temperature),
-                random=random,
-            )
+            decoder = self.network.model.text_decoder
+            corpus = decode_tokens(decoder, latents, self.max_length, options, random)
         if self.tokenizer is None:
             return corpus.padded(self.max_length)
         return self.tokenizer.decode(corpus)

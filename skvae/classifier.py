@@ -33,8 +33,10 @@ from ._ngrams import NgramFeatures
 from ._scikeras import KerasEstimator
 from ._seeds import SeedSequence, draw_seed
 from ._sklearn import HasMethods, Interval, StrOptions, fit_context
+from ._steering import LatentClasses
 from ._validation import (
     check_labels,
+    check_latents,
     check_sample_weight,
     check_texts,
     check_token_matrix,
@@ -228,6 +230,7 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
     _head: list[LinearTerm]
     _online: _class_head.OnlineTerm | None
     _lexical: tuple[NgramFeatures, LinearTerm] | None
+    _latent_classes: LatentClasses | None
 
     @fit_context
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_unlabeled: Any = None) -> TextVAEClassifier:
@@ -425,6 +428,22 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             autoencoder.network.changed()
             autoencoder.normalise_over(documents)
         self.n_iter_ = len(self.history_.get("loss", []))
+        self._latent_classes = None
+        if autoencoder.network.config.decoder != "bow":
+            self._latent_classes = self._find_classes(documents, n_labelled, labels, weights, seeds)
+
+    def _find_classes(
+        self,
+        documents: Documents,
+        n_labelled: int,
+        labels: NDArray[np.integer],
+        weights: NDArray[np.float64],
+        seeds: SeedSequence,
+    ) -> LatentClasses:
+        """Where the classes lie among the latents, which alone the decoder sees."""
+        latents = self.vae_._autoencoder.posterior(documents.take(np.arange(n_labelled)))[0]
+        term, _ = _fit_feature_term(latents, latents, labels, weights, seeds.next())
+        return LatentClasses(term, latents, labels)
 
     def _check_parameters(self) -> tuple[tuple[int, int], tuple[int, ...]]:
         ngram_range = tuple(self.ngram_range)
@@ -748,21 +767,18 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         latents: NDArray[np.float32] = self.vae_._latents(X)
         return latents
 
-    def inverse_transform(
-        self, X: Any, *, decoding: str = "greedy", temperature: float = 1.0, random_state: Any = None
-    ) -> NDArray[Any]:
+    def inverse_transform(self, X: Any, y: Any = None, **options: Any) -> NDArray[Any]:
         """Write a document from each latent vector.
 
         Parameters
         ----------
         X : array-like of float of shape (n_samples, n_components)
             Latent vectors, as `transform` gives them.
-        decoding : {"greedy", "sample"}, default="greedy"
-            The likeliest token at each step, or one drawn with its probability.
-        temperature : float, default=1.0
-            Below 1, draws are safer; above 1, more varied.
-        random_state : int, RandomState instance or None, default=None
-            Decides the draws. None means that of `vae_`.
+        y : class, array-like of shape (n_samples,), or None, default=None
+            One class for all, or one for each, that the documents shall have: latents are moved the
+            shortest way to where the class is clear. None leaves them where they are.
+        **options : dict
+            How tokens are chosen, as in `TextVAETransformer.inverse_transform`.
 
         Returns
         -------
@@ -772,17 +788,101 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         Raises
         ------
         ValueError
-            If `vae` has no text decoder, or as `TextVAETransformer.inverse_transform`.
+            If `vae` has no text decoder, if `y` holds a class that is not in `classes_`, or as
+            `TextVAETransformer.inverse_transform`.
         """
         check_is_fitted(self)
-        if self.vae_._autoencoder.network.config.decoder == "bow":
+        classes = self._latent_classes_for("inverse_transform")
+        latents = check_latents(X, self._n_features_out)
+        if y is not None:
+            latents = classes.moved(latents, self._classes_of(y, len(latents)))
+        return self.vae_.inverse_transform(latents, **options)
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        y: Any = None,
+        *,
+        decoding: str = "sample",
+        random_state: Any = None,
+        **options: Any,
+    ) -> NDArray[Any]:
+        """Write documents of a class from latents drawn from the prior.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many.
+        y : class, array-like of shape (n_samples,), or None, default=None
+            The class of all, or of each, as in `inverse_transform`. None means any.
+        decoding : {"greedy", "sample", "beam"}, default="sample"
+            How tokens are chosen, as in `TextVAETransformer.inverse_transform`.
+        random_state : int, RandomState instance or None, default=None
+            Decides the latents and the tokens. None means that of `vae_`.
+        **options : dict
+            Further options of `TextVAETransformer.inverse_transform`.
+
+        Returns
+        -------
+        texts : ndarray of shape (n_samples,), dtype object
+            As `inverse_transform` returns them.
+
+        Raises
+        ------
+        ValueError
+            As `inverse_transform`.
+        """
+        check_is_fitted(self)
+        self._latent_classes_for("sample")
+        random, latents = self.vae_._draw_latents(n_samples, random_state)
+        return self.inverse_transform(latents, y, decoding=decoding, random_state=random, **options)
+
+    def rewrite(self, X: Any, y: Any, **options: Any) -> NDArray[Any]:
+        """Write each document anew as one of another class, with as little else changed as can be.
+
+        The document's latents are moved the shortest way to where the class is clear, and decoded.
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
+                (n_samples, max_length)
+            Texts, or token ids.
+        y : class, or array-like of shape (n_samples,)
+            The class that all, or each, shall have.
+        **options : dict
+            How tokens are chosen, as in `TextVAETransformer.inverse_transform`.
+
+        Returns
+        -------
+        texts : ndarray of shape (n_samples,), dtype object
+            As `inverse_transform` returns them.
+
+        Raises
+        ------
+        ValueError
+            As `inverse_transform`, and if `y` is None.
+        """
+        check_is_fitted(self)
+        self._latent_classes_for("rewrite")
+        if y is None:
             raise ValueError(
-                "inverse_transform needs a text decoder, and vae has decoder='bow'; fit with"
+                f"y is None; expected one of the classes {self.classes_.tolist()}, or one for each text."
+            )
+        return self.inverse_transform(self.transform(X), y, **options)
+
+    def _classes_of(self, y: Any, n_samples: int) -> NDArray[np.int64]:
+        """Index of the class of each document, from one class for all or one for each."""
+        if np.ndim(y) == 0:
+            y = np.full(n_samples, y, dtype=self.classes_.dtype if isinstance(y, str) else None)
+        return self._class_indices(check_labels(y, n_samples)[1])
+
+    def _latent_classes_for(self, method: str) -> LatentClasses:
+        if self._latent_classes is None:
+            raise ValueError(
+                f"{method} needs a text decoder, and vae has decoder='bow'; fit with"
                 " vae=TextVAETransformer(decoder='gru')."
             )
-        return self.vae_.inverse_transform(
-            X, decoding=decoding, temperature=temperature, random_state=random_state
-        )
+        return self._latent_classes
 
     # Keras and scikit-learn
 

@@ -7,20 +7,24 @@ from typing import Any
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 from ._corpus import Corpus
+from ._decoding_options import DecodingOptions
 from .networks import BOUNDARY_ID, RepeatTextDecoder
 
-_DOCUMENTS_PER_BLOCK = 256
+_ROWS_PER_BLOCK = 256
+# Exponent of the length that a hypothesis' log-probability is divided by: 0 favours short texts,
+# 1 long ones.
+_LENGTH_EXPONENT = 0.7
+_LONGEST_REPEAT = 2
 
 
 def decode_tokens(
     decoder: Any,
     latents: NDArray[np.float32],
     max_length: int,
-    *,
-    decoding: str = "greedy",
-    temperature: float = 1.0,
+    options: DecodingOptions,
     random: np.random.Generator | None = None,
 ) -> Corpus:
     """Write token ids from latent vectors.
@@ -28,14 +32,13 @@ def decode_tokens(
     Parameters
     ----------
     decoder : RecurrentTextDecoder or RepeatTextDecoder
-        A trained text decoder.
+        A trained text decoder. One of the latter kind chooses each token for itself, so "beam"
+        is "greedy" to it.
     latents : ndarray of shape (n_samples, n_components), dtype float32
     max_length : int
         Texts that do not end before are cut here.
-    decoding : {"greedy", "sample"}, default="greedy"
-        The likeliest token at each step, or one drawn with its probability.
-    temperature : float, default=1.0
-        Logits are divided by it before drawing: below 1 safer, above 1 more varied.
+    options : DecodingOptions
+        How tokens are chosen.
     random : numpy.random.Generator or None, default=None
         Draws the tokens; needed by "sample".
 
@@ -44,47 +47,76 @@ def decode_tokens(
     corpus : Corpus
         Token ids without boundaries; no reserved id occurs.
     """
+    rows_each = options.beam_width if options.decoding == "beam" else 1
+    block = max(1, _ROWS_PER_BLOCK // rows_each)
     blocks = []
-    for start in range(0, len(latents), _DOCUMENTS_PER_BLOCK):
-        z = ops.convert_to_tensor(latents[start : start + _DOCUMENTS_PER_BLOCK])
-        choose = _Chooser(decoding, temperature, random)
-        write = _write_at_once if isinstance(decoder, RepeatTextDecoder) else _write_stepwise
-        blocks.append(write(decoder, z, max_length, choose))
+    for start in range(0, len(latents), block):
+        z = latents[start : start + block]
+        if isinstance(decoder, RepeatTextDecoder):
+            blocks.append(_write_at_once(decoder, z, max_length, options, random))
+        elif options.decoding == "beam":
+            blocks.append(_search_beams(decoder, z, max_length, options.beam_width))
+        else:
+            blocks.append(_write_stepwise(decoder, z, max_length, options, random))
     ids = np.concatenate(blocks)
     # Everything from the first boundary on is no part of the text.
     ids[np.cumsum(ids == BOUNDARY_ID, axis=1) > 0] = 0
     return Corpus.from_matrix(ids)
 
 
-class _Chooser:
-    """Picks a token from each row of logits; never padding, never unknown."""
-
-    def __init__(self, decoding: str, temperature: float, random: np.random.Generator | None) -> None:
-        self.decoding = decoding
-        self.temperature = temperature
-        self.random = random
-
-    def __call__(self, logits: NDArray[np.float32]) -> NDArray[np.int32]:
-        logits = np.array(logits, dtype=np.float32)
-        logits[:, :BOUNDARY_ID] = -np.inf
-        if self.decoding == "greedy":
-            return logits.argmax(axis=1).astype(np.int32)
-        assert self.random is not None
-        logits /= self.temperature
-        cumulative = np.cumsum(np.exp(logits - logits.max(axis=1, keepdims=True)), axis=1, dtype=np.float64)
-        threshold = self.random.random((len(logits), 1)) * cumulative[:, -1:]
-        return (cumulative <= threshold).sum(axis=1).astype(np.int32)
+def _permitted(logits: Any) -> NDArray[np.float32]:
+    """A copy in which padding and unknown cannot be chosen."""
+    logits = np.array(ops.convert_to_numpy(logits), dtype=np.float32)
+    logits[:, :BOUNDARY_ID] = -np.inf
+    return logits
 
 
-def _write_stepwise(decoder: Any, z: Any, max_length: int, choose: _Chooser) -> NDArray[np.int32]:
-    n_documents = z.shape[0]
-    ids = np.zeros((n_documents, max_length), dtype=np.int32)
-    previous = np.full(n_documents, BOUNDARY_ID, dtype=np.int32)
-    ended = np.zeros(n_documents, dtype=bool)
+def _choose(
+    logits: NDArray[np.float32], options: DecodingOptions, random: np.random.Generator | None
+) -> NDArray[np.int32]:
+    """A token for each row of permitted logits."""
+    if options.decoding != "sample":
+        return logits.argmax(axis=1).astype(np.int32)
+    assert random is not None
+    logits = _without_tail(logits / np.float32(options.temperature), options)
+    cumulative = np.cumsum(np.exp(logits - logits.max(axis=1, keepdims=True)), axis=1, dtype=np.float64)
+    threshold = random.random((len(logits), 1)) * cumulative[:, -1:]
+    return (cumulative <= threshold).sum(axis=1).astype(np.int32)
+
+
+def _without_tail(logits: NDArray[np.float32], options: DecodingOptions) -> NDArray[np.float32]:
+    """Logits of the tokens that may be drawn, -inf for the others.
+
+    The `top_k` likeliest (Fan, Lewis and Dauphin 2018); the fewest that make up `top_p` of the
+    probability (nucleus sampling, Holtzman et al. 2020). https://arxiv.org/abs/1904.09751
+    """
+    if options.top_k is not None and options.top_k < logits.shape[1]:
+        least = np.partition(logits, -options.top_k, axis=1)[:, [-options.top_k]]
+        logits = np.where(logits >= least, logits, -np.inf)
+    if options.top_p is not None and options.top_p < 1:
+        descending = -np.sort(-logits, axis=1)
+        probability = np.exp(log_softmax(descending, axis=1))
+        # Kept while what comes before has not reached top_p; the likeliest always is.
+        n_kept = (np.cumsum(probability, axis=1) - probability < options.top_p).sum(axis=1)
+        least = descending[np.arange(len(logits)), n_kept - 1][:, None]
+        logits = np.where(logits >= least, logits, -np.inf)
+    return logits
+
+
+def _write_stepwise(
+    decoder: Any,
+    z: NDArray[np.float32],
+    max_length: int,
+    options: DecodingOptions,
+    random: np.random.Generator | None,
+) -> NDArray[np.int32]:
+    ids = np.zeros((len(z), max_length), dtype=np.int32)
+    previous = np.full(len(z), BOUNDARY_ID, dtype=np.int32)
+    ended = np.zeros(len(z), dtype=bool)
     states = decoder.start(z)
     for position in range(max_length):
         logits, states = decoder.step(previous, states, z)
-        previous = choose(ops.convert_to_numpy(logits))
+        previous = _choose(_permitted(logits), options, random)
         ids[:, position] = np.where(ended, 0, previous)
         ended |= previous == BOUNDARY_ID
         if ended.all():
@@ -92,7 +124,69 @@ def _write_stepwise(decoder: Any, z: Any, max_length: int, choose: _Chooser) -> 
     return ids
 
 
-def _write_at_once(decoder: Any, z: Any, max_length: int, choose: _Chooser) -> NDArray[np.int32]:
-    n_documents = z.shape[0]
-    logits = ops.convert_to_numpy(decoder.logits(z, np.zeros((n_documents, max_length), dtype=np.int32)))
-    return np.stack([choose(logits[:, position]) for position in range(max_length)], axis=1)
+def _write_at_once(
+    decoder: Any,
+    z: NDArray[np.float32],
+    max_length: int,
+    options: DecodingOptions,
+    random: np.random.Generator | None,
+) -> NDArray[np.int32]:
+    logits = ops.convert_to_numpy(decoder.logits(z, np.zeros((len(z), max_length), dtype=np.int32)))
+    columns = [_choose(_permitted(logits[:, position]), options, random) for position in range(max_length)]
+    return np.stack(columns, axis=1)
+
+
+def _search_beams(
+    decoder: Any, z: NDArray[np.float32], max_length: int, beam_width: int
+) -> NDArray[np.int32]:
+    """The best of the texts that beam search finds, by log-probability over length ** 0.7.
+
+    No text holds the same three tokens in a row twice.
+    """
+    n_documents, n_rows = len(z), len(z) * beam_width
+    first_row = np.arange(n_documents)[:, None] * beam_width
+    z = np.repeat(z, beam_width, axis=0)
+    states = decoder.start(z)
+    previous = np.full(n_rows, BOUNDARY_ID, dtype=np.int32)
+    ids = np.zeros((n_rows, max_length), dtype=np.int32)
+    lengths = np.zeros(n_rows)
+    ended = np.zeros(n_rows, dtype=bool)
+    # All hypotheses of a document are alike at first: only one may grow.
+    scores = np.where(np.arange(n_rows) % beam_width == 0, 0.0, -np.inf)
+    for position in range(max_length):
+        logits, states = decoder.step(previous, states, z)
+        logits = _permitted(logits)
+        _forbid_repeats(logits, ids[:, :position])
+        log_probability = log_softmax(logits, axis=1)
+        # A text that has ended goes on with padding, at no cost.
+        log_probability[ended] = -np.inf
+        log_probability[ended, 0] = 0.0
+        n_kept = min(beam_width, log_probability.shape[1])
+        tokens = np.argpartition(-log_probability, n_kept - 1, axis=1)[:, :n_kept]
+        grown = scores[:, None] + np.take_along_axis(log_probability, tokens, axis=1)
+        new_lengths = lengths + ~ended
+        ranking = (grown / new_lengths[:, None] ** _LENGTH_EXPONENT).reshape(n_documents, -1)
+        chosen = np.argsort(-ranking, axis=1, kind="stable")[:, :beam_width]
+        rows = (first_row + chosen // n_kept).ravel()
+        previous = tokens[rows, (chosen % n_kept).ravel()].astype(np.int32)
+        scores = grown[rows, (chosen % n_kept).ravel()]
+        ids = ids[rows]
+        ids[:, position] = previous
+        lengths, ended = new_lengths[rows], ended[rows] | (previous == BOUNDARY_ID)
+        states = [[ops.take(part, rows, axis=0) for part in state] for state in states]
+        if ended.all():
+            break
+    best = (scores / lengths**_LENGTH_EXPONENT).reshape(n_documents, beam_width).argmax(axis=1)
+    return np.asarray(ids[np.arange(n_documents) * beam_width + best])
+
+
+def _forbid_repeats(logits: NDArray[np.float32], ids: NDArray[np.int32]) -> None:
+    """Make the tokens impossible that would repeat what stands in the text already."""
+    n_before = ids.shape[1] - _LONGEST_REPEAT
+    if n_before < 1:
+        return
+    alike = np.ones((len(ids), n_before), dtype=bool)
+    for offset in range(_LONGEST_REPEAT):
+        alike &= ids[:, offset : offset + n_before] == ids[:, [n_before + offset]]
+    rows, starts = np.nonzero(alike)
+    logits[rows, ids[rows, starts + _LONGEST_REPEAT]] = -np.inf

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
@@ -27,6 +29,66 @@ def gaussian_kl(mean: NDArray[np.float32], log_variance: NDArray[np.float32]) ->
     """
     mean, log_variance = mean.astype(np.float64), log_variance.astype(np.float64)
     return np.asarray(0.5 * (mean**2 + np.exp(log_variance) - log_variance - 1.0).sum(axis=1))
+
+
+def draw_latents(
+    mean: NDArray[np.float32], log_variance: NDArray[np.float32], random: np.random.Generator
+) -> NDArray[np.float32]:
+    """A latent vector of each document from its posterior.
+
+    Parameters
+    ----------
+    mean, log_variance : ndarray of shape (n_samples, n_components), dtype float32
+    random : numpy.random.Generator
+
+    Returns
+    -------
+    latents : ndarray of shape (n_samples, n_components), dtype float32
+    """
+    return mean + np.exp(0.5 * log_variance) * random.standard_normal(mean.shape, dtype=np.float32)
+
+
+def importance_weighted_nll(
+    nll_of: Callable[[NDArray[np.float32]], NDArray[np.floating]],
+    mean: NDArray[np.float32],
+    log_variance: NDArray[np.float32],
+    n_draws: int,
+    random: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Importance-weighted estimate of the negative log-evidence, -log p(x).
+
+    Never below it on average, and closer to it the more latents are drawn; the negative ELBO is
+    the estimate from one.
+
+    Parameters
+    ----------
+    nll_of : function
+        From latents of shape (n_samples, n_components) to -log p(x|z) of each document.
+    mean, log_variance : ndarray of shape (n_samples, n_components), dtype float32
+        Posteriors of the documents.
+    n_draws : int
+        Latents for each document.
+    random : numpy.random.Generator
+        Draws them.
+
+    Returns
+    -------
+    nll : ndarray of shape (n_samples,)
+        Nats per document.
+
+    References
+    ----------
+    Y. Burda, R. Grosse and R. Salakhutdinov, "Importance Weighted Autoencoders", ICLR 2016.
+    https://arxiv.org/abs/1509.00519
+    """
+    log_weights = np.empty((n_draws, len(mean)))
+    for number in range(n_draws):
+        z = draw_latents(mean, log_variance, random)
+        exact = z.astype(np.float64)
+        prior = _log_density(exact, np.zeros_like(exact), np.zeros_like(exact)).sum(axis=1)
+        posterior = _log_density(exact, mean.astype(np.float64), log_variance.astype(np.float64)).sum(axis=1)
+        log_weights[number] = prior - posterior - nll_of(z)
+    return np.asarray(np.log(n_draws) - logsumexp(log_weights, axis=0))
 
 
 def active_units(mean: NDArray[np.float32]) -> int:

@@ -1,0 +1,195 @@
+"""Latents to texts: ways of choosing tokens, paths through latent space, classes."""
+
+import numpy as np
+import pytest
+from scipy.special import log_softmax
+
+from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
+from skvae.datasets import make_reviews
+
+
+@pytest.fixture(scope="module")
+def writer():
+    """A classifier whose decoder has learned enough to write about the class."""
+    X, y = make_reviews(400, random_state=3)
+    vae = TextVAETransformer(
+        12, tokenizer=TextTokenizer(max_length=16), decoder_units=(48,), epochs=25, learning_rate=1e-2
+    )
+    names = np.array(["bad", "good"])
+    return TextVAEClassifier(vae, epochs=0, random_state=0).fit(X, names[y])
+
+
+def log_likelihood(vae, latents, ids):
+    """Of each token id that was written, and the boundary that ends the text."""
+    closed = np.zeros((len(ids), ids.shape[1] + 1), dtype=np.int32)
+    closed[:, :-1] = ids
+    closed[np.arange(len(ids)), (ids > 0).sum(axis=1)] = 2
+    logits = vae.model_.text_decoder.logits(latents, closed).numpy()
+    logits[:, :, :2] = -np.inf
+    own = np.take_along_axis(log_softmax(logits, axis=-1), closed[:, :, None], axis=-1)[:, :, 0]
+    return np.where(closed > 0, own, 0).sum(axis=1), (closed > 0).sum(axis=1)
+
+
+def test_beam_search_finds_likelier_texts_than_greedy_decoding(writer):
+    X, _ = make_reviews(60, random_state=9)
+    vae = writer.vae_
+    latents = vae.transform(X)
+    scores = []
+    for options in ({}, {"decoding": "beam", "beam_width": 6}):
+        ids = vae.tokenizer_.transform(vae.inverse_transform(latents, **options))
+        value, length = log_likelihood(vae, latents, ids)
+        scores.append(value / length**0.7)
+    assert scores[1].mean() > scores[0].mean()
+    assert (scores[1] >= scores[0] - 1e-3).mean() > 0.8
+
+
+def test_no_text_of_a_beam_repeats_three_tokens(gru_vae, reviews):
+    latents = gru_vae.transform(reviews[0])
+
+    def repeats(**options):
+        ids = gru_vae.tokenizer_.transform(gru_vae.inverse_transform(latents, **options))
+        triples = [list(zip(row, row[1:], row[2:], strict=False)) for row in (r[r > 0] for r in ids)]
+        return sum(len(each) - len(set(each)) for each in triples)
+
+    assert repeats() > 0
+    assert repeats(decoding="beam", beam_width=3) == 0
+
+
+@pytest.mark.parametrize("options", [{"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-4}])
+def test_draws_from_the_likeliest_tokens_only_are_greedy(writer, options):
+    X, _ = make_reviews(20, random_state=9)
+    latents = writer.transform(X)
+    drawn = writer.inverse_transform(latents, decoding="sample", random_state=0, **options)
+    assert drawn.tolist() == writer.inverse_transform(latents).tolist()
+
+
+def test_a_beam_of_one_without_repeats_is_greedy(writer):
+    latents = writer.transform(make_reviews(20, random_state=9)[0])
+    greedy = writer.inverse_transform(latents)
+    beam = writer.inverse_transform(latents, decoding="beam", beam_width=1)
+    assert np.mean(beam == greedy) > 0.9
+
+
+def test_nucleus_and_top_k_lie_between_greedy_and_free_draws(writer):
+    latents = writer.transform(make_reviews(60, random_state=9)[0])
+    greedy = writer.inverse_transform(latents)
+
+    def share_unlike_greedy(**options):
+        texts = writer.inverse_transform(latents, decoding="sample", random_state=0, **options)
+        return np.mean(texts != greedy)
+
+    free = share_unlike_greedy(temperature=1.5)
+    assert 0 < share_unlike_greedy(temperature=1.5, top_p=0.3) < free
+    assert 0 < share_unlike_greedy(temperature=1.5, top_k=2) <= free
+
+
+def test_every_way_gives_the_same_texts_again(writer, gru_vae, repeat_vae):
+    for vae in (writer.vae_, gru_vae, repeat_vae):
+        for decoding in ("greedy", "sample", "beam"):
+            first = vae.sample(9, decoding=decoding, random_state=1)
+            assert first.tolist() == vae.sample(9, decoding=decoding, random_state=1).tolist()
+            assert first.shape == (9,)
+    assert (writer.sample(9, random_state=1) != writer.sample(9, random_state=2)).any()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"decoding": "loudly"}, "decoding='loudly'; expected"),
+        ({"temperature": 0}, "temperature=0; expected"),
+        ({"top_k": 0}, "top_k=0; expected"),
+        ({"top_p": 1.5}, "top_p=1.5; expected"),
+        ({"beam_width": 1.5}, "beam_width=1.5; expected"),
+    ],
+)
+def test_bad_options_are_refused_by_all_that_write(writer, options, message):
+    latents = np.zeros((1, 12))
+    for write in (
+        lambda: writer.inverse_transform(latents, **options),
+        lambda: writer.sample(1, **options),
+        lambda: writer.rewrite(["a film"], "good", **options),
+        lambda: writer.vae_.sample(1, **options),
+        lambda: writer.vae_.interpolate("a film", "a story", **options),
+    ):
+        with pytest.raises(ValueError, match=message):
+            write()
+
+
+def test_a_path_on_the_sphere_keeps_its_distance(writer, monkeypatch):
+    vae = writer.vae_
+    seen = {}
+    monkeypatch.setattr(vae, "inverse_transform", lambda Z, **options: seen.setdefault("Z", Z))
+    start, end = np.eye(12)[0] * 2, np.eye(12)[1] * 3
+    points = vae.interpolate(start, end, 5, path="sphere")
+    np.testing.assert_allclose(np.linalg.norm(points, axis=1), np.linspace(2, 3, 5), rtol=1e-5)
+    np.testing.assert_allclose(points[[0, -1]], [start, end], atol=1e-6)
+    seen.clear()
+    line = vae.interpolate(start, -start, 3, path="sphere")
+    np.testing.assert_allclose(line, [start, np.zeros(12), -start], atol=1e-6)
+    with pytest.raises(ValueError, match="path='arc'"):
+        vae.interpolate(start, end, path="arc")
+
+
+def test_the_class_of_what_is_written_can_be_chosen(writer):
+    X, y = make_reviews(200, random_state=9)
+    for label in ("bad", "good"):
+        assert (writer.predict(writer.sample(200, label, random_state=0)) == label).mean() > 0.7
+        assert (writer.predict(writer.rewrite(X, label)) == label).mean() > 0.7
+    each = np.where(y == 0, "good", "bad")
+    assert (writer.predict(writer.rewrite(X, each)) == each).mean() > 0.8
+
+
+def test_a_document_of_the_class_is_hardly_rewritten(writer):
+    X, y = make_reviews(200, random_state=9)
+    own = np.where(y == 1, "good", "bad")
+    plain = writer.inverse_transform(writer.transform(X))
+    kept = np.mean(writer.rewrite(X, own) == plain)
+    assert kept > np.mean(writer.rewrite(X, np.where(y == 0, "good", "bad")) == plain)
+
+
+def test_reserved_tokens_are_never_written(reviews):
+    ids = TextTokenizer(max_length=12, max_features=20).fit_transform(reviews[0])
+    assert (ids == 1).mean() > 0.3  # so that an untrained decoder would write "unknown" most
+    vae = TextVAETransformer(epochs=2, n_components=4, decoder_units=(8,), random_state=0).fit(ids)
+    for decoding in ("greedy", "sample", "beam"):
+        written = vae.sample(40, decoding=decoding, random_state=0)
+        assert written.dtype == np.int32
+        assert not np.isin(written, [1, 2]).any()
+        assert (written[:, 0] > 2).mean() > 0.5
+
+
+def test_three_classes_to_write(writing_classifier, reviews):
+    latents = writing_classifier.transform(reviews[0])
+    for number, label in enumerate(writing_classifier.classes_):
+        texts = writing_classifier.inverse_transform(latents, label)
+        assert texts.shape == (160,)
+        moved = writing_classifier._latent_classes.moved(latents, np.full(160, number))
+        margins, _ = writing_classifier._latent_classes._margins(moved, np.full(160, number))
+        assert (margins >= writing_classifier._latent_classes.clear_margins[number] - 1e-3).all()
+
+
+def test_classes_that_cannot_be_written_are_refused(writer, classifier):
+    with pytest.raises(ValueError, match="none of the classes"):
+        writer.sample(2, "ugly")
+    with pytest.raises(ValueError, match="y is None"):
+        writer.rewrite(["a film"], None)
+    with pytest.raises(ValueError, match=r"y has 3|3 labels|length"):
+        writer.rewrite(["a film"], ["good"] * 3)
+    for call in (
+        lambda: classifier.sample(2, 1),
+        lambda: classifier.rewrite(["a film"], 1),
+        lambda: classifier.inverse_transform(np.zeros((1, 6)), 1),
+    ):
+        with pytest.raises(ValueError, match="needs a text decoder"):
+            call()
+    with pytest.raises(ValueError, match="n_samples=0"):
+        writer.sample(0)
+
+
+def test_importance_weighted_likelihood_of_the_decoder(writer):
+    X, _ = make_reviews(100, random_state=9)
+    figures = writer.vae_.diagnostics(X, n_importance_samples=30)
+    assert figures["nll"] < figures["iw_nll"] < -figures["elbo"]
+    assert "iw_nll" not in writer.vae_.diagnostics(X)
+    with pytest.raises(ValueError, match="n_importance_samples=-1"):
+        writer.vae_.diagnostics(X, n_importance_samples=-1)
