@@ -233,7 +233,9 @@ def check_labels(
         If labels are missing, NaN, continuous or of another number than the texts, or none is left.
     """
     if y is None:
-        raise ValueError(f"{name} is None; this estimator requires y to be passed: the class of each text.")
+        raise ValueError(
+            "this estimator requires y to be passed, but the target y is None; pass the class of each text."
+        )
     items = y.to_list() if hasattr(y, "to_list") else y
     listed = isinstance(items, (list, tuple))
     if listed:
@@ -311,7 +313,7 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float6
     if weights.min() < 0:
         raise ValueError(f"sample_weight has a negative value in row {int(weights.argmin())}.")
     if weights.max() == 0:
-        raise ValueError("sample_weight is 0 for every text; at least one must count.")
+        raise ValueError("sample_weight is zero for every text; at least one must count.")
     return weights
 
 

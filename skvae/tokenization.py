@@ -248,7 +248,7 @@ class TextTokenizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             engine, corpus = self._count_vocabulary(engine, chunks)
         self._engine = engine
         self._token_table = _tokens_by_id(engine)
-        self._id_table: dict[str, int] = {}
+        self._id_table = _ids_by_token(self._token_table)
         self.n_documents_ = len(texts)
         self.n_tokens_ = engine.get_vocab_size(with_added_tokens=True)
         self.document_frequency_ = np.diff(corpus.counts(self.n_tokens_).tocsc().indptr.astype(np.int64))
@@ -302,7 +302,7 @@ class TextTokenizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         tokens = self.tokens_
         table: dict[str, int] = getattr(self, "_id_table", {})
         if len(table) != len(tokens):
-            table = {token: index for index, token in enumerate(tokens)}
+            table = _ids_by_token(tokens)
             self._id_table = table
         return table
 
@@ -427,6 +427,10 @@ class TextTokenizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         vocabulary = {token: index for index, token in enumerate(chain(_RESERVED, names[kept]))}
         engine.model = models.WordLevel(vocabulary, unk_token=_RESERVED[UNKNOWN_ID])
         return engine, Corpus(new_ids[corpus.ids], corpus.starts)
+
+
+def _ids_by_token(tokens: NDArray[np.object_]) -> dict[str, int]:
+    return {token: index for index, token in enumerate(tokens)}
 
 
 def _tokens_by_id(engine: Any) -> NDArray[np.object_]:
