@@ -36,6 +36,8 @@ class NetworkConfig:
         Weights of the KL and of the bag-of-words term.
     padding : str
         Where shorter documents of a batch are filled with 0, "post" or "pre".
+    free_bits : float
+        Nats of each latent dimension that the KL term does not save.
     """
 
     n_components: int
@@ -54,6 +56,7 @@ class NetworkConfig:
     beta: float
     bow_weight: float
     padding: str = "post"
+    free_bits: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """The configuration as plain values."""

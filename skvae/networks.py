@@ -15,7 +15,14 @@ from keras import layers, ops
 
 from ._network_config import NetworkConfig
 from ._seeds import SeedSequence
-from .objectives import gaussian_kl, linear_warmup, multinomial_nll, sequence_nll, sparse_matmul
+from .objectives import (
+    gaussian_kl,
+    kl_above_free_bits,
+    linear_warmup,
+    multinomial_nll,
+    sequence_nll,
+    sparse_matmul,
+)
 
 UNKNOWN_ID = 1
 BOUNDARY_ID = 2
@@ -444,14 +451,17 @@ class TextVAE(keras.Model):
         """Each part of the loss, of shape (batch,), with one latent drawn from each posterior."""
         noise = keras.random.normal(ops.shape(mean), seed=self.random)
         z = mean + ops.exp(0.5 * log_variance) * noise
-        return self.decode_nll(z, inputs, training) | {"kl": gaussian_kl(mean, log_variance)}
+        parts = self.decode_nll(z, inputs, training) | {"kl": gaussian_kl(mean, log_variance)}
+        if self.config.free_bits > 0:
+            parts["penalised_kl"] = kl_above_free_bits(mean, log_variance, self.config.free_bits)
+        return parts
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
         return self.parts(*self.encode(inputs, training=training), inputs, training)
 
     def total(self, parts: dict[str, Any], kl_weight: Any = 1.0) -> Any:
         """The weighted sum of the parts: what is minimised, of shape (batch,)."""
-        loss = self.config.beta * kl_weight * parts["kl"]
+        loss = self.config.beta * kl_weight * parts.get("penalised_kl", parts["kl"])
         if "nll_text" in parts:
             loss = loss + parts["nll_text"]
         if "nll_bow" in parts:

@@ -26,7 +26,35 @@ def gaussian_kl(mean: Any, log_variance: Any) -> Any:
     D. P. Kingma and M. Welling, "Auto-Encoding Variational Bayes", ICLR 2014, appendix B.
     https://arxiv.org/abs/1312.6114
     """
-    return 0.5 * ops.sum(ops.square(mean) + ops.exp(log_variance) - log_variance - 1.0, axis=-1)
+    return ops.sum(_kl_of_dimensions(mean, log_variance), axis=-1)
+
+
+def _kl_of_dimensions(mean: Any, log_variance: Any) -> Any:
+    return 0.5 * (ops.square(mean) + ops.exp(log_variance) - log_variance - 1.0)
+
+
+def kl_above_free_bits(mean: Any, log_variance: Any, free_bits: float) -> Any:
+    """KL divergence in which a dimension costs the same up to a number of nats.
+
+    Parameters
+    ----------
+    mean, log_variance : tensors of shape (batch, n_components)
+        Parameters of q(z|x).
+    free_bits : float
+        Nats of each dimension, on average over the batch, that are not to be saved.
+
+    Returns
+    -------
+    kl : tensor of shape (batch,)
+        Nats per document, the same for each.
+
+    References
+    ----------
+    D. P. Kingma et al., "Improved Variational Inference with Inverse Autoregressive Flow",
+    NIPS 2016. https://arxiv.org/abs/1606.04934
+    """
+    average = ops.mean(_kl_of_dimensions(mean, log_variance), axis=0)
+    return ops.broadcast_to(ops.sum(ops.maximum(average, free_bits)), ops.shape(mean)[:1])
 
 
 def sequence_nll(logits: Any, targets: Any) -> Any:

@@ -81,6 +81,10 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     beta : float, default=1.0
         Weight of the KL term. Below 1, latents carry more and samples are worse.
 
+    free_bits : float, default=0.0
+        Nats of each latent dimension, on average over a batch, that cost nothing: another way than
+        `posterior_scale` to keep the KL at `n_components * free_bits` nats or more [4]_.
+
     kl_warmup : float, default=0.33
         Share of the training in which the weight of the KL term rises from 0 to `beta`.
 
@@ -172,6 +176,8 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
        https://aclanthology.org/K16-1002/
     .. [3] Q. Zhu et al., "A Batch Normalized Inference Network Keeps the KL Vanishing Away",
        ACL 2020. https://aclanthology.org/2020.acl-main.235/
+    .. [4] D. P. Kingma et al., "Improved Variational Inference with Inverse Autoregressive
+       Flow", NIPS 2016. https://arxiv.org/abs/1606.04934
 
     Examples
     --------
@@ -197,6 +203,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         "embedding_dim": [Interval(Integral, 1, None, closed="left")],
         "posterior_scale": [Interval(Real, 0, None, closed="neither"), None],
         "beta": [Interval(Real, 0, None, closed="left")],
+        "free_bits": [Interval(Real, 0, None, closed="left")],
         "kl_warmup": [Interval(Real, 0, 1, closed="both")],
         "bow_weight": [Interval(Real, 0, None, closed="left")],
         "max_df": [Interval(Integral, 1, None, closed="left"), Interval(Real, 0, 1, closed="right")],
@@ -228,6 +235,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         embedding_dim: int = 128,
         posterior_scale: float | None = 0.6,
         beta: float = 1.0,
+        free_bits: float = 0.0,
         kl_warmup: float = 0.33,
         bow_weight: float = 1.0,
         max_df: float = 0.5,
@@ -255,6 +263,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.embedding_dim = embedding_dim
         self.posterior_scale = posterior_scale
         self.beta = beta
+        self.free_bits = free_bits
         self.kl_warmup = kl_warmup
         self.bow_weight = bow_weight
         self.max_df = max_df
@@ -468,6 +477,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             beta=float(self.beta),
             bow_weight=float(self.bow_weight),
             padding=padding,
+            free_bits=float(self.free_bits),
         )
         if config.decoder == "bow" and config.bow_weight == 0:
             raise ValueError(

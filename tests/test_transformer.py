@@ -140,19 +140,29 @@ def test_partial_fit_goes_on(reviews):
     assert np.abs(first - second).max() > 0
 
 
+COLLAPSING = {
+    "decoder": "gru",
+    "posterior_scale": None,
+    "bow_weight": 0,
+    "kl_warmup": 0,
+    "beta": 50,
+    "epochs": 12,
+    "learning_rate": 3e-2,
+}
+
+
 def test_a_collapsed_model_warns(reviews):
-    vae = TextVAETransformer(
-        decoder="gru",
-        posterior_scale=None,
-        bow_weight=0,
-        kl_warmup=0,
-        beta=50,
-        epochs=12,
-        learning_rate=3e-2,
-        **SMALL,
-    )
     with pytest.warns(CollapseWarning, match="posterior_scale"):
-        vae.fit(reviews[0])
+        TextVAETransformer(**COLLAPSING, **SMALL).fit(reviews[0])
+
+
+@pytest.mark.parametrize(
+    ("guard", "nats"), [({"free_bits": 0.5}, 6 * 0.5), ({"posterior_scale": 1.0}, 6 / 2)]
+)
+def test_guards_against_collapse_keep_the_nats_that_they_promise(reviews, guard, nats):
+    vae = TextVAETransformer(**(COLLAPSING | SMALL | guard)).fit(reviews[0])
+    assert vae.diagnostics(reviews[0])["kl"] > 0.8 * nats
+    assert set(vae.history_) == {"loss", "nll_text", "kl"}
 
 
 @pytest.mark.parametrize(
