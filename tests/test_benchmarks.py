@@ -1,0 +1,8 @@
+from pathlib import Path
+
+
+def test_the_page_of_tables_is_what_the_results_give(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    import tables
+
+    assert tables.PAGE.read_text() == tables.page()
