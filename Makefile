@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 # scikit-learn 1.6 finds scikeras' _more_tags among the classes and says so each time; 1.7 does not look.
-OLDEST_WARNS := -W ignore::DeprecationWarning:sklearn.utils._tags
+OLDEST_WARNS := -W ignore::DeprecationWarning:sklearn.utils._tags -W ignore::DeprecationWarning:sklearn.base
 # TensorFlow prints its build flags at import unless told not to.
 export TF_CPP_MIN_LOG_LEVEL := 3
 
