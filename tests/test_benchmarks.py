@@ -3,6 +3,6 @@ from pathlib import Path
 
 def test_the_page_of_tables_is_what_the_results_give(monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
-    import tables
+    import write_tables
 
-    assert tables.PAGE.read_text() == tables.page()
+    assert write_tables.PAGE.read_text() == write_tables.page()

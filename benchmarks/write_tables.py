@@ -1,6 +1,6 @@
 """Writes docs/benchmarks.md from what the benchmarks left in benchmarks/results.
 
-python benchmarks/tables.py
+python benchmarks/write_tables.py
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PAGE = HERE.parent / "docs" / "benchmarks.md"
 INTRODUCTION = """\
 # Benchmarks
 
-Written by `python benchmarks/tables.py` from the JSON files in `benchmarks/results`. Seconds are those of one machine with
+Written by `python benchmarks/write_tables.py` from the JSON files in `benchmarks/results`. Seconds are those of one machine with
 two cores that did other work besides; compare those of one table only.
 """
 
@@ -32,9 +32,9 @@ FEW_LABELS = """\
 ## Few labels
 
 Accuracy on the test texts in percent, mean and standard deviation over five draws of the labelled texts (one draw from
-10,000 labels on); then log-loss in nats, expected calibration error (15 bins), seconds of a fit and gigabytes of the
-process at most during it (with what earlier fits of the process left behind). Every method chooses its settings by
-cross-validation on the labelled texts.
+10,000 labels on); then log-loss in nats, expected calibration error (15 bins), seconds of a fit and the peak of its
+process's memory, data and libraries included. Every method chooses its settings by cross-validation on the labelled
+texts. LSA, like skvae, learns its features from the unlabelled texts too (from n-grams in three texts or more).
 """
 
 SETS = {
