@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -138,19 +139,16 @@ class FittedAutoencoder:
             without a bag-of-words decoder.
         """
         weights, config = self.network.weights, self.network.config
+        hidden = config.hidden_layer_names if config.encoder == "bow" else []
+        kernels = [weights[f"encoder/{name}/kernel"] for name in hidden]
         parts = ["latent"] * config.n_components
+        for name, kernel in zip(hidden, kernels, strict=True):
+            parts += [name] * kernel.shape[1]
         if config.bow_weight == 0:
             return parts, None
-        directions = [weights["bow_decoder/kernel"]]
-        if config.encoder == "bow":
-            path = None
-            for name in config.hidden_layer_names:
-                kernel = weights[f"encoder/{name}/kernel"]
-                path = kernel if path is None else path @ kernel
-                parts += [name] * path.shape[1]
-                directions.append(path.T)
+        paths = [path.T for path in accumulate(kernels, np.matmul)]
         frequency = np.exp(log_softmax(weights["bow_decoder/background"]))
-        return parts, np.concatenate(directions) * np.sqrt(frequency)
+        return parts, np.concatenate([weights["bow_decoder/kernel"], *paths]) * np.sqrt(frequency)
 
     def normalise_over(self, documents: Documents, *, keep_history: bool = False) -> None:
         """Give the normalisation the statistics of the documents instead of the last batches'.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,7 @@ class DecodingOptions:
     top_k : int or None, default=None
     top_p : float or None, default=None
     beam_width : int, default=4
+    no_repeat_ngram_size : int or None, default=None
 
     Raises
     ------
@@ -29,23 +33,33 @@ class DecodingOptions:
     top_k: int | None = None
     top_p: float | None = None
     beam_width: int = 4
+    no_repeat_ngram_size: int | None = None
 
     def __post_init__(self) -> None:
         if self.decoding not in ("greedy", "sample", "beam"):
             raise ValueError(f"decoding={self.decoding!r}; expected 'greedy', 'sample' or 'beam'.")
-        if not (_is_real(self.temperature) and self.temperature > 0):
-            raise ValueError(f"temperature={self.temperature!r}; expected a number above 0.")
-        if self.top_k is not None and not _is_count(self.top_k):
-            raise ValueError(f"top_k={self.top_k!r}; expected an int of at least 1, or None.")
+        if not (_is_real(self.temperature) and 0 < self.temperature < np.inf):
+            raise ValueError(f"temperature={self.temperature!r}; expected a finite number above 0.")
+        for name in ("top_k", "no_repeat_ngram_size"):
+            value = getattr(self, name)
+            if value is not None and not is_count(value):
+                raise ValueError(f"{name}={value!r}; expected an int of at least 1, or None.")
         if self.top_p is not None and not (_is_real(self.top_p) and 0 < self.top_p <= 1):
             raise ValueError(f"top_p={self.top_p!r}; expected a number above 0 and at most 1, or None.")
-        if not _is_count(self.beam_width):
+        if not is_count(self.beam_width):
             raise ValueError(f"beam_width={self.beam_width!r}; expected an int of at least 1.")
+        for name, neutral in (("temperature", 1), ("top_k", None), ("top_p", None)):
+            if self.decoding != "sample" and getattr(self, name) != neutral:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} with decoding={self.decoding!r}, which draws nothing;"
+                    " set decoding='sample'."
+                )
 
 
-def _is_real(value: object) -> bool:
+def _is_real(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
+def is_count(value: Any, least: int = 1) -> bool:
+    """Whether a value is a whole number of at least `least`."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least

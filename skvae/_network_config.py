@@ -37,7 +37,7 @@ class NetworkConfig:
     padding : str
         Where shorter documents of a batch are filled with 0, "post" or "pre".
     free_bits : float
-        Nats of each latent dimension that the KL term does not save.
+        KL of each latent dimension, in nats, that is not penalised.
     """
 
     n_components: int

@@ -1,11 +1,11 @@
-"""Where the classes lie in latent space, and the shortest way to one of them."""
+"""Where the classes lie in latent space, and the way to one of them."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._class_head import LinearTerm, log_probabilities
+from ._class_head import LinearTerm, OnlineTerm
 
 # A document that is moved to a class shall be as clear as the clearest tenth of its documents.
 _CLEAR = 0.9
@@ -20,29 +20,52 @@ class LatentClasses:
     term : LinearTerm
         From latents to logits; one output means two classes.
     latents : ndarray of shape (n_documents, n_components), dtype float32
-        Of labelled documents.
+        Of labelled documents, some of each class.
     labels : ndarray of shape (n_documents,)
         Index of their classes.
     """
 
     def __init__(self, term: LinearTerm, latents: NDArray[np.float32], labels: NDArray[np.integer]) -> None:
-        self.kernel, self.bias = term.kernel.astype(np.float64), term.bias.astype(np.float64)
-        if self.kernel.shape[1] == 1:
-            self.kernel = np.hstack([np.zeros_like(self.kernel), self.kernel])
-            self.bias = np.concatenate([[0.0], self.bias])
-        margins = self._margins(latents, labels)[0]
-        self.clear_margins = np.array(
-            [
-                max(0.0, np.quantile(margins[labels == label], _CLEAR)) if (labels == label).any() else 0.0
-                for label in range(self.kernel.shape[1])
-            ]
+        self._online = OnlineTerm(term)
+        leads = self.leads(latents, labels)[0]
+        # Also where no document of a class is told apart: then its clearest ones are still what is
+        # known of it, and a step to the border could end where no document is.
+        self.clear_leads = np.array(
+            [np.quantile(leads[labels == label], _CLEAR) for label in range(labels.max() + 1)]
         )
 
-    def _margins(
+    def go_on(
+        self, latents: NDArray[np.float32], labels: NDArray[np.integer], weights: NDArray[np.floating]
+    ) -> None:
+        """Follow latents that training has moved, by one pass over a batch of documents."""
+        term = self._online.term
+        self._online.train(latents, labels, weights, np.zeros((len(labels), term.kernel.shape[1])))
+
+    def _kernel(self) -> NDArray[np.float64]:
+        """One column a class."""
+        kernel = self._online.term.kernel.astype(np.float64)
+        return np.hstack([np.zeros_like(kernel), kernel]) if kernel.shape[1] == 1 else kernel
+
+    def leads(
         self, latents: NDArray[np.floating], labels: NDArray[np.integer]
     ) -> tuple[NDArray[np.float64], NDArray[np.integer]]:
-        """By how much each document's class leads, and the class that it leads by least."""
-        logits = log_probabilities(latents @ self.kernel + self.bias)
+        """By how much each document's class leads the next best one, and which that is.
+
+        Parameters
+        ----------
+        latents : ndarray of shape (n_documents, n_components)
+        labels : ndarray of shape (n_documents,)
+            Index of a class of each.
+
+        Returns
+        -------
+        leads : ndarray of shape (n_documents,)
+            Differences of logits; negative where another class is likelier.
+        rivals : ndarray of shape (n_documents,)
+            Index of the next best class.
+        """
+        bias = self._online.term.bias
+        logits = latents @ self._kernel() + (np.array([0.0, bias[0]]) if len(bias) == 1 else bias)
         rows = np.arange(len(latents))
         own = logits[rows, labels].copy()
         logits[rows, labels] = -np.inf
@@ -50,7 +73,7 @@ class LatentClasses:
         return own - logits[rows, rivals], rivals
 
     def moved(self, latents: NDArray[np.float32], labels: NDArray[np.integer]) -> NDArray[np.float32]:
-        """The nearest points that are clearly of the classes; those that are already stay.
+        """Points near the latents that are clearly of the classes; those that are already stay.
 
         Parameters
         ----------
@@ -61,15 +84,15 @@ class LatentClasses:
         Returns
         -------
         moved : ndarray of shape (n_documents, n_components), dtype float32
+            The nearest such points with two classes; with more, each step passes the border to
+            the next best class, which ends hardly farther away.
         """
-        moved = latents.astype(np.float64)
-        # With two classes the first step arrives. With more, each step passes the border to the nearest rival.
+        moved, kernel = latents.astype(np.float64), self._kernel()
         for _ in range(_MAX_STEPS):
-            margins, rivals = self._margins(moved, labels)
-            missing = self.clear_margins[labels] - margins
+            leads, rivals = self.leads(moved, labels)
+            missing = np.maximum(self.clear_leads[labels] - leads, 0)
             if (missing <= 1e-6).all():
                 break
-            across = (self.kernel[:, labels] - self.kernel[:, rivals]).T
-            length = np.maximum((across**2).sum(axis=1), 1e-12)
-            moved += (np.maximum(missing, 0) / length)[:, None] * across
+            across = (kernel[:, labels] - kernel[:, rivals]).T
+            moved += (missing / np.maximum((across**2).sum(axis=1), 1e-12))[:, None] * across
         return moved.astype(np.float32)

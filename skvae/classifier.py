@@ -28,6 +28,7 @@ from ._autoencoder import FittedAutoencoder
 from ._batches import Documents
 from ._class_head import LinearTerm
 from ._corpus import Corpus
+from ._decoding_options import is_count
 from ._explanation import Contributions
 from ._ngrams import NgramFeatures
 from ._scikeras import KerasEstimator
@@ -230,7 +231,8 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
     _head: list[LinearTerm]
     _online: _class_head.OnlineTerm | None
     _lexical: tuple[NgramFeatures, LinearTerm] | None
-    _latent_classes: LatentClasses | None
+    _latent_classes: LatentClasses | None = None
+    _feature_means: NDArray[np.float32]
 
     @fit_context
     def fit(self, X: Any, y: Any, sample_weight: Any = None, X_unlabeled: Any = None) -> TextVAEClassifier:
@@ -362,6 +364,8 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         if not self._was_frozen:
             autoencoder.network.changed()
             autoencoder.normalise_over(documents, keep_history=True)
+        if self._latent_classes is not None:
+            self._latent_classes.go_on(autoencoder.posterior(documents)[0], labels, weights)
         if tfidf is not None:
             self._online = self._online or _class_head.OnlineTerm(term)
             latent = _class_head.apply(self._head, self._activation, autoencoder.features(documents))
@@ -369,12 +373,11 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
 
     def _class_indices(self, names: NDArray[Any]) -> NDArray[np.int64]:
         """Index in `classes_` of each of the labels."""
-        indices = np.searchsorted(self.classes_, names)
-        indices[indices == len(self.classes_)] = 0
-        if (self.classes_[indices] != names).any():
-            unknown = sorted(set(names[self.classes_[indices] != names].tolist()))
+        known = {name: index for index, name in enumerate(self.classes_.tolist())}
+        unknown = sorted({name for name in names.tolist() if name not in known}, key=str)
+        if unknown:
             raise ValueError(f"y holds {unknown}, which is none of the classes {self.classes_.tolist()}.")
-        return indices
+        return np.array([known[name] for name in names.tolist()], dtype=np.int64)
 
     def _targets(
         self, labels: NDArray[np.integer], weights: NDArray[np.float64], offset: NDArray[np.float32]
@@ -404,9 +407,8 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         ngrams, tfidf = NgramFeatures(ngram_range), None
         if self.lexical:
             tfidf = ngrams.fit_transform(corpus.take(labelled), autoencoder.network.config.n_tokens)
-        terms, factors, offset = _fit_terms(
-            tfidf, features, _some_features(autoencoder, documents), labels, weights, seeds
-        )
+        some_features = _some_features(autoencoder, documents)
+        terms, factors, offset = _fit_terms(tfidf, features, some_features, labels, weights, seeds)
 
         self.__dict__.pop("_model", None)
         self.classes_ = classes
@@ -427,7 +429,9 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         if epochs and not self._was_frozen:
             autoencoder.network.changed()
             autoencoder.normalise_over(documents)
+            some_features = _some_features(autoencoder, documents)
         self.n_iter_ = len(self.history_.get("loss", []))
+        self._feature_means = some_features.mean(axis=0)
         self._latent_classes = None
         if autoencoder.network.config.decoder != "bow":
             self._latent_classes = self._find_classes(documents, n_labelled, labels, weights, seeds)
@@ -651,16 +655,17 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         """Which n-grams and which latents spoke for a class, and how loudly.
 
         The head adds up what it makes of each n-gram, each latent and each hidden unit of the
-        encoder, so its margin splits into their contributions without approximation (with
-        `head_units`, the contribution of a latent is its value times the gradient there).
+        encoder, so its margin splits into their contributions without approximation. That of a
+        latent or unit counts from its average over the training texts (and with `head_units`, by
+        the gradient at the text).
 
         Parameters
         ----------
         X : 1-D collection of str of shape (n_samples,), or array of int of shape \
                 (n_samples, max_length)
             Texts, or token ids; a few, not a corpus.
-        y : array-like of shape (n_samples,) or None, default=None
-            The class of each to explain. None means the predicted one.
+        y : class, array-like of shape (n_samples,), or None, default=None
+            The class of all, or of each, to explain. None means the predicted one.
         n_contributions : int, default=10
             How many contributions of each text to list, those farthest from 0.
 
@@ -702,14 +707,14 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             import pandas as pd
         except ImportError as error:
             raise ImportError("explain needs pandas; install it with: pip install pandas") from error
-        if not isinstance(n_contributions, Integral) or n_contributions < 1:
+        if not is_count(n_contributions):
             raise ValueError(f"n_contributions={n_contributions!r}; expected an int of at least 1.")
         features, tfidf = self._read(X)
         logits = self._logits(features, tfidf)
         if y is None:
             labels = _class_head.log_probabilities(logits).argmax(axis=1)
         else:
-            labels = self._class_indices(check_labels(y, len(features))[1])
+            labels = self._classes_of(y, len(features))
         directions = _explanation.class_directions(labels, logits.shape[1])
         terms = [self._latent_contributions(features, directions)]
         if self._lexical is not None:
@@ -738,6 +743,7 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             gradient = directions @ self._head[0].kernel.T
         else:
             gradient = self.model_.head_gradient(features, directions)
+        features = features - self._feature_means
         autoencoder = self.vae_._autoencoder
         parts, words_of = autoencoder.feature_directions()
 
@@ -775,8 +781,8 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         X : array-like of float of shape (n_samples, n_components)
             Latent vectors, as `transform` gives them.
         y : class, array-like of shape (n_samples,), or None, default=None
-            One class for all, or one for each, that the documents shall have: latents are moved the
-            shortest way to where the class is clear. None leaves them where they are.
+            One class for all, or one for each, that the documents shall have: latents are moved a
+            short way to where the class is clear. None leaves them where they are.
         **options : dict
             How tokens are chosen, as in `TextVAETransformer.inverse_transform`.
 
@@ -838,9 +844,10 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         return self.inverse_transform(latents, y, decoding=decoding, random_state=random, **options)
 
     def rewrite(self, X: Any, y: Any, **options: Any) -> NDArray[Any]:
-        """Write each document anew as one of another class, with as little else changed as can be.
+        """Write each document anew as one of a class, near in content.
 
-        The document's latents are moved the shortest way to where the class is clear, and decoded.
+        The document's latents are moved a short way (with two classes, the shortest) to where the class is
+        as clear as in the clearest tenth of its labelled texts, and decoded.
 
         Parameters
         ----------
@@ -873,7 +880,7 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
     def _classes_of(self, y: Any, n_samples: int) -> NDArray[np.int64]:
         """Index of the class of each document, from one class for all or one for each."""
         if np.ndim(y) == 0:
-            y = np.full(n_samples, y, dtype=self.classes_.dtype if isinstance(y, str) else None)
+            y = [y] * n_samples
         return self._class_indices(check_labels(y, n_samples)[1])
 
     def _latent_classes_for(self, method: str) -> LatentClasses:

@@ -17,7 +17,6 @@ _ROWS_PER_BLOCK = 256
 # Exponent of the length that a hypothesis' log-probability is divided by: 0 favours short texts,
 # 1 long ones.
 _LENGTH_EXPONENT = 0.7
-_LONGEST_REPEAT = 2
 
 
 def decode_tokens(
@@ -55,7 +54,7 @@ def decode_tokens(
         if isinstance(decoder, RepeatTextDecoder):
             blocks.append(_write_at_once(decoder, z, max_length, options, random))
         elif options.decoding == "beam":
-            blocks.append(_search_beams(decoder, z, max_length, options.beam_width))
+            blocks.append(_search_beams(decoder, z, max_length, options))
         else:
             blocks.append(_write_stepwise(decoder, z, max_length, options, random))
     ids = np.concatenate(blocks)
@@ -78,29 +77,31 @@ def _choose(
     if options.decoding != "sample":
         return logits.argmax(axis=1).astype(np.int32)
     assert random is not None
-    logits = _without_tail(logits / np.float32(options.temperature), options)
-    cumulative = np.cumsum(np.exp(logits - logits.max(axis=1, keepdims=True)), axis=1, dtype=np.float64)
+    below_best = (logits.astype(np.float64) - logits.max(axis=1, keepdims=True)) / options.temperature
+    cumulative = np.cumsum(np.exp(_without_tail(below_best, options)), axis=1)
     threshold = random.random((len(logits), 1)) * cumulative[:, -1:]
     return (cumulative <= threshold).sum(axis=1).astype(np.int32)
 
 
-def _without_tail(logits: NDArray[np.float32], options: DecodingOptions) -> NDArray[np.float32]:
+def _without_tail(logits: NDArray[np.float64], options: DecodingOptions) -> NDArray[np.float64]:
     """Logits of the tokens that may be drawn, -inf for the others.
 
     The `top_k` likeliest (Fan, Lewis and Dauphin 2018); the fewest that make up `top_p` of the
     probability (nucleus sampling, Holtzman et al. 2020). https://arxiv.org/abs/1904.09751
     """
-    if options.top_k is not None and options.top_k < logits.shape[1]:
-        least = np.partition(logits, -options.top_k, axis=1)[:, [-options.top_k]]
-        logits = np.where(logits >= least, logits, -np.inf)
-    if options.top_p is not None and options.top_p < 1:
-        descending = -np.sort(-logits, axis=1)
-        probability = np.exp(log_softmax(descending, axis=1))
+    if options.top_k is None and options.top_p is None:
+        return logits
+    order = np.argsort(-logits, axis=1, kind="stable")
+    probability = np.exp(log_softmax(np.take_along_axis(logits, order, axis=1), axis=1))
+    kept = np.ones(logits.shape, dtype=bool)
+    if options.top_k is not None:
+        kept[:, options.top_k :] = False
+    if options.top_p is not None:
         # Kept while what comes before has not reached top_p; the likeliest always is.
-        n_kept = (np.cumsum(probability, axis=1) - probability < options.top_p).sum(axis=1)
-        least = descending[np.arange(len(logits)), n_kept - 1][:, None]
-        logits = np.where(logits >= least, logits, -np.inf)
-    return logits
+        kept &= np.cumsum(probability, axis=1) - probability < options.top_p
+    permitted = np.zeros(logits.shape, dtype=bool)
+    np.put_along_axis(permitted, order, kept, axis=1)
+    return np.where(permitted, logits, -np.inf)
 
 
 def _write_stepwise(
@@ -116,7 +117,9 @@ def _write_stepwise(
     states = decoder.start(z)
     for position in range(max_length):
         logits, states = decoder.step(previous, states, z)
-        previous = _choose(_permitted(logits), options, random)
+        logits = _permitted(logits)
+        _forbid_repeats(logits, ids[:, :position], options.no_repeat_ngram_size)
+        previous = _choose(logits, options, random)
         ids[:, position] = np.where(ended, 0, previous)
         ended |= previous == BOUNDARY_ID
         if ended.all():
@@ -137,12 +140,10 @@ def _write_at_once(
 
 
 def _search_beams(
-    decoder: Any, z: NDArray[np.float32], max_length: int, beam_width: int
+    decoder: Any, z: NDArray[np.float32], max_length: int, options: DecodingOptions
 ) -> NDArray[np.int32]:
-    """The best of the texts that beam search finds, by log-probability over length ** 0.7.
-
-    No text holds the same three tokens in a row twice.
-    """
+    """The best of the texts that beam search finds, by log-probability over length ** 0.7."""
+    beam_width = options.beam_width
     n_documents, n_rows = len(z), len(z) * beam_width
     first_row = np.arange(n_documents)[:, None] * beam_width
     z = np.repeat(z, beam_width, axis=0)
@@ -156,7 +157,7 @@ def _search_beams(
     for position in range(max_length):
         logits, states = decoder.step(previous, states, z)
         logits = _permitted(logits)
-        _forbid_repeats(logits, ids[:, :position])
+        _forbid_repeats(logits, ids[:, :position], options.no_repeat_ngram_size)
         log_probability = log_softmax(logits, axis=1)
         # A text that has ended goes on with padding, at no cost.
         log_probability[ended] = -np.inf
@@ -180,13 +181,15 @@ def _search_beams(
     return np.asarray(ids[np.arange(n_documents) * beam_width + best])
 
 
-def _forbid_repeats(logits: NDArray[np.float32], ids: NDArray[np.int32]) -> None:
-    """Make the tokens impossible that would repeat what stands in the text already."""
-    n_before = ids.shape[1] - _LONGEST_REPEAT
-    if n_before < 1:
+def _forbid_repeats(logits: NDArray[np.float32], ids: NDArray[np.int32], size: int | None) -> None:
+    """Make the tokens impossible that would bring back an n-gram of this size."""
+    if size is None or ids.shape[1] < size:
         return
+    n_before = ids.shape[1] - (size - 1)
     alike = np.ones((len(ids), n_before), dtype=bool)
-    for offset in range(_LONGEST_REPEAT):
+    for offset in range(size - 1):
         alike &= ids[:, offset : offset + n_before] == ids[:, [n_before + offset]]
     rows, starts = np.nonzero(alike)
-    logits[rows, ids[rows, starts + _LONGEST_REPEAT]] = -np.inf
+    tokens = ids[rows, starts + size - 1]
+    # Texts that have ended are full of padding, which stays possible.
+    logits[rows[tokens > BOUNDARY_ID], tokens[tokens > BOUNDARY_ID]] = -np.inf

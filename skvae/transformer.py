@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._autoencoder import DOCUMENTS_TO_JUDGE_BY, FittedAutoencoder
 from ._batches import Documents, word_columns
 from ._corpus import Corpus
-from ._decoding_options import DecodingOptions
+from ._decoding_options import DecodingOptions, is_count
 from ._network_config import NetworkConfig
 from ._seeds import SeedSequence, draw_seed
 from ._sklearn import HasMethods, Interval, StrOptions, fit_context, set_params
@@ -82,8 +82,9 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         Weight of the KL term. Below 1, latents carry more and samples are worse.
 
     free_bits : float, default=0.0
-        Nats of each latent dimension, on average over a batch, that cost nothing: another way than
-        `posterior_scale` to keep the KL at `n_components * free_bits` nats or more [4]_.
+        KL of each latent dimension, in nats on average over a batch, that is not penalised: another way
+        to keep the KL at `n_components * free_bits` nats or more [4]_. Beside a `posterior_scale`, only
+        values above `posterior_scale ** 2 / 2` change anything.
 
     kl_warmup : float, default=0.33
         Share of the training in which the weight of the KL term rises from 0 to `beta`.
@@ -568,8 +569,8 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         if kl < _COLLAPSED_KL or active_units(mean) == 0:
             warnings.warn(
                 f"the latents carry nothing about the documents: KL = {kl:.3g} nats, {active_units(mean)} active units"
-                f" of {mean.shape[1]}. Set posterior_scale (its default, 0.6, prevents this), raise word_dropout,"
-                " or lower beta.",
+                f" of {mean.shape[1]}. Set posterior_scale (its default, 0.6, prevents this) or free_bits, raise"
+                " word_dropout, or lower beta.",
                 CollapseWarning,
                 stacklevel=4,
             )
@@ -604,6 +605,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         top_k: int | None = None,
         top_p: float | None = None,
         beam_width: int = 4,
+        no_repeat_ngram_size: int | None = None,
         random_state: Any = None,
     ) -> NDArray[Any]:
         """Write a document from each latent vector.
@@ -614,9 +616,9 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             Latent vectors, as `transform` gives them.
         decoding : {"greedy", "sample", "beam"}, default="greedy"
             "greedy": the likeliest token at each step. "sample": one drawn with its probability.
-            "beam": the likeliest text that a search finds, by log-probability over length ** 0.7; no
-            three tokens in a row come twice. A "bow" decoder always lists the words that set the
-            document apart, weightiest first.
+            "beam": the likeliest text that a search finds, by log-probability over length ** 0.7; to
+            a "repeat" decoder, which chooses each token for itself, the same as "greedy". A "bow"
+            decoder always lists the words that set the document apart, weightiest first.
         temperature : float, default=1.0
             Below 1, draws are safer; above 1, more varied.
         top_k : int or None, default=None
@@ -625,6 +627,8 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             Draw from the fewest tokens that make up this probability only (nucleus sampling [1]_).
         beam_width : int, default=4
             Texts that the search follows at a time.
+        no_repeat_ngram_size : int or None, default=None
+            So many tokens in a row never come twice; not with a "repeat" decoder. 3 suits words.
         random_state : int, RandomState instance or None, default=None
             Decides the draws. None means that of the estimator.
 
@@ -646,7 +650,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
            https://arxiv.org/abs/1904.09751
         """
         check_is_fitted(self)
-        options = DecodingOptions(decoding, temperature, top_k, top_p, beam_width)
+        options = DecodingOptions(decoding, temperature, top_k, top_p, beam_width, no_repeat_ngram_size)
         latents = check_latents(X, self._autoencoder.n_components)
         return self._autoencoder.write(latents, options, self._random(random_state))
 
@@ -664,7 +668,8 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         random_state : int, RandomState instance or None, default=None
             Decides the latents and the tokens. None means that of the estimator.
         **options : dict
-            `temperature`, `top_k`, `top_p` and `beam_width` of `inverse_transform`.
+            `temperature`, `top_k`, `top_p`, `beam_width` and `no_repeat_ngram_size` of
+            `inverse_transform`.
 
         Returns
         -------
@@ -679,7 +684,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self, n_samples: int, random_state: Any
     ) -> tuple[np.random.Generator, NDArray[np.float32]]:
         """A generator, and latents that it drew from the prior."""
-        if not isinstance(n_samples, Integral) or n_samples < 1:
+        if not is_count(n_samples):
             raise ValueError(f"n_samples={n_samples!r}; expected an int of at least 1.")
         random = self._random(random_state)
         latents = random.standard_normal((n_samples, self._autoencoder.n_components), dtype=np.float32)
@@ -697,8 +702,9 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         n_steps : int, default=5
             Number of points, both ends included.
         path : {"line", "sphere"}, default="line"
-            "line": straight. "sphere": on a great circle, whose points are as far from the origin as
-            the ends, where documents lie; the middle of a line is nearer to it [1]_.
+            "line": straight. "sphere": along a great circle, so that the points are about as far from
+            the origin as the ends, where documents lie; the middle of a line is nearer to it [1]_.
+            Between exactly opposite ends there is no one such circle, and the path is a line.
         **options : dict
             How tokens are chosen, as in `inverse_transform`.
 
@@ -712,7 +718,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         .. [1] T. White, "Sampling Generative Networks", 2016. https://arxiv.org/abs/1609.04468
         """
         check_is_fitted(self)
-        if not isinstance(n_steps, Integral) or n_steps < 2:
+        if not is_count(n_steps, 2):
             raise ValueError(f"n_steps={n_steps!r}; expected an int of at least 2 (both ends count).")
         if path not in ("line", "sphere"):
             raise ValueError(f"path={path!r}; expected 'line' or 'sphere'.")
@@ -773,7 +779,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
            ICLR 2016. https://arxiv.org/abs/1509.00519
         """
         check_is_fitted(self)
-        if not isinstance(n_importance_samples, Integral) or n_importance_samples < 0:
+        if not is_count(n_importance_samples, 0):
             raise ValueError(f"n_importance_samples={n_importance_samples!r}; expected an int of at least 0.")
         documents = self._autoencoder.prepare(self._autoencoder.read(X))
         return self._autoencoder.diagnostics(documents, int(n_importance_samples))

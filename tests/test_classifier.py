@@ -16,7 +16,9 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
+from skvae import classifier as classifier_module
 from skvae._ngrams import NgramFeatures
+from skvae._steering import LatentClasses
 from skvae.datasets import make_reviews
 
 from .conftest import SMALL
@@ -503,6 +505,17 @@ def test_explanations_add_up_to_the_margin(classifier, writing_classifier, bow_v
         assert first["part"].iloc[-1] == "rest"
         assert len(first) == 5
         assert (np.diff(first["contribution"].abs()[:-1]) <= 0).all()
+        if len(model._head) == 1:
+            # With every contribution listed, the intercept is left, and what average latents add.
+            everything = model.explain(texts, n_contributions=10_000)
+            rest = everything[everything["part"] == "rest"]["contribution"]
+            average = np.asarray(model._feature_means) @ model._head[0].kernel
+            intercept = average + model._head[0].bias + model._lexical[1].bias
+            if len(intercept) == 1:
+                expected = np.where(labels == 1, intercept[0], -intercept[0])
+            else:
+                expected = intercept[labels] - intercept.mean()
+            np.testing.assert_allclose(rest, expected, rtol=1e-3, atol=1e-3)
         assert frame["class"].tolist() == model.predict(texts)[frame["document"]].tolist()
         other = model.explain(texts, y=[model.classes_[0]] * 4)
         sums = other.groupby("document")["contribution"].sum()
@@ -517,7 +530,9 @@ def test_an_explanation_names_the_words_that_matter(bow_vae, reviews):
     frame = classifier.explain([good], n_contributions=1000)
     lexical = frame[frame["part"] == "lexical"].set_index("name")["contribution"]
     assert len(lexical) > 5
-    assert all(name.split()[0] in good.lower() for name in lexical.index)
+    tokens = set(classifier.tokenizer_.inverse_transform(classifier.tokenizer_.transform([good]))[0].split())
+    own = {token for name in lexical.index for token in name.split()}
+    assert {token for token in own if token.isalpha()} <= {token.strip(".,;:!") for token in tokens}
     parts = set(frame["part"])
     assert parts == {"lexical", "latent", "hidden_0", "rest"}
     latent = frame[frame["part"] == "latent"]["name"]
@@ -531,6 +546,7 @@ def test_explain_refuses_what_it_cannot_explain(classifier, reviews):
     X, _ = reviews
     with pytest.raises(ValueError, match="none of the classes"):
         classifier.explain(X[:2], y=[0, 7])
+    assert set(classifier.explain(X[:2], y=1)["class"]) == {1}
     with pytest.raises(ValueError, match="n_contributions=0; expected an int"):
         classifier.explain(X[:2], n_contributions=0)
     with pytest.raises(NotFittedError):
@@ -541,6 +557,39 @@ def test_explaining_token_ids(reviews):
     X, y = reviews
     ids = TextTokenizer(max_length=16).fit_transform(X)
     classifier = TextVAEClassifier(small_vae(), epochs=0, random_state=0).fit(ids, y)
-    frame = classifier.explain(ids[:1])
+    frame = classifier.explain(ids[:1], n_contributions=100)
     lexical = frame[frame["part"] == "lexical"]["name"]
+    assert len(lexical) > 5
     assert {int(token) for name in lexical for token in name.split()} <= set(ids[0].tolist())
+
+
+def test_explaining_without_a_bag_of_words_decoder(reviews):
+    X, y = reviews
+    vae = small_vae(decoder="gru", bow_weight=0, tokenizer=TextTokenizer(max_length=8))
+    classifier = TextVAEClassifier(vae, epochs=0, random_state=0).fit(X, y)
+    frame = classifier.explain(X[:2], n_contributions=100)
+    assert set(frame["part"]) == {"lexical", "latent", "hidden_0", "rest"}
+    assert frame[frame["part"] == "latent"]["name"].str.isdigit().all()
+
+
+def test_writing_follows_latents_that_partial_fit_moves(reviews):
+    X, y = reviews
+    vae = small_vae(decoder="gru", tokenizer=TextTokenizer(max_length=8), learning_rate=3e-2)
+    classifier = TextVAEClassifier(vae, epochs=1, random_state=0)
+    for _ in range(8):
+        classifier.partial_fit(X, y, classes=[0, 1])
+    latents = classifier.transform(X)
+    leads, _ = classifier._latent_classes.leads(latents, y)
+    assert (leads > 0).mean() > 0.8
+    assert classifier.rewrite(X[:3], 1).shape == (3,)
+
+
+def test_a_class_that_the_latents_do_not_tell_apart_is_not_chased():
+    random = np.random.default_rng(0)
+    latents = random.standard_normal((400, 6)).astype(np.float32)
+    labels = (np.arange(400) % 20 == 0).astype(np.int64)
+    term, _ = classifier_module._fit_feature_term(latents, latents, labels, np.ones(400), 0)
+    classes = LatentClasses(term, latents, labels)
+    moved = classes.moved(latents, np.ones(400, dtype=np.int64))
+    largest = np.linalg.norm(latents, axis=1).max()
+    assert np.linalg.norm(moved, axis=1).max() < 1.5 * largest

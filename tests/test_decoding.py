@@ -43,16 +43,20 @@ def test_beam_search_finds_likelier_texts_than_greedy_decoding(writer):
     assert (scores[1] >= scores[0] - 1e-3).mean() > 0.8
 
 
-def test_no_text_of_a_beam_repeats_three_tokens(gru_vae, reviews):
+@pytest.mark.parametrize("options", [{}, {"decoding": "beam", "beam_width": 3}, {"decoding": "sample"}])
+def test_no_ngram_comes_twice_where_that_is_asked(gru_vae, reviews, options):
     latents = gru_vae.transform(reviews[0])
 
-    def repeats(**options):
-        ids = gru_vae.tokenizer_.transform(gru_vae.inverse_transform(latents, **options))
-        triples = [list(zip(row, row[1:], row[2:], strict=False)) for row in (r[r > 0] for r in ids)]
-        return sum(len(each) - len(set(each)) for each in triples)
+    def repeats(size, **more):
+        ids = gru_vae.tokenizer_.transform(
+            gru_vae.inverse_transform(latents, random_state=0, **options, **more)
+        )
+        grams = [list(zip(*(row[k:] for k in range(size)), strict=False)) for row in (r[r > 0] for r in ids)]
+        return sum(len(each) - len(set(each)) for each in grams)
 
-    assert repeats() > 0
-    assert repeats(decoding="beam", beam_width=3) == 0
+    assert repeats(2) > 0
+    assert repeats(2, no_repeat_ngram_size=2) == 0
+    assert repeats(1, no_repeat_ngram_size=1) == 0
 
 
 @pytest.mark.parametrize("options", [{"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-4}])
@@ -63,11 +67,11 @@ def test_draws_from_the_likeliest_tokens_only_are_greedy(writer, options):
     assert drawn.tolist() == writer.inverse_transform(latents).tolist()
 
 
-def test_a_beam_of_one_without_repeats_is_greedy(writer):
+def test_a_beam_of_one_is_greedy(writer):
     latents = writer.transform(make_reviews(20, random_state=9)[0])
     greedy = writer.inverse_transform(latents)
     beam = writer.inverse_transform(latents, decoding="beam", beam_width=1)
-    assert np.mean(beam == greedy) > 0.9
+    assert beam.tolist() == greedy.tolist()
 
 
 def test_nucleus_and_top_k_lie_between_greedy_and_free_draws(writer):
@@ -100,6 +104,7 @@ def test_every_way_gives_the_same_texts_again(writer, gru_vae, repeat_vae):
         ({"top_k": 0}, "top_k=0; expected"),
         ({"top_p": 1.5}, "top_p=1.5; expected"),
         ({"beam_width": 1.5}, "beam_width=1.5; expected"),
+        ({"no_repeat_ngram_size": True}, "no_repeat_ngram_size=True; expected"),
     ],
 )
 def test_bad_options_are_refused_by_all_that_write(writer, options, message):
@@ -113,6 +118,20 @@ def test_bad_options_are_refused_by_all_that_write(writer, options, message):
     ):
         with pytest.raises(ValueError, match=message):
             write()
+
+
+@pytest.mark.parametrize("options", [{"top_k": 3}, {"top_p": 0.5}, {"temperature": 0.5}])
+def test_options_of_draws_are_refused_where_nothing_is_drawn(writer, options):
+    for decoding in ("greedy", "beam"):
+        with pytest.raises(ValueError, match="set decoding='sample'"):
+            writer.inverse_transform(np.zeros((1, 12)), decoding=decoding, **options)
+
+
+def test_any_finite_temperature_draws_texts(writer):
+    for temperature in (1e-50, 1e39):
+        texts = writer.sample(5, temperature=temperature, random_state=0)
+        assert texts.shape == (5,)
+        assert any(texts)
 
 
 def test_a_path_on_the_sphere_keeps_its_distance(writer, monkeypatch):
@@ -163,14 +182,16 @@ def test_three_classes_to_write(writing_classifier, reviews):
     for number, label in enumerate(writing_classifier.classes_):
         texts = writing_classifier.inverse_transform(latents, label)
         assert texts.shape == (160,)
-        moved = writing_classifier._latent_classes.moved(latents, np.full(160, number))
-        margins, _ = writing_classifier._latent_classes._margins(moved, np.full(160, number))
-        assert (margins >= writing_classifier._latent_classes.clear_margins[number] - 1e-3).all()
+        classes = writing_classifier._latent_classes
+        moved = classes.moved(latents, np.full(160, number))
+        leads, _ = classes.leads(moved, np.full(160, number))
+        assert (leads >= classes.clear_leads[number] - 1e-3).all()
 
 
 def test_classes_that_cannot_be_written_are_refused(writer, classifier):
-    with pytest.raises(ValueError, match="none of the classes"):
-        writer.sample(2, "ugly")
+    for unknown in ("ugly", "goodish", "go", 1, True):
+        with pytest.raises(ValueError, match="none of the classes"):
+            writer.sample(2, unknown)
     with pytest.raises(ValueError, match="y is None"):
         writer.rewrite(["a film"], None)
     with pytest.raises(ValueError, match=r"y has 3|3 labels|length"):
