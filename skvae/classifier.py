@@ -495,6 +495,8 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         """A fitted autoencoder, the documents that count for the next steps, and what it reads of them."""
         if callable(X_unlabeled):
             X_unlabeled = X_unlabeled()
+            if X_unlabeled is None:
+                raise ValueError("the function X_unlabeled returned None; expected texts.")
         if X_unlabeled is not None:
             X = _joined(X, X_unlabeled)
         if isinstance(self.vae, FrozenEstimator):
@@ -522,6 +524,8 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
                 f"vae is a {type(self.vae).__name__}; expected a TextVAETransformer, a FrozenEstimator of a fitted"
                 " one, or None."
             )
+        # `fit_context` leaves out the validation of what is fitted inside `fit`.
+        vae._validate_params()
         if vae.random_state is None:
             vae.set_params(random_state=seeds.next())
         if self.warm_start and hasattr(self, "vae_") and not self._was_frozen:

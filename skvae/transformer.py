@@ -378,6 +378,8 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             check_is_fitted(frozen)
             return frozen, frozen.encode(X)
         tokenizer = TextTokenizer() if self.tokenizer is None else clone(self.tokenizer)
+        # `fit_context` leaves out the validation of what is fitted inside `fit`.
+        tokenizer._validate_params()
         return tokenizer, tokenizer.fit_corpus(X)
 
     @staticmethod
@@ -666,7 +668,8 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         decoding : {"greedy", "sample", "beam"}, default="sample"
             How tokens are chosen, as in `inverse_transform`.
         random_state : int, RandomState instance or None, default=None
-            Decides the latents and the tokens. None means that of the estimator.
+            Decides the latents and the tokens. None means that of the estimator; if that is an int, each
+            call writes the same texts.
         **options : dict
             `temperature`, `top_k`, `top_p`, `beam_width` and `no_repeat_ngram_size` of
             `inverse_transform`.
@@ -787,9 +790,11 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def _point(self, end: Any, name: str) -> NDArray[np.float32]:
         if isinstance(end, str):
             return self.transform([end])
-        latents = check_latents(
-            np.atleast_2d(np.asarray(end, dtype=np.float32)), self._autoencoder.n_components, name=name
-        )
+        try:
+            vector = np.atleast_2d(np.asarray(end, dtype=np.float32))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name}={end!r}; expected one text or one latent vector.") from error
+        latents = check_latents(vector, self._autoencoder.n_components, name=name)
         if len(latents) != 1:
             raise ValueError(f"{name} has {len(latents)} rows; expected a text or one latent vector.")
         return latents

@@ -593,3 +593,23 @@ def test_a_class_that_the_latents_do_not_tell_apart_is_not_chased():
     moved = classes.moved(latents, np.ones(400, dtype=np.int64))
     largest = np.linalg.norm(latents, axis=1).max()
     assert np.linalg.norm(moved, axis=1).max() < 1.5 * largest
+
+
+@pytest.mark.parametrize(
+    ("vae", "message"),
+    [
+        (TextVAETransformer(decoder="bows"), "'decoder' parameter of TextVAETransformer"),
+        (TextVAETransformer(n_components=-1), "'n_components' parameter of TextVAETransformer"),
+        (TextVAETransformer(tokenizer=TextTokenizer(analyzer="x")), "'analyzer' parameter of TextTokenizer"),
+    ],
+)
+def test_wrong_parameters_of_the_parts_are_named(vae, message, reviews):
+    with pytest.raises(ValueError, match=message):
+        TextVAEClassifier(vae).fit(*reviews)
+    with pytest.raises(ValueError, match=message):
+        vae.fit(reviews[0])
+
+
+def test_a_function_that_returns_no_texts_is_refused(reviews):
+    with pytest.raises(ValueError, match="X_unlabeled returned None"):
+        TextVAEClassifier(small_vae()).fit(*reviews, X_unlabeled=lambda: None)

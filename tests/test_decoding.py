@@ -145,6 +145,8 @@ def test_a_path_on_the_sphere_keeps_its_distance(writer, monkeypatch):
     seen.clear()
     line = vae.interpolate(start, -start, 3, path="sphere")
     np.testing.assert_allclose(line, [start, np.zeros(12), -start], atol=1e-6)
+    with pytest.raises(ValueError, match="expected one text or one latent vector"):
+        vae.interpolate(["a film"], "a story")
     with pytest.raises(ValueError, match="path='arc'"):
         vae.interpolate(start, end, path="arc")
 
