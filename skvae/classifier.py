@@ -137,6 +137,11 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
     model_ : keras.Model
         The network, with `vae` and `class_head`.
 
+    encoder_, decoder_, class_head_ : keras.Model
+        Its parts as models of their own, which share its weights. The first two are those of
+        `vae_`; the last goes from the posterior mean (and, after a "bow" encoder, its hidden
+        layers beside it) to the logits of the latent term: one for two classes.
+
     term_weights_ : dict of str to float
         How much "lexical" and "latent" count in the sum, as fitted before fine-tuning. With
         `head_units`, the layers take the place of "latent".
@@ -908,6 +913,20 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
     @model_.setter
     def model_(self, model: TextVAEWithClassHead) -> None:
         self._model = model
+
+    @property
+    def encoder_(self) -> Any:
+        check_is_fitted(self)
+        return self.vae_.encoder_
+
+    @property
+    def decoder_(self) -> Any:
+        check_is_fitted(self)
+        return self.vae_.decoder_
+
+    @property
+    def class_head_(self) -> Any:
+        return self.model_.class_head
 
     @property
     def tokenizer_(self) -> Any:

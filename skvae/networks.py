@@ -149,7 +149,22 @@ class PosteriorNormalization(layers.BatchNormalization):
         return {"scale": self.posterior_scale} | {key: base[key] for key in kept}
 
 
-class RecurrentTextDecoder(layers.Layer):
+class _Part(layers.Layer):
+    """A part of the autoencoder that is a layer, and with `build_decoder` a model that can be saved."""
+
+    config: NetworkConfig
+
+    def get_config(self) -> dict[str, Any]:
+        # The seed is of no account: weights and the state of the generators are saved beside.
+        return {"config": self.config.as_dict()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(NetworkConfig.from_dict(config["config"]), SeedSequence(0))
+
+
+@keras.saving.register_keras_serializable(package="skvae")
+class RecurrentTextDecoder(_Part):
     """Writes a text token by token from a latent vector.
 
     The latent vector sets the initial state and is seen again at every step, beside the
@@ -170,6 +185,7 @@ class RecurrentTextDecoder(layers.Layer):
 
     def __init__(self, config: NetworkConfig, seeds: SeedSequence) -> None:
         super().__init__(name="text_decoder")
+        self.config = config
         self.kind = config.decoder
         self.word_dropout = config.word_dropout
         self.embedding = _embedding(config, seeds, "embedding")
@@ -257,13 +273,18 @@ class RecurrentTextDecoder(layers.Layer):
             hidden = recurrent(ops.concatenate([hidden, repeated], axis=-1), initial_state=state)
         return self._logits(self.dropout(hidden, training=training))
 
+    def call(self, inputs: list[Any], training: bool = False) -> Any:
+        z, targets = inputs
+        return self.logits(z, targets, training=training)
+
     def _logits(self, hidden: Any) -> Any:
         # The embedding serves as output layer too (Press and Wolf, EACL 2017).
         table = ops.transpose(ops.convert_to_tensor(self.embedding.embeddings))
         return ops.matmul(self.projection(hidden), table) + self.output_bias
 
 
-class RepeatTextDecoder(layers.Layer):
+@keras.saving.register_keras_serializable(package="skvae")
+class RepeatTextDecoder(_Part):
     """The decoder of 2017: the latent vector again at every step, and no previous token.
 
     Parameters
@@ -275,6 +296,7 @@ class RepeatTextDecoder(layers.Layer):
 
     def __init__(self, config: NetworkConfig, seeds: SeedSequence) -> None:
         super().__init__(name="text_decoder")
+        self.config = config
         self.recurrent = [
             _recurrent("lstm", units, seeds, f"recurrent_{depth}", return_sequences=True)
             for depth, units in enumerate(config.decoder_units)
@@ -309,8 +331,12 @@ class RepeatTextDecoder(layers.Layer):
             hidden = recurrent(hidden)
         return self.output_layer(hidden)
 
+    def call(self, z: Any, training: bool = False) -> Any:
+        return self.logits(z, ops.zeros((1, self.config.max_length)))
 
-class BowDecoder(layers.Layer):
+
+@keras.saving.register_keras_serializable(package="skvae")
+class BowDecoder(_Part):
     """Log-linear model of the words of a document: one direction in word space for each latent.
 
     Parameters
@@ -322,6 +348,7 @@ class BowDecoder(layers.Layer):
 
     def __init__(self, config: NetworkConfig, seeds: SeedSequence) -> None:
         super().__init__(name="bow_decoder")
+        self.config = config
         self.shape = (config.n_components, config.n_words)
         self.initializer = _glorot(seeds)
         self.dropout = layers.Dropout(config.dropout, seed=seeds.next(), name="dropout")
@@ -514,6 +541,27 @@ class TextVAE(keras.Model):
             # One is added, so that a word that partial_fit has yet to see is not impossible.
             frequencies = word_counts + 1.0
             self.bow_decoder.background.assign(np.log(frequencies / frequencies.sum()).astype(np.float32))
+
+
+def build_decoder(part: Any) -> Any:
+    """A decoder as a model that can be used and saved alone; it shares the decoder's weights.
+
+    Parameters
+    ----------
+    part : RecurrentTextDecoder, RepeatTextDecoder or BowDecoder
+
+    Returns
+    -------
+    decoder : keras.Model
+        From latents (batch, n_components) to logits: of each word (batch, n_words) of a bag; of each token
+        (batch, max_length, n_tokens) of a "repeat" decoder. A recurrent one needs the true
+        tokens (batch, time) as well, as its second input, and gives the logits of each of them
+        from those before, (batch, time, n_tokens).
+    """
+    inputs = keras.Input((part.config.n_components,), name="z")
+    if isinstance(part, RecurrentTextDecoder):
+        inputs = [inputs, keras.Input((None,), dtype="int32", name="ids")]
+    return keras.Model(inputs, part(inputs), name="decoder")
 
 
 def build_class_head(

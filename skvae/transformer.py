@@ -147,6 +147,11 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     model_ : keras.Model
         The network, with `encoder`, `text_decoder` and `bow_decoder`.
 
+    encoder_, decoder_ : keras.Model
+        Its parts as models of their own, which share its weights: from log(1 + counts) of the words in
+        `words_` ("bow") or token ids ("bilstm") to posterior mean and log-variance; from latents
+        (and, with "gru" and "lstm", the token ids as second input) to logits.
+
     components_ : ndarray of shape (n_components, n_words), dtype float32
         What each latent dimension adds to the log-probability of each word, as the bag-of-words
         decoder has it. Only if `bow_weight > 0`. The largest entries belong to rare words; to
@@ -813,6 +818,16 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def model_(self) -> Any:
         check_is_fitted(self)
         return self._autoencoder.network.model
+
+    @property
+    def encoder_(self) -> Any:
+        return self.model_.encoder
+
+    @property
+    def decoder_(self) -> Any:
+        from .networks import build_decoder
+
+        return build_decoder(self.model_.text_decoder or self.model_.bow_decoder)
 
     @property
     def components_(self) -> NDArray[np.float32]:

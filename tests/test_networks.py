@@ -1,0 +1,54 @@
+"""The parts of fitted estimators as Keras models."""
+
+import keras
+import numpy as np
+import pytest
+
+import skvae.classifier  # registers the layers for loading  # noqa: F401
+
+# Keras converts its weights in a way that NumPy 2 frowns upon.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+def again(model, tmp_path):
+    model.save(tmp_path / "part.keras")
+    return keras.saving.load_model(tmp_path / "part.keras")
+
+
+@pytest.mark.parametrize("name", ["bow_vae", "gru_vae", "lstm_vae", "repeat_vae"])
+def test_encoder_and_decoder_are_models_of_their_own(name, request, reviews, tmp_path):
+    vae = request.getfixturevalue(name)
+    autoencoder = vae._autoencoder
+    documents = autoencoder.prepare(autoencoder.read(reviews[0][:7]))
+    ids = np.zeros((7, 0)) if documents.texts is None else documents.texts.padded(16)
+    inputs = ids if name == "lstm_vae" else np.log1p(documents.counts.toarray())
+    for encoder in (vae.encoder_, again(vae.encoder_, tmp_path)):
+        mean, _ = encoder(inputs)
+        np.testing.assert_allclose(mean.numpy(), vae.transform(reviews[0][:7]), atol=1e-5)
+    latents = vae.transform(reviews[0][:7])
+    inputs = [latents, ids] if name in ("gru_vae", "lstm_vae") else latents
+    logits = vae.decoder_(inputs).numpy()
+    if name == "bow_vae":
+        expected = latents @ vae.components_ + autoencoder.network.weights["bow_decoder/background"]
+        np.testing.assert_allclose(logits, expected, atol=1e-4)
+    else:
+        assert logits.shape == (7, 16, vae.tokenizer_.n_tokens_)
+        np.testing.assert_allclose(logits, vae.model_.text_decoder.logits(latents, ids).numpy(), atol=1e-5)
+    np.testing.assert_allclose(again(vae.decoder_, tmp_path)(inputs).numpy(), logits, atol=1e-5)
+    shared = vae.model_.text_decoder or vae.model_.bow_decoder
+    assert {id(weight) for weight in vae.decoder_.weights} == {id(weight) for weight in shared.weights}
+
+
+def test_class_head_is_a_model_of_its_own(classifier, reviews, tmp_path):
+    autoencoder = classifier.vae_._autoencoder
+    documents = autoencoder.prepare(autoencoder.read(reviews[0]))
+    features = autoencoder.features(documents)
+    logits = classifier.class_head_(features).numpy()
+    assert logits.shape == (160, 1)
+    np.testing.assert_allclose(again(classifier.class_head_, tmp_path)(features).numpy(), logits, atol=1e-5)
+    ngrams, term = classifier._lexical
+    total = logits + term.logits(ngrams.transform(autoencoder.read(reviews[0])))
+    log_odds = np.diff(classifier.predict_log_proba(reviews[0]), axis=1)
+    np.testing.assert_allclose(total, log_odds, atol=1e-3)
+    assert classifier.encoder_ is classifier.vae_.encoder_
+    assert classifier.decoder_.name == "decoder"
