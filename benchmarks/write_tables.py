@@ -34,7 +34,8 @@ FEW_LABELS = """\
 Accuracy on the test texts in percent, mean and standard deviation over five draws of the labelled texts (one draw from
 10,000 labels on); then log-loss in nats, expected calibration error (15 bins), seconds of a fit and the peak of its
 process's memory, data and libraries included. Every method chooses its settings by cross-validation on the labelled
-texts. LSA, like skvae, learns its features from the unlabelled texts too (from n-grams in three texts or more).
+texts. LSA, like skvae, learns its features from unlabelled texts too: the first 20,000, and n-grams in three of
+them or more.
 """
 
 SETS = {
