@@ -147,8 +147,8 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         `head_units`, the layers take the place of "latent".
 
     history_ : dict of str to list of float
-        Each part of the loss for each epoch of fine-tuning, in nats per document. `vae_.history_`
-        has those of pre-training.
+        Each part of the loss for each epoch of fine-tuning, in nats per document, and the accuracies of
+        classes and of tokens. `vae_.history_` has those of pre-training.
 
     n_iter_ : int
         Number of epochs of fine-tuning.
@@ -240,7 +240,15 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
     _feature_means: NDArray[np.float32]
 
     @fit_context
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_unlabeled: Any = None) -> TextVAEClassifier:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        X_unlabeled: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+    ) -> TextVAEClassifier:
         """Train the autoencoder on all texts and the class head on the labelled ones.
 
         Parameters
@@ -257,6 +265,10 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             Further texts, without labels; a frozen `vae` has no use for them. Searches and
             cross-validation hand all of them to every fold, unless there are exactly as many as
             in `X`: scikit-learn would cut them into folds like a weight. Pass a function then.
+        X_val, y_val : like X and y, of any length, or None, default=None
+            Labelled texts to measure each epoch of fine-tuning by. They are not trained on; what is
+            measured is in `history_` with names that begin with "val_", and at the hand of
+            `callbacks`, for example `keras.callbacks.EarlyStopping("val_cross_entropy")`.
 
         Returns
         -------
@@ -276,7 +288,10 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             If the latents carry nothing about the documents.
         """
         with self._all_or_nothing():
-            self._fit_steps(X, y, sample_weight, X_unlabeled)
+            if (X_val is None) != (y_val is None):
+                raise ValueError("X_val and y_val belong together; pass both or none.")
+            validation = None if X_val is None else (X_val, y_val)
+            self._fit_steps(X, y, sample_weight, X_unlabeled, validation)
         return self
 
     @fit_context
@@ -340,7 +355,7 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
                 f"the first batch has the classes {found.tolist()}, and classes={classes.tolist()}; expected a batch"
                 " with texts of each class."
             )
-        self._fit_steps(X, y, sample_weight, None, one_pass=True)
+        self._fit_steps(X, y, sample_weight, None, None, one_pass=True)
 
     def _go_on(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
         seeds = SeedSequence(draw_seed(self.random_state))
@@ -391,7 +406,14 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         return _training.Targets(probabilities, weights.astype(np.float32), offset)
 
     def _fit_steps(
-        self, X: Any, y: Any, sample_weight: Any, X_unlabeled: Any, *, one_pass: bool = False
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        X_unlabeled: Any,
+        validation: tuple[Any, Any] | None,
+        *,
+        one_pass: bool = False,
     ) -> None:
         epochs = min(1, self.epochs) if one_pass else self.epochs
         seeds = SeedSequence(draw_seed(self.random_state))
@@ -430,7 +452,13 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         # The linear head of a frozen autoencoder is fitted already.
         if epochs and (head_units or not self._was_frozen):
             read = Documents(features=features) if self._was_frozen else documents.take(labelled)
-            self._fine_tune(read, self._targets(labels, weights, offset), seeds, epochs=epochs)
+            self._fine_tune(
+                read,
+                self._targets(labels, weights, offset),
+                seeds,
+                epochs=epochs,
+                validation=None if validation is None else self._validation_set(*validation),
+            )
         if epochs and not self._was_frozen:
             autoencoder.network.changed()
             autoencoder.normalise_over(documents)
@@ -453,6 +481,19 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         latents = self.vae_._autoencoder.posterior(documents.take(np.arange(n_labelled)))[0]
         term, _ = _fit_feature_term(latents, latents, labels, weights, seeds.next())
         return LatentClasses(term, latents, labels)
+
+    def _validation_set(self, X: Any, y: Any) -> tuple[Documents, _training.Targets]:
+        autoencoder = self.vae_._autoencoder
+        corpus = autoencoder.read(X)
+        labels = self._class_indices(check_labels(y, len(corpus), name="y_val")[1])
+        documents = autoencoder.prepare(corpus)
+        offset = np.zeros((len(labels), self._head[-1].kernel.shape[1]), dtype=np.float32)
+        if self._lexical is not None:
+            ngrams, term = self._lexical
+            offset += term.logits(ngrams.transform(corpus))
+        if self._was_frozen:
+            documents = Documents(features=autoencoder.features(documents))
+        return documents, self._targets(labels, np.ones(len(labels)), offset)
 
     def _check_parameters(self) -> tuple[tuple[int, int], tuple[int, ...]]:
         ngram_range = tuple(self.ngram_range)
@@ -540,17 +581,26 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         return vae
 
     def _fine_tune(
-        self, documents: Documents, targets: _training.Targets, seeds: SeedSequence, *, epochs: int
+        self,
+        documents: Documents,
+        targets: _training.Targets,
+        seeds: SeedSequence,
+        *,
+        epochs: int,
+        validation: tuple[Documents, _training.Targets] | None = None,
     ) -> None:
         """Let scikeras build the network, compile it and run `Model.fit`."""
         config = self.vae_._autoencoder.network.config
+        batch_size = resolve_batch_size(self.batch_size, len(documents), config.decoder != "bow")
         batches = _training.Batches(
-            documents,
-            resolve_batch_size(self.batch_size, len(documents), config.decoder != "bow"),
-            seeds.next(),
-            targets=targets,
-            padding=config.padding,
+            documents, batch_size, seeds.next(), targets=targets, padding=config.padding
         )
+        options: dict[str, Any] = {} if hasattr(self, "fit__verbose") else {"verbose": 0}
+        if validation is not None:
+            measured, measured_targets = validation
+            options["validation_data"] = _training.Batches(
+                measured, batch_size, None, targets=measured_targets, padding=config.padding
+            ).as_dataset()
         callbacks = _training.user_callbacks(self.callbacks)
         self._fit_callbacks = _training.training_callbacks(
             batches, callbacks, name=type(self).__name__, verbose=self.verbose
@@ -565,7 +615,7 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
                 epochs=epochs,
                 initial_epoch=0,
                 shuffle=False,
-                **({} if hasattr(self, "fit__verbose") else {"verbose": 0}),
+                **options,
             )
         finally:
             _training.release(callbacks)

@@ -22,6 +22,7 @@ from .objectives import (
     multinomial_nll,
     sequence_nll,
     sparse_matmul,
+    token_accuracy,
 )
 
 UNKNOWN_ID = 1
@@ -397,7 +398,11 @@ class TextVAE(keras.Model):
             self.text_decoder = RecurrentTextDecoder(config, seeds)
         self.bow_decoder = BowDecoder(config, seeds) if config.bow_weight > 0 else None
         self.random = keras.random.SeedGenerator(seeds.next())
+        # Of its own, so that measuring validation texts does not change what is trained.
+        self.random_of_evaluation = keras.random.SeedGenerator(seeds.next())
         self.trackers = [keras.metrics.Mean(name=name) for name in self._tracked_parts()]
+        if self.text_decoder is not None:
+            self.trackers.append(keras.metrics.Mean(name="token_accuracy"))
         self.warmup_steps = 0
         # What the network was compiled with, as the estimator has it.
         self.recipe: Any = None
@@ -462,12 +467,14 @@ class TextVAE(keras.Model):
         Returns
         -------
         parts : dict of str to tensor of shape (batch,)
-            "nll_text" and "nll_bow", those of the decoders that exist; nats per document.
+            "nll_text" and "nll_bow", those of the decoders that exist, in nats per document; with a text
+            decoder "token_accuracy", and "n_tokens" that it counted.
         """
         parts = {}
         if self.text_decoder is not None:
             logits = self.text_decoder.logits(z, inputs["ids"], training=training)
             parts["nll_text"] = sequence_nll(logits, inputs["ids"])
+            parts["token_accuracy"], parts["n_tokens"] = token_accuracy(logits, inputs["ids"])
         if self.bow_decoder is not None:
             logits = self.bow_decoder(z, training=training)
             counts = tf.convert_to_tensor(inputs["word_counts"])
@@ -476,7 +483,8 @@ class TextVAE(keras.Model):
 
     def parts(self, mean: Any, log_variance: Any, inputs: dict[str, Any], training: bool) -> dict[str, Any]:
         """Each part of the loss, of shape (batch,), with one latent drawn from each posterior."""
-        noise = keras.random.normal(ops.shape(mean), seed=self.random)
+        random = self.random if training else self.random_of_evaluation
+        noise = keras.random.normal(ops.shape(mean), seed=random)
         z = mean + ops.exp(0.5 * log_variance) * noise
         parts = self.decode_nll(z, inputs, training) | {"kl": gaussian_kl(mean, log_variance)}
         if self.config.free_bits > 0:
@@ -495,6 +503,12 @@ class TextVAE(keras.Model):
             loss = loss + self.config.bow_weight * parts["nll_bow"]
         return loss
 
+    def track(self, parts: dict[str, Any]) -> None:
+        """Count a batch in the averages that `Model.fit` reports."""
+        for tracker in self.trackers:
+            weights = parts["n_tokens"] if tracker.name == "token_accuracy" else None
+            tracker.update_state(parts[tracker.name], weights)
+
     def compute_loss(
         self,
         x: Any = None,
@@ -503,8 +517,7 @@ class TextVAE(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        for tracker in self.trackers:
-            tracker.update_state(y_pred[tracker.name])
+        self.track(y_pred)
         kl_weight = linear_warmup(self.optimizer.iterations, self.warmup_steps) if training else 1.0
         return ops.mean(self.total(y_pred, kl_weight))
 
@@ -627,6 +640,7 @@ class TextVAEWithClassHead(keras.Model):
         features = ops.concatenate(read, axis=-1) if len(read) > 1 else read[0]
         self.reader = keras.Model(vae.entry, [*encoder.outputs, features], name="reader")
         self.cross_entropy = keras.metrics.Mean(name="cross_entropy")
+        self.accuracy = keras.metrics.Mean(name="accuracy")
         self.built = True
 
     def get_config(self) -> dict[str, Any]:
@@ -699,11 +713,12 @@ class TextVAEWithClassHead(keras.Model):
             logits = ops.concatenate([ops.zeros_like(logits), logits], axis=-1)
         cross_entropy = -ops.sum(y * ops.log_softmax(logits), axis=-1)
         self.cross_entropy.update_state(cross_entropy, sample_weight)
+        right = ops.equal(ops.argmax(logits, axis=-1), ops.argmax(y, axis=-1))
+        self.accuracy.update_state(ops.cast(right, "float32"), sample_weight)
         loss = self.classification_weight * ops.mean(sample_weight * cross_entropy)
         if not self.trains_vae:
             return loss
-        for tracker in self.vae.trackers:
-            tracker.update_state(y_pred[tracker.name])
+        self.vae.track(y_pred)
         return loss + ops.mean(self.vae.total(y_pred))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:

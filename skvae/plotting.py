@@ -161,17 +161,17 @@ class LatentSpaceDisplay:
 
 
 class TrainingHistoryDisplay:
-    """Each part of the loss over the epochs.
+    """Each part of the loss over the epochs, and the accuracies.
 
     Parameters
     ----------
     history : dict of str to list of float
-        As the estimators' `history_`: nats per document.
+        As the estimators' `history_`: nats per document; accuracies as shares.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib.axes.Axes of shape (n_parts,)
-        One for each part of the loss.
+        One for each part of the loss and each accuracy.
     figure_ : matplotlib.figure.Figure
 
     Examples
@@ -225,7 +225,7 @@ class TrainingHistoryDisplay:
                     axis.plot(range(1, len(values) + 1), values, marker=".", label=label)
             axis.set(title=part, xlabel="epoch")
             axis.xaxis.get_major_locator().set_params(integer=True)
-        self.axes_[0].set_ylabel("nats per document")
+            axis.set_ylabel("share" if part.endswith("accuracy") else "nats per document")
         if any(name.startswith("val_") for name in self.history):
             self.axes_[0].legend()
         return self

@@ -162,7 +162,8 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         The word of each column of `components_`; token ids when fitted on token ids.
 
     history_ : dict of str to list of float
-        Each part of the loss for each epoch, in nats per document.
+        Each part of the loss for each epoch, in nats per document, and the accuracy of the text
+        decoder's tokens.
 
     n_iter_ : int
         Number of epochs run.

@@ -59,7 +59,7 @@ def test_any_label_type(bow_vae, reviews, names):
 
 def test_training_together_changes_the_autoencoder_and_names_every_part(classifier, reviews):
     X, y = reviews
-    assert set(classifier.history_) == {"loss", "cross_entropy", "nll_bow", "kl"}
+    assert set(classifier.history_) == {"loss", "cross_entropy", "accuracy", "nll_bow", "kl"}
     assert classifier.n_iter_ == 1
     assert classifier.history_["cross_entropy"][0] > 0
     apart = clone(classifier).set_params(epochs=0).fit(X[:60], y[:60], X_unlabeled=X[60:])
@@ -116,7 +116,7 @@ def test_head_with_hidden_layers(bow_vae, reviews):
         random_state=0,
     ).fit(X, y)
     assert classifier.score(X, y) > 0.9
-    assert set(classifier.history_) == {"loss", "cross_entropy"}
+    assert set(classifier.history_) == {"loss", "cross_entropy", "accuracy"}
     assert [layer.units for layer in classifier.model_.class_head.layers[1:]] == [8, 1]
     np.testing.assert_array_equal(bow_vae.transform(X), before)
 
@@ -613,3 +613,47 @@ def test_wrong_parameters_of_the_parts_are_named(vae, message, reviews):
 def test_a_function_that_returns_no_texts_is_refused(reviews):
     with pytest.raises(ValueError, match="X_unlabeled returned None"):
         TextVAEClassifier(small_vae()).fit(*reviews, X_unlabeled=lambda: None)
+
+
+# Keras converts its weights in a way that NumPy 2 frowns upon.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_validation_texts_are_measured_each_epoch_and_not_trained_on(reviews, tmp_path):
+    X, y = reviews
+    path = str(tmp_path / "{epoch:02d}-{val_token_accuracy:.2f}-{val_cross_entropy:.3f}.weights.h5")
+    checkpoint = keras.callbacks.ModelCheckpoint(path, save_weights_only=True)
+    vae = small_vae(decoder="gru", tokenizer=TextTokenizer(max_length=8))
+    options = {"epochs": 2, "learning_rate": 1e-2, "random_state": 0}
+    classifier = TextVAEClassifier(vae, callbacks=checkpoint, **options)
+    classifier.fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
+    plain = TextVAEClassifier(vae, **options).fit(X[:60], y[:60])
+    np.testing.assert_array_equal(classifier.predict_proba(X), plain.predict_proba(X))
+    trained = {"loss", "cross_entropy", "accuracy", "nll_text", "nll_bow", "kl", "token_accuracy"}
+    assert set(classifier.history_) == trained | {f"val_{name}" for name in trained}
+    # The last epoch's are those of the fitted estimator, up to the statistics that normalise the latents.
+    assert classifier.history_["val_accuracy"][-1] == pytest.approx(classifier.score(X[60:], y[60:]), abs=0.1)
+    log_loss = -classifier.predict_log_proba(X[60:])[np.arange(100), y[60:]].mean()
+    assert classifier.history_["val_cross_entropy"][-1] == pytest.approx(log_loss, rel=0.2)
+    names = sorted(each.name for each in tmp_path.iterdir())
+    assert [name[:3] for name in names] == ["01-", "02-"]
+    assert f"-{classifier.history_['val_cross_entropy'][-1]:.3f}." in names[-1]
+
+
+def test_validation_of_a_frozen_autoencoders_head_and_early_stopping(bow_vae, reviews):
+    X, y = reviews
+    stop = keras.callbacks.EarlyStopping("val_cross_entropy", patience=1, min_delta=10.0, mode="min")
+    classifier = TextVAEClassifier(
+        FrozenEstimator(bow_vae), head_units=(4,), epochs=9, callbacks=stop, random_state=0
+    ).fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
+    assert classifier.n_iter_ == 2
+    assert len(classifier.history_["val_accuracy"]) == 2
+
+
+def test_validation_data_that_do_not_fit_are_refused(bow_vae, reviews):
+    X, y = reviews
+    classifier = TextVAEClassifier(FrozenEstimator(bow_vae), head_units=(4,), random_state=0)
+    with pytest.raises(ValueError, match="belong together"):
+        classifier.fit(X, y, X_val=X)
+    with pytest.raises(ValueError, match="none of the classes"):
+        classifier.fit(X, y, X_val=X[:2], y_val=[0, 5])
+    with pytest.raises(ValueError, match="y_val"):
+        classifier.fit(X, y, X_val=X[:2], y_val=[0])
