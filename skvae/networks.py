@@ -524,6 +524,19 @@ class TextVAE(keras.Model):
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         return self.get_metrics_result()
 
+    def _generator_states(self) -> list[Any]:
+        return [variable for variable in self.variables if variable.name == "seed_generator_state"]
+
+    # Keras saves weights without them, and a training that goes on from a checkpoint would not end
+    # where the uninterrupted one does.
+    def save_own_variables(self, store: Any) -> None:
+        for number, state in enumerate(self._generator_states()):
+            store[f"generator_{number}"] = state.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        for number, state in enumerate(self._generator_states()):
+            state.assign(store[f"generator_{number}"])
+
     def get_config(self) -> dict[str, Any]:
         # The seed is of no account: weights and the state of the generators are saved beside.
         return {"config": self.config.as_dict(), "seed": 0}

@@ -1,8 +1,9 @@
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from skvae import TextTokenizer, TextVAETransformer
+from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae._batches import Documents, epoch_order
 from skvae._corpus import Corpus
 from skvae._training import make_optimizer
@@ -85,3 +86,37 @@ def test_a_fit_is_traced_once_whatever_the_shapes(reviews, monkeypatch):
     texts = [" ".join([text] * (1 + row % 4)) for row, text in enumerate(reviews[0])]
     TextVAETransformer(tokenizer=TextTokenizer(max_length=40), epochs=2, **SMALL).fit(texts)
     assert len(shapes) == 1
+
+
+class Interrupt(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+
+# Keras converts its weights in a way that NumPy 2 frowns upon.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_an_interrupted_training_goes_on_from_a_backup_to_the_same_weights(reviews, tmp_path):
+    X, y = reviews
+    options = {"epochs": 4, "tokenizer": TextTokenizer(max_length=8)} | SMALL
+    whole = TextVAETransformer(**options).fit(X)
+
+    def backup():
+        return keras.callbacks.BackupAndRestore(str(tmp_path / "backup"))
+
+    with pytest.raises(KeyboardInterrupt):
+        TextVAETransformer(callbacks=[backup(), Interrupt()], **options).fit(X)
+    resumed = TextVAETransformer(callbacks=backup(), **options).fit(X)
+    assert resumed.n_iter_ == 2
+    np.testing.assert_array_equal(resumed.transform(X), whole.transform(X))
+    np.testing.assert_array_equal(resumed.sample(3), whole.sample(3))
+
+    whole = TextVAEClassifier(TextVAETransformer(**options), epochs=4, random_state=0).fit(X, y)
+    interrupted = TextVAEClassifier(TextVAETransformer(**options), epochs=4, random_state=0)
+    interrupted.set_params(callbacks=[backup(), Interrupt()])
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.fit(X, y)
+    assert not hasattr(interrupted, "classes_")
+    resumed = interrupted.set_params(callbacks=backup()).fit(X, y)
+    assert resumed.n_iter_ == 2
+    np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
