@@ -13,6 +13,7 @@ from . import _bow_encoder
 from ._batches import Documents, prepare_documents, sequential_batches
 from ._corpus import Corpus
 from ._decoding_options import DecodingOptions
+from ._guidance import Guidance
 from ._seeds import SeedSequence
 from ._state import FittedNetwork
 from ._validation import check_token_matrix, is_token_matrix
@@ -245,6 +246,7 @@ class FittedAutoencoder:
         latents: NDArray[np.float32],
         options: DecodingOptions,
         random: np.random.Generator,
+        guidance: Guidance | None = None,
     ) -> NDArray[Any]:
         """Texts, or token ids without a tokenizer, from latents of shape (n_samples, n_components)."""
         if self.network.config.decoder == "bow":
@@ -253,7 +255,7 @@ class FittedAutoencoder:
             from .decoding import decode_tokens
 
             decoder = self.network.model.text_decoder
-            corpus = decode_tokens(decoder, latents, self.max_length, options, random)
+            corpus = decode_tokens(decoder, latents, self.max_length, options, random, guidance)
         if self.tokenizer is None:
             return corpus.padded(self.max_length)
         return self.tokenizer.decode(corpus)

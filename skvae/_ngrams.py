@@ -31,6 +31,8 @@ class NgramFeatures:
         For each length from 1 on, the sorted codes of the n-grams: the index of the
         (n-1)-gram times the number of token ids, plus the last token id.
     idf : ndarray of shape (n_features,), dtype float32
+    usual_length : float
+        Median length of the training documents' rows before they are scaled to 1.
     """
 
     codes: list[NDArray[np.int64]]
@@ -64,7 +66,9 @@ class NgramFeatures:
         counts = self._counted(found, len(corpus))
         frequency = np.bincount(counts.indices, minlength=counts.shape[1])
         self.idf = (np.log((1 + len(corpus)) / (1 + frequency)) + 1).astype(np.float32)
-        return self._weighted(counts)
+        weights, lengths = self._weighted(counts)
+        self.usual_length = float(np.median(lengths))
+        return weights
 
     def transform(self, corpus: Corpus) -> sp.csr_array:
         """The weights of the known n-grams of the documents.
@@ -77,7 +81,7 @@ class NgramFeatures:
         -------
         weights : CSR array of shape (n_documents, n_features), dtype float32
         """
-        return self._weighted(self._counted(self._found(corpus, learn=False), len(corpus)))
+        return self._weighted(self._counted(self._found(corpus, learn=False), len(corpus)))[0]
 
     def names(self, tokens: NDArray[Any], features: NDArray[np.integer]) -> NDArray[np.object_]:
         """The n-grams of some features, their tokens joined by spaces.
@@ -106,6 +110,43 @@ class NgramFeatures:
                 index = code // self.n_tokens
             names[chosen] = [" ".join(map(str, words)) for words in zip(*reversed(parts), strict=True)]
         return names
+
+    def next_token_weights(
+        self, kernel: NDArray[np.floating]
+    ) -> tuple[NDArray[np.float32], list[sp.csr_array]]:
+        """What a token adds to a linear function of the weights when it comes next in a text.
+
+        Of n-grams of one and of two tokens, for a text of the usual length; longer ones are left out.
+
+        Parameters
+        ----------
+        kernel : ndarray of shape (n_features, n_outputs)
+            The linear function.
+
+        Returns
+        -------
+        alone : ndarray of shape (n_tokens, n_outputs), dtype float32
+            By itself.
+        after : list of CSR arrays of shape (n_tokens, n_tokens), one for each output
+            After the token of the row.
+        """
+        weighted = (kernel * self.idf[:, None] / self.usual_length).astype(np.float32)
+        n_outputs, tokens = weighted.shape[1], self.codes[0]
+        alone = np.zeros((self.n_tokens, n_outputs), dtype=np.float32)
+        after = [sp.csr_array((self.n_tokens, self.n_tokens), dtype=np.float32) for _ in range(n_outputs)]
+        first = 0
+        if self.shortest == 1:
+            alone[tokens] = weighted[: len(tokens)]
+            first = len(tokens)
+        if self.shortest <= 2 <= self.longest:
+            codes = self.codes[1]
+            places = (tokens[codes // self.n_tokens], codes % self.n_tokens)
+            pairs = weighted[first : first + len(codes)]
+            after = [
+                sp.csr_array((pairs[:, output], places), shape=(self.n_tokens, self.n_tokens))
+                for output in range(n_outputs)
+            ]
+        return alone, after
 
     def _found(self, corpus: Corpus, *, learn: bool) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """For each kept length, document and index (within that length) of each n-gram that occurs."""
@@ -145,9 +186,10 @@ class NgramFeatures:
             parts.append(part)
         return sp.hstack(parts, format="csr", dtype=np.float32)
 
-    def _weighted(self, counts: sp.csr_array) -> sp.csr_array:
+    def _weighted(self, counts: sp.csr_array) -> tuple[sp.csr_array, NDArray[np.float32]]:
+        """Rows of length 1, and the lengths that they had."""
         counts.data = (1 + np.log(counts.data)) * self.idf[counts.indices]
         lengths = np.sqrt(np.add.reduceat(np.append(counts.data**2, 0), counts.indptr[:-1]))
         lengths[np.diff(counts.indptr) == 0] = 1
         counts.data /= np.repeat(lengths, np.diff(counts.indptr)).astype(np.float32)
-        return counts
+        return counts, lengths

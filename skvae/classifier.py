@@ -28,8 +28,9 @@ from ._autoencoder import FittedAutoencoder
 from ._batches import Documents
 from ._class_head import LinearTerm
 from ._corpus import Corpus
-from ._decoding_options import is_count
+from ._decoding_options import DecodingOptions, is_count
 from ._explanation import Contributions
+from ._guidance import Guidance
 from ._ngrams import NgramFeatures
 from ._scikeras import KerasEstimator
 from ._seeds import SeedSequence, draw_seed
@@ -832,7 +833,9 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         latents: NDArray[np.float32] = self.vae_._latents(X)
         return latents
 
-    def inverse_transform(self, X: Any, y: Any = None, **options: Any) -> NDArray[Any]:
+    def inverse_transform(
+        self, X: Any, y: Any = None, *, guidance: float = 1.0, random_state: Any = None, **options: Any
+    ) -> NDArray[Any]:
         """Write a document from each latent vector.
 
         Parameters
@@ -841,7 +844,14 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             Latent vectors, as `transform` gives them.
         y : class, array-like of shape (n_samples,), or None, default=None
             One class for all, or one for each, that the documents shall have: latents are moved a
-            short way to where the class is clear. None leaves them where they are.
+            short way to where the class is clear, and tokens are chosen with an eye on it. None leaves
+            latents and tokens to themselves.
+        guidance : float, default=1.0
+            How much the choice of tokens heeds the class: 0 not at all, 1 as by Bayes' rule with the
+            lexical term of the class head as the judge of what is written [1]_, above 1 more. Without
+            `lexical`, and by a "repeat" decoder, it is not used.
+        random_state : int, RandomState instance or None, default=None
+            Decides the draws. None means that of `vae_`.
         **options : dict
             How tokens are chosen, as in `TextVAETransformer.inverse_transform`.
 
@@ -855,13 +865,29 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         ValueError
             If `vae` has no text decoder, if `y` holds a class that is not in `classes_`, or as
             `TextVAETransformer.inverse_transform`.
+
+        References
+        ----------
+        .. [1] K. Yang and D. Klein, "FUDGE: Controlled Text Generation With Future
+           Discriminators", NAACL 2021. https://aclanthology.org/2021.naacl-main.276/
         """
         check_is_fitted(self)
         classes = self._latent_classes_for("inverse_transform")
         latents = check_latents(X, self._n_features_out)
-        if y is not None:
-            latents = classes.moved(latents, self._classes_of(y, len(latents)))
-        return self.vae_.inverse_transform(latents, **options)
+        if not isinstance(guidance, Real) or not 0 <= guidance < np.inf:
+            raise ValueError(f"guidance={guidance!r}; expected a finite number of at least 0.")
+        if y is None:
+            return self.vae_.inverse_transform(latents, random_state=random_state, **options)
+        labels = self._classes_of(y, len(latents))
+        moved, guide = classes.moved(latents, labels), self._guidance(labels, float(guidance))
+        return self.vae_._write(moved, DecodingOptions(**options), random_state, guide)
+
+    def _guidance(self, labels: NDArray[np.integer], strength: float) -> Guidance | None:
+        if self._lexical is None or not strength:
+            return None
+        ngrams, term = self._lexical
+        directions = _explanation.class_directions(labels, term.kernel.shape[1])
+        return Guidance(*ngrams.next_token_weights(term.kernel), directions, strength)
 
     def sample(
         self,
@@ -885,7 +911,7 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         random_state : int, RandomState instance or None, default=None
             Decides the latents and the tokens. None means that of `vae_`.
         **options : dict
-            Further options of `TextVAETransformer.inverse_transform`.
+            `guidance`, and further options of `TextVAETransformer.inverse_transform`.
 
         Returns
         -------
@@ -916,7 +942,7 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         y : class, or array-like of shape (n_samples,)
             The class that all, or each, shall have.
         **options : dict
-            How tokens are chosen, as in `TextVAETransformer.inverse_transform`.
+            `guidance`, and how tokens are chosen, as in `inverse_transform`.
 
         Returns
         -------

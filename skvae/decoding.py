@@ -11,6 +11,7 @@ from scipy.special import log_softmax
 
 from ._corpus import Corpus
 from ._decoding_options import DecodingOptions
+from ._guidance import Guidance
 from .networks import BOUNDARY_ID, RepeatTextDecoder
 
 _ROWS_PER_BLOCK = 256
@@ -25,6 +26,7 @@ def decode_tokens(
     max_length: int,
     options: DecodingOptions,
     random: np.random.Generator | None = None,
+    guidance: Guidance | None = None,
 ) -> Corpus:
     """Write token ids from latent vectors.
 
@@ -40,6 +42,8 @@ def decode_tokens(
         How tokens are chosen.
     random : numpy.random.Generator or None, default=None
         Draws the tokens; needed by "sample".
+    guidance : Guidance or None, default=None
+        Towards a class; a decoder that writes all tokens at once takes none.
 
     Returns
     -------
@@ -51,16 +55,37 @@ def decode_tokens(
     blocks = []
     for start in range(0, len(latents), block):
         z = latents[start : start + block]
+        guide = _Guide(guidance, np.repeat(np.arange(start, start + len(z)), rows_each))
         if isinstance(decoder, RepeatTextDecoder):
             blocks.append(_write_at_once(decoder, z, max_length, options, random))
         elif options.decoding == "beam":
-            blocks.append(_search_beams(decoder, z, max_length, options))
+            blocks.append(_search_beams(decoder, z, max_length, options, guide))
         else:
-            blocks.append(_write_stepwise(decoder, z, max_length, options, random))
+            blocks.append(_write_stepwise(decoder, z, max_length, options, random, guide))
     ids = np.concatenate(blocks)
     # Everything from the first boundary on is no part of the text.
     ids[np.cumsum(ids == BOUNDARY_ID, axis=1) > 0] = 0
     return Corpus.from_matrix(ids)
+
+
+class _Guide:
+    """Follows the margins of a block of texts while they are written."""
+
+    def __init__(self, guidance: Guidance | None, rows: NDArray[np.integer]) -> None:
+        self.guidance = None if guidance is None else guidance.take(rows)
+        self.margins = np.zeros(len(rows))
+        self.gains = np.zeros((len(rows), 0), dtype=np.float32)
+
+    def adjusted(self, logits: NDArray[np.float32], previous: NDArray[np.int32]) -> NDArray[np.float32]:
+        if self.guidance is None:
+            return logits
+        self.gains = self.guidance.gains(previous)
+        return self.guidance.adjusted(logits, self.gains, self.margins)
+
+    def follow(self, rows: NDArray[np.integer], tokens: NDArray[np.int32]) -> None:
+        """Text i is from now on what text rows[i] was, and tokens[i]."""
+        if self.guidance is not None:
+            self.margins = self.margins[rows] + self.gains[rows, tokens]
 
 
 def _permitted(logits: Any) -> NDArray[np.float32]:
@@ -110,6 +135,7 @@ def _write_stepwise(
     max_length: int,
     options: DecodingOptions,
     random: np.random.Generator | None,
+    guide: _Guide,
 ) -> NDArray[np.int32]:
     ids = np.zeros((len(z), max_length), dtype=np.int32)
     previous = np.full(len(z), BOUNDARY_ID, dtype=np.int32)
@@ -117,9 +143,10 @@ def _write_stepwise(
     states = decoder.start(z)
     for position in range(max_length):
         logits, states = decoder.step(previous, states, z)
-        logits = _permitted(logits)
+        logits = guide.adjusted(_permitted(logits), previous)
         _forbid_repeats(logits, ids[:, :position], options.no_repeat_ngram_size)
         previous = _choose(logits, options, random)
+        guide.follow(np.arange(len(z)), previous)
         ids[:, position] = np.where(ended, 0, previous)
         ended |= previous == BOUNDARY_ID
         if ended.all():
@@ -140,7 +167,7 @@ def _write_at_once(
 
 
 def _search_beams(
-    decoder: Any, z: NDArray[np.float32], max_length: int, options: DecodingOptions
+    decoder: Any, z: NDArray[np.float32], max_length: int, options: DecodingOptions, guide: _Guide
 ) -> NDArray[np.int32]:
     """The best of the texts that beam search finds, by log-probability over length ** 0.7."""
     beam_width = options.beam_width
@@ -156,7 +183,7 @@ def _search_beams(
     scores = np.where(np.arange(n_rows) % beam_width == 0, 0.0, -np.inf)
     for position in range(max_length):
         logits, states = decoder.step(previous, states, z)
-        logits = _permitted(logits)
+        logits = guide.adjusted(_permitted(logits), previous)
         _forbid_repeats(logits, ids[:, :position], options.no_repeat_ngram_size)
         log_probability = log_softmax(logits, axis=1)
         # A text that has ended goes on with padding, at no cost.
@@ -171,6 +198,7 @@ def _search_beams(
         rows = (first_row + chosen // n_kept).ravel()
         previous = tokens[rows, (chosen % n_kept).ravel()].astype(np.int32)
         scores = grown[rows, (chosen % n_kept).ravel()]
+        guide.follow(rows, previous)
         ids = ids[rows]
         ids[:, position] = previous
         lengths, ended = new_lengths[rows], ended[rows] | (previous == BOUNDARY_ID)

@@ -16,6 +16,7 @@ from ._autoencoder import DOCUMENTS_TO_JUDGE_BY, FittedAutoencoder
 from ._batches import Documents, word_columns
 from ._corpus import Corpus
 from ._decoding_options import DecodingOptions, is_count
+from ._guidance import Guidance
 from ._network_config import NetworkConfig
 from ._seeds import SeedSequence, draw_seed
 from ._sklearn import HasMethods, Interval, StrOptions, fit_context, set_params
@@ -659,8 +660,13 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """
         check_is_fitted(self)
         options = DecodingOptions(decoding, temperature, top_k, top_p, beam_width, no_repeat_ngram_size)
+        return self._write(X, options, random_state)
+
+    def _write(
+        self, X: Any, options: DecodingOptions, random_state: Any, guidance: Guidance | None = None
+    ) -> NDArray[Any]:
         latents = check_latents(X, self._autoencoder.n_components)
-        return self._autoencoder.write(latents, options, self._random(random_state))
+        return self._autoencoder.write(latents, options, self._random(random_state), guidance)
 
     def sample(
         self, n_samples: int = 1, *, decoding: str = "sample", random_state: Any = None, **options: Any

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.special import log_softmax
+from sklearn.frozen import FrozenEstimator
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae.datasets import make_reviews
@@ -158,6 +159,43 @@ def test_the_class_of_what_is_written_can_be_chosen(writer):
         assert (writer.predict(writer.rewrite(X, label)) == label).mean() > 0.7
     each = np.where(y == 0, "good", "bad")
     assert (writer.predict(writer.rewrite(X, each)) == each).mean() > 0.8
+
+
+def test_guidance_makes_what_is_written_clearer(writer):
+    X, y = make_reviews(200, random_state=9)
+    other = np.where(y == 0, "good", "bad")
+    column = np.where(other == "good", 1, 0)
+    for options in ({}, {"decoding": "beam", "beam_width": 2}, {"decoding": "sample", "random_state": 0}):
+        clear = []
+        for guidance in (0, 1, 4):
+            written = writer.rewrite(X, other, guidance=guidance, **options)
+            clear.append(writer.predict_log_proba(written)[np.arange(200), column].mean())
+        assert clear[0] < clear[1] < clear[2]
+    latents = writer.transform(X)
+    unguided = writer.inverse_transform(latents, other, guidance=0)
+    assert (unguided != writer.inverse_transform(latents)).any()
+    for guidance in (-1, np.nan, "much"):
+        with pytest.raises(ValueError, match="guidance="):
+            writer.sample(1, "good", guidance=guidance)
+
+
+def test_guidance_needs_the_lexical_term(writer):
+    X, y = make_reviews(40, random_state=9)
+    plain = TextVAEClassifier(FrozenEstimator(writer.vae_), lexical=False, random_state=0).fit(X, y)
+    texts = plain.rewrite(X, 1)
+    assert texts.tolist() == plain.rewrite(X, 1, guidance=0).tolist()
+
+
+@pytest.mark.parametrize("ngram_range", [(1, 1), (2, 2), (1, 3)])
+def test_guidance_by_other_ngrams_and_more_classes(writer, ngram_range):
+    X, y = make_reviews(150, n_classes=3, random_state=9)
+    head = TextVAEClassifier(FrozenEstimator(writer.vae_), ngram_range=ngram_range, random_state=0).fit(X, y)
+    for label in range(3):
+        clear = [
+            head.predict_log_proba(head.rewrite(X, label, guidance=guidance))[:, label].mean()
+            for guidance in (0, 6)
+        ]
+        assert clear[0] < clear[1]
 
 
 def test_a_document_of_the_class_is_hardly_rewritten(writer):
