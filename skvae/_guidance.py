@@ -1,4 +1,4 @@
-"""Turns the choice of tokens towards a class, by what each token tells a classifier of n-grams."""
+"""Turns the choice of tokens towards a class, and towards the tokens of a document."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ class Guidance:
     """How much likelier each next token makes the class that a document shall have.
 
     A token's log-probability grows by `strength` times log p(class | text so far, token): where the
-    text leaves no doubt about its class already, nothing is gained by one more such word.
+    text leaves no doubt about its class already, nothing is gained by one more such word. Tokens
+    of a document to keep to grow by a bonus, each as often as that document has it.
 
     Parameters
     ----------
@@ -26,6 +27,10 @@ class Guidance:
         Weights of the outputs in the margin of each document's class.
     strength : float
         1 is Bayes' rule for a decoder that does not know the class.
+    content : CSR array of shape (n_documents, n_tokens), dtype float32, or None, default=None
+        How often each token occurs in the document to keep to.
+    content_weight : float, default=0.0
+        Bonus of these tokens, in nats.
 
     References
     ----------
@@ -37,10 +42,13 @@ class Guidance:
     after: list[sp.csr_array]
     directions: NDArray[np.float32]
     strength: float
+    content: sp.csr_array | None = None
+    content_weight: float = 0.0
 
     def take(self, rows: NDArray[np.integer]) -> Guidance:
         """That of the documents at `rows`."""
-        return replace(self, directions=self.directions[rows])
+        content = None if self.content is None else self.content[rows]
+        return replace(self, directions=self.directions[rows], content=content)
 
     def gains(self, previous: NDArray[np.integer]) -> NDArray[np.float32]:
         """What each next token would add to the margins, of shape (n_documents, n_tokens)."""

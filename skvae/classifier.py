@@ -6,6 +6,7 @@ import pickle
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any
@@ -874,20 +875,23 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         check_is_fitted(self)
         classes = self._latent_classes_for("inverse_transform")
         latents = check_latents(X, self._n_features_out)
-        if not isinstance(guidance, Real) or not 0 <= guidance < np.inf:
-            raise ValueError(f"guidance={guidance!r}; expected a finite number of at least 0.")
+        _check_weight(guidance, "guidance")
         if y is None:
             return self.vae_.inverse_transform(latents, random_state=random_state, **options)
         labels = self._classes_of(y, len(latents))
-        moved, guide = classes.moved(latents, labels), self._guidance(labels, float(guidance))
-        return self.vae_._write(moved, DecodingOptions(**options), random_state, guide)
+        guide = self._guidance(labels, guidance)
+        return self.vae_._write(
+            classes.moved(latents, labels), DecodingOptions(**options), random_state, guide
+        )
 
-    def _guidance(self, labels: NDArray[np.integer], strength: float) -> Guidance | None:
+    def _guidance(self, labels: NDArray[np.integer], strength: float) -> Guidance:
+        n_tokens = self.vae_._autoencoder.network.config.n_tokens
         if self._lexical is None or not strength:
-            return None
-        ngrams, term = self._lexical
-        directions = _explanation.class_directions(labels, term.kernel.shape[1])
-        return Guidance(*ngrams.next_token_weights(term.kernel), directions, strength)
+            alone, after, strength = np.zeros((n_tokens, 1), dtype=np.float32), list[Any](), 0
+        else:
+            ngrams, term = self._lexical
+            alone, after = ngrams.next_token_weights(term.kernel)
+        return Guidance(alone, after, _explanation.class_directions(labels, alone.shape[1]), float(strength))
 
     def sample(
         self,
@@ -928,11 +932,21 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         random, latents = self.vae_._draw_latents(n_samples, random_state)
         return self.inverse_transform(latents, y, decoding=decoding, random_state=random, **options)
 
-    def rewrite(self, X: Any, y: Any, **options: Any) -> NDArray[Any]:
+    def rewrite(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        guidance: float = 1.0,
+        content_weight: float = 2.0,
+        random_state: Any = None,
+        **options: Any,
+    ) -> NDArray[Any]:
         """Write each document anew as one of a class, near in content.
 
         The document's latents are moved a short way (with two classes, the shortest) to where the class is
-        as clear as in the clearest tenth of its labelled texts, and decoded.
+        as clear as in the clearest tenth of its labelled texts, and decoded; tokens are chosen with an eye
+        on the class and on the document.
 
         Parameters
         ----------
@@ -941,8 +955,16 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             Texts, or token ids.
         y : class, or array-like of shape (n_samples,)
             The class that all, or each, shall have.
+        guidance : float, default=1.0
+            How much the choice of tokens heeds the class, as in `inverse_transform`.
+        content_weight : float, default=2.0
+            By how much the document's own tokens are preferred, in nats; each as often as the document
+            has it. 0: they are not, and only the latents tell the content. Not used by a "repeat"
+            decoder.
+        random_state : int, RandomState instance or None, default=None
+            Decides the draws. None means that of `vae_`.
         **options : dict
-            `guidance`, and how tokens are chosen, as in `inverse_transform`.
+            How tokens are chosen, as in `TextVAETransformer.inverse_transform`.
 
         Returns
         -------
@@ -955,12 +977,24 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             As `inverse_transform`, and if `y` is None.
         """
         check_is_fitted(self)
-        self._latent_classes_for("rewrite")
+        classes = self._latent_classes_for("rewrite")
+        _check_weight(guidance, "guidance")
+        _check_weight(content_weight, "content_weight")
         if y is None:
             raise ValueError(
                 f"y is None; expected one of the classes {self.classes_.tolist()}, or one for each text."
             )
-        return self.inverse_transform(self.transform(X), y, **options)
+        autoencoder = self.vae_._autoencoder
+        corpus = autoencoder.read(X)
+        labels = self._classes_of(y, len(corpus))
+        latents = autoencoder.posterior(autoencoder.prepare(corpus))[0]
+        content = corpus.counts(autoencoder.network.config.n_tokens)
+        guide = replace(
+            self._guidance(labels, guidance), content=content, content_weight=float(content_weight)
+        )
+        return self.vae_._write(
+            classes.moved(latents, labels), DecodingOptions(**options), random_state, guide
+        )
 
     def _classes_of(self, y: Any, n_samples: int) -> NDArray[np.int64]:
         """Index of the class of each document, from one class for all or one for each."""
@@ -1028,6 +1062,11 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         state = dict(super().__getstate__())
         state.pop("_model", None)
         return state
+
+
+def _check_weight(weight: Any, name: str) -> None:
+    if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
+        raise ValueError(f"{name}={weight!r}; expected a finite number of at least 0.")
 
 
 def _n_documents(X: Any) -> int:

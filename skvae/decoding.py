@@ -69,23 +69,31 @@ def decode_tokens(
 
 
 class _Guide:
-    """Follows the margins of a block of texts while they are written."""
+    """Follows the margins of a block of texts, and what is left of their content, while they are written."""
 
     def __init__(self, guidance: Guidance | None, rows: NDArray[np.integer]) -> None:
         self.guidance = None if guidance is None else guidance.take(rows)
         self.margins = np.zeros(len(rows))
         self.gains = np.zeros((len(rows), 0), dtype=np.float32)
+        content = None if self.guidance is None else self.guidance.content
+        self.unwritten = None if content is None else content.toarray()
 
     def adjusted(self, logits: NDArray[np.float32], previous: NDArray[np.int32]) -> NDArray[np.float32]:
         if self.guidance is None:
             return logits
         self.gains = self.guidance.gains(previous)
-        return self.guidance.adjusted(logits, self.gains, self.margins)
+        logits = self.guidance.adjusted(logits, self.gains, self.margins)
+        if self.unwritten is not None:
+            logits += self.guidance.content_weight * (self.unwritten > 0)
+        return logits
 
     def follow(self, rows: NDArray[np.integer], tokens: NDArray[np.int32]) -> None:
         """Text i is from now on what text rows[i] was, and tokens[i]."""
         if self.guidance is not None:
             self.margins = self.margins[rows] + self.gains[rows, tokens]
+        if self.unwritten is not None:
+            self.unwritten = self.unwritten[rows]
+            self.unwritten[np.arange(len(rows)), tokens] -= 1
 
 
 def _permitted(logits: Any) -> NDArray[np.float32]:

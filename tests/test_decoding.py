@@ -179,6 +179,22 @@ def test_guidance_makes_what_is_written_clearer(writer):
             writer.sample(1, "good", guidance=guidance)
 
 
+def test_rewriting_keeps_as_much_of_the_document_as_is_asked(writer):
+    X, y = make_reviews(100, random_state=9)
+    other = np.where(y == 0, "good", "bad")
+
+    def share_kept(**options):
+        written = writer.rewrite(X, other, **options)
+        pairs = [(set(old.split()), set(new.split())) for old, new in zip(X, written, strict=True)]
+        return np.mean([len(old & new) / len(old) for old, new in pairs])
+
+    for options in ({}, {"decoding": "beam", "beam_width": 2}):
+        kept = [share_kept(content_weight=weight, **options) for weight in (0, 2, 8)]
+        assert kept[0] < kept[1] < kept[2]
+    with pytest.raises(ValueError, match="content_weight=-1"):
+        writer.rewrite(X, other, content_weight=-1)
+
+
 def test_guidance_needs_the_lexical_term(writer):
     X, y = make_reviews(40, random_state=9)
     plain = TextVAEClassifier(FrozenEstimator(writer.vae_), lexical=False, random_state=0).fit(X, y)
