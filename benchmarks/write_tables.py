@@ -56,8 +56,8 @@ sentences set aside; retrieval copies the training sentence that is nearest by T
 SENTENCES = """\
 ### Short sentences
 
-24,000 sentences of 3 to 14 words of IMDB reviews to train on, 2,000 of other reviews to test on; `sentence_autoencoder` in the script is the
-setting.
+Sentences of 3 to 14 words, of SNLI ({snli:,} to train on) and of IMDB reviews ({imdb:,}), 2,000 others to test on;
+`sentence_autoencoder` in the script is the setting.
 """
 
 CLASSES = """\
@@ -160,7 +160,8 @@ def generation(document: dict[str, Any]) -> str:
         texts += [MODELS.format(n_train=parts["models"]["n_train"]), generation_rows(rows, MODEL_COLUMNS)]
     if "sentences" in parts:
         rows = {name: row for name, row in parts["sentences"].items() if isinstance(row, dict)}
-        texts += [SENTENCES, generation_rows(rows, MODEL_COLUMNS)]
+        numbers = {name.lower(): rows[name]["n_train"] for name in ("SNLI", "IMDB")}
+        texts += [SENTENCES.format(**numbers), generation_rows(rows, MODEL_COLUMNS)]
     if "classes" in parts:
         classes = parts["classes"]
         rows = {name: row for name, row in classes.items() if isinstance(row, dict)}
