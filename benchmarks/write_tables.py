@@ -32,8 +32,9 @@ FEW_LABELS = """\
 ## Few labels
 
 Accuracy on the test texts in percent, mean and standard deviation over five draws of the labelled texts (one draw from
-10,000 labels on); then log-loss in nats, expected calibration error (15 bins), seconds of a fit and the peak of its
-process's memory, data and libraries included. Every method chooses its settings by cross-validation on the labelled
+10,000 labels on); then log-loss in nats, expected calibration error (15 bins), seconds of a fit and the peak memory of the
+process, data and libraries included (in this run, one process for all methods and draws of a set, one after another: an upper
+bound for each; a fit alone needs less). Every method chooses its settings by cross-validation on the labelled
 texts. LSA, like skvae, learns its features from unlabelled texts too: the first 20,000, and n-grams in three of
 them or more.
 """
