@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+
+# Each text in a search costs logits of the whole vocabulary: this many of 10,000 tokens are 40 MB.
+_WIDEST_BEAM = 1_000
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,34 @@ class DecodingOptions:
                 raise ValueError(f"{name}={value!r}; expected an int of at least 1, or None.")
         if self.top_p is not None and not (_is_real(self.top_p) and 0 < self.top_p <= 1):
             raise ValueError(f"top_p={self.top_p!r}; expected a number above 0 and at most 1, or None.")
-        if not is_count(self.beam_width):
-            raise ValueError(f"beam_width={self.beam_width!r}; expected an int of at least 1.")
+        if not (is_count(self.beam_width) and self.beam_width <= _WIDEST_BEAM):
+            raise ValueError(f"beam_width={self.beam_width!r}; expected an int from 1 to {_WIDEST_BEAM}.")
         for name, neutral in (("temperature", 1), ("top_k", None), ("top_p", None)):
             if self.decoding != "sample" and getattr(self, name) != neutral:
                 raise ValueError(
                     f"{name}={getattr(self, name)!r} with decoding={self.decoding!r}, which draws nothing;"
                     " set decoding='sample'."
                 )
+
+
+def check_option_names(method: str, options: dict[str, Any], *further: str) -> None:
+    """Refuse options that there are not, in the name of the method that was called.
+
+    Parameters
+    ----------
+    method : str
+        Class and method.
+    options : dict
+        What it got.
+    *further : str
+        Options that the method takes beside those of `DecodingOptions`.
+    """
+    known = [*(field.name for field in fields(DecodingOptions)), *further]
+    for name in options:
+        if name not in known:
+            raise TypeError(
+                f"{method}() got an unexpected keyword argument {name!r}; expected {', '.join(known)}."
+            )
 
 
 def _is_real(value: Any) -> bool:

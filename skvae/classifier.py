@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,7 +30,7 @@ from ._autoencoder import FittedAutoencoder
 from ._batches import Documents
 from ._class_head import LinearTerm
 from ._corpus import Corpus
-from ._decoding_options import DecodingOptions, is_count
+from ._decoding_options import DecodingOptions, check_option_names, is_count
 from ._explanation import Contributions
 from ._guidance import Guidance
 from ._ngrams import NgramFeatures
@@ -264,7 +265,7 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             Weight of each labelled text. A text of weight 0 counts as unlabelled.
         X_unlabeled : like X, of shape (n_unlabeled,), function that returns such, or None, \
                 default=None
-            Further texts, without labels; a frozen `vae` has no use for them. Searches and
+            Further texts, without labels; a frozen `vae` has no use for them, and a warning says so. Searches and
             cross-validation hand all of them to every fold, unless there are exactly as many as
             in `X`: scikit-learn would cut them into folds like a weight. Pass a function then.
         X_val, y_val : like X and y, of any length, or None, default=None
@@ -554,6 +555,13 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
                     f"vae is a frozen {type(vae).__name__}; expected FrozenEstimator(TextVAETransformer)."
                 )
             check_is_fitted(vae)
+            if X_unlabeled is not None:
+                warnings.warn(
+                    "X_unlabeled is not used: vae is frozen, so it learns nothing from further texts. Leave"
+                    " X_unlabeled out, or pass a vae that is not frozen.",
+                    UserWarning,
+                    stacklevel=5,
+                )
             corpus = vae._autoencoder.read(X[:n_labelled])
             return vae, corpus, vae._autoencoder.prepare(corpus)
         vae = self._new_vae(seeds)
@@ -873,6 +881,7 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
            Discriminators", NAACL 2021. https://aclanthology.org/2021.naacl-main.276/
         """
         check_is_fitted(self)
+        check_option_names("TextVAEClassifier.inverse_transform", options)
         classes = self._latent_classes_for("inverse_transform")
         latents = check_latents(X, self._n_features_out)
         _check_weight(guidance, "guidance")
@@ -928,7 +937,13 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             As `inverse_transform`.
         """
         check_is_fitted(self)
+        check_option_names("TextVAEClassifier.sample", options, "guidance")
         self._latent_classes_for("sample")
+        if np.ndim(y) and len(y) != n_samples:
+            raise ValueError(
+                f"y has {len(y)} classes and n_samples={n_samples}; expected one class for all, or one for each"
+                f" text: set n_samples={len(y)}."
+            )
         random, latents = self.vae_._draw_latents(n_samples, random_state)
         return self.inverse_transform(latents, y, decoding=decoding, random_state=random, **options)
 
@@ -977,6 +992,7 @@ class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             As `inverse_transform`, and if `y` is None.
         """
         check_is_fitted(self)
+        check_option_names("TextVAEClassifier.rewrite", options)
         classes = self._latent_classes_for("rewrite")
         _check_weight(guidance, "guidance")
         _check_weight(content_weight, "content_weight")

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._autoencoder import DOCUMENTS_TO_JUDGE_BY, FittedAutoencoder
 from ._batches import Documents, word_columns
 from ._corpus import Corpus
-from ._decoding_options import DecodingOptions, is_count
+from ._decoding_options import DecodingOptions, check_option_names, is_count
 from ._guidance import Guidance
 from ._network_config import NetworkConfig
 from ._seeds import SeedSequence, draw_seed
@@ -692,6 +692,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             As `inverse_transform` returns them.
         """
         check_is_fitted(self)
+        check_option_names("TextVAETransformer.sample", options)
         random, latents = self._draw_latents(n_samples, random_state)
         return self.inverse_transform(latents, decoding=decoding, random_state=random, **options)
 
@@ -733,6 +734,7 @@ class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         .. [1] T. White, "Sampling Generative Networks", 2016. https://arxiv.org/abs/1609.04468
         """
         check_is_fitted(self)
+        check_option_names("TextVAETransformer.interpolate", options, "random_state")
         if not is_count(n_steps, 2):
             raise ValueError(f"n_steps={n_steps!r}; expected an int of at least 2 (both ends count).")
         if path not in ("line", "sphere"):

@@ -610,6 +610,36 @@ def test_wrong_parameters_of_the_parts_are_named(vae, message, reviews):
         vae.fit(reviews[0])
 
 
+def test_unlabelled_texts_beside_a_frozen_autoencoder_are_not_ignored_in_silence(bow_vae, reviews):
+    X, y = reviews
+    frozen = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)
+    with pytest.warns(UserWarning, match="X_unlabeled is not used: vae is frozen"):
+        frozen.fit(X[:40], y[:40], X_unlabeled=X[40:])
+
+
+def test_what_cannot_be_written_is_said_by_the_method_that_was_called(writing_classifier, gru_vae, reviews):
+    X, latents = reviews[0][:2], np.zeros((2, 6))
+    for method, call in (
+        ("TextVAEClassifier.sample", lambda: writing_classifier.sample(2, temprature=2)),
+        ("TextVAEClassifier.rewrite", lambda: writing_classifier.rewrite(X, "good", temprature=2)),
+        (
+            "TextVAEClassifier.inverse_transform",
+            lambda: writing_classifier.inverse_transform(latents, temprature=2),
+        ),
+        ("TextVAETransformer.sample", lambda: gru_vae.sample(2, temprature=2)),
+        ("TextVAETransformer.interpolate", lambda: gru_vae.interpolate("a", "b", temprature=2)),
+    ):
+        with pytest.raises(
+            TypeError, match=rf"{method}\(\) got an unexpected keyword argument 'temprature'.*temperature"
+        ):
+            call()
+    with pytest.raises(ValueError, match=r"y has 2 classes and n_samples=1; .* n_samples=2"):
+        writing_classifier.sample(y=["good", "bad"])
+    for width in (0, 1_001):
+        with pytest.raises(ValueError, match=f"beam_width={width}; expected an int from 1 to 1000"):
+            gru_vae.sample(1, decoding="beam", beam_width=width)
+
+
 def test_a_function_that_returns_no_texts_is_refused(reviews):
     with pytest.raises(ValueError, match="X_unlabeled returned None"):
         TextVAEClassifier(small_vae()).fit(*reviews, X_unlabeled=lambda: None)
