@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -9,15 +10,41 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
+_TEXT_WIDTH = 48
 
-def _new_axes(ax: Any) -> Any:
+
+def _pyplot() -> Any:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
             "skvae.plotting needs matplotlib; install it with: pip install 'skvae[plot]'"
         ) from error
-    return plt.subplots(layout="constrained")[1] if ax is None else ax
+    return plt
+
+
+def _new_axes(ax: Any, size: tuple[float, float] | None = None) -> Any:
+    return _pyplot().subplots(layout="constrained", figsize=size)[1] if ax is None else ax
+
+
+def _new_panels(ax: Any, n_panels: int, n_columns: int, size: tuple[float, float]) -> NDArray[np.object_]:
+    """The axes given, one for each panel, or those of a new figure."""
+    if ax is not None:
+        panels = np.ravel(np.asarray(ax, dtype=object))
+        if len(panels) != n_panels:
+            raise ValueError(f"ax holds {len(panels)} axes; expected {n_panels}, one for each panel.")
+        return panels
+    n_rows = -(-n_panels // n_columns)
+    _, panels = _pyplot().subplots(
+        n_rows,
+        n_columns,
+        figsize=(size[0] * n_columns, size[1] * n_rows),
+        layout="constrained",
+        squeeze=False,
+    )
+    for unused in panels.ravel()[n_panels:]:
+        unused.remove()
+    return np.asarray(panels.ravel()[:n_panels])
 
 
 class LatentSpaceDisplay:
@@ -125,6 +152,11 @@ class LatentSpaceDisplay:
             )
         else:
             points = np.asarray(projection.fit_transform(latents))
+            if points.ndim != 2 or points.shape[1] != 2:
+                raise ValueError(
+                    f"projection gave points of shape {points.shape}; expected ({len(latents)}, 2), as by"
+                    " PCA(n_components=2)."
+                )
             names = tuple(f"{order} axis of {type(projection).__name__}" for order in ("first", "second"))
         return cls(points, labels=y, axis_names=(names[0], names[1])).plot(ax=ax, **kwargs)
 
@@ -187,37 +219,40 @@ class TrainingHistoryDisplay:
         self.history = history
 
     @classmethod
-    def from_estimator(cls, estimator: Any) -> TrainingHistoryDisplay:
+    def from_estimator(cls, estimator: Any, *, ax: Any = None) -> TrainingHistoryDisplay:
         """Draw the history of a fitted estimator.
 
         Parameters
         ----------
         estimator : TextVAETransformer or TextVAEClassifier
             Fitted.
+        ax : array of matplotlib.axes.Axes or None, default=None
+            Where to draw, one for each part; None makes a new figure.
 
         Returns
         -------
         display : TrainingHistoryDisplay
         """
         check_is_fitted(estimator)
-        return cls(estimator.history_).plot()
+        return cls(estimator.history_).plot(ax=ax)
 
-    def plot(self) -> TrainingHistoryDisplay:
+    def plot(self, *, ax: Any = None) -> TrainingHistoryDisplay:
         """Draw one panel for each part of the loss.
+
+        Parameters
+        ----------
+        ax : array of matplotlib.axes.Axes or None, default=None
+            Where to draw, one for each part; None makes a new figure.
 
         Returns
         -------
         display : TrainingHistoryDisplay
         """
-        import matplotlib.pyplot as plt
-
         parts = [name for name in self.history if not name.startswith("val_")]
         if not parts:
             raise ValueError("the history is empty: this estimator was fitted without training a network.")
-        self.figure_, axes = plt.subplots(
-            1, len(parts), figsize=(3.2 * len(parts), 2.8), layout="constrained", squeeze=False
-        )
-        self.axes_ = axes[0]
+        self.axes_ = _new_panels(ax, len(parts), min(len(parts), 4), (3.2, 2.8))
+        self.figure_ = self.axes_[0].figure
         for axis, part in zip(self.axes_, parts, strict=True):
             for name, label in ((part, "training"), (f"val_{part}", "validation")):
                 values = self.history.get(name)
@@ -228,4 +263,239 @@ class TrainingHistoryDisplay:
             axis.set_ylabel("share" if part.endswith("accuracy") else "nats per document")
         if any(name.startswith("val_") for name in self.history):
             self.axes_[0].legend()
+        return self
+
+
+class InterpolationDisplay:
+    """Texts between two texts, and how a classifier judges each.
+
+    Parameters
+    ----------
+    texts : array-like of str of shape (n_steps,)
+        The texts along the path, both ends included.
+    probabilities : array-like of float of shape (n_steps,)
+        Probability of the class for each.
+    class_name : object
+        The class.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+    figure_ : matplotlib.figure.Figure
+    line_ : matplotlib.lines.Line2D
+        The curve.
+
+    See Also
+    --------
+    TextVAETransformer.interpolate : The texts alone.
+
+    Examples
+    --------
+    >>> from skvae.plotting import InterpolationDisplay
+    >>> texts = ["a dull film", "a fair film", "a great film"]
+    >>> display = InterpolationDisplay(texts, [0.1, 0.4, 0.9], class_name="good").plot()
+    >>> [label.get_text() for label in display.ax_.get_yticklabels()]
+    ['a dull film', 'a fair film', 'a great film']
+    """
+
+    def __init__(self, texts: Any, probabilities: Any, *, class_name: Any) -> None:
+        self.texts = texts
+        self.probabilities = probabilities
+        self.class_name = class_name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        start: Any,
+        end: Any,
+        *,
+        classifier: Any = None,
+        y: Any = None,
+        n_steps: int = 7,
+        path: str = "line",
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> InterpolationDisplay:
+        """Walk from one text to another and draw what the classifier says of each text on the way.
+
+        Parameters
+        ----------
+        estimator : TextVAETransformer or TextVAEClassifier
+            Fitted on texts; its autoencoder writes.
+        start, end : str, or array-like of float of shape (n_components,)
+            The ends: texts, or latent vectors.
+        classifier : classifier of texts or None, default=None
+            Judges the texts by `predict_proba`. None means `estimator`.
+        y : class or None, default=None
+            The class whose probability is drawn; None means the last of `classifier.classes_`.
+        n_steps : int, default=7
+            Number of texts, both ends included.
+        path : {"line", "sphere"}, default="line"
+            As in `TextVAETransformer.interpolate`.
+        ax : matplotlib.axes.Axes or None, default=None
+            Where to draw; None makes a new figure.
+        **kwargs : dict
+            For `matplotlib.axes.Axes.plot`.
+
+        Returns
+        -------
+        display : InterpolationDisplay
+
+        Raises
+        ------
+        ValueError
+            If `y` is not a class of the classifier, or there is no classifier.
+        """
+        check_is_fitted(estimator)
+        classifier = estimator if classifier is None else classifier
+        if not hasattr(classifier, "predict_proba"):
+            raise ValueError(
+                f"{type(classifier).__name__} does not classify; pass classifier=, a fitted classifier of texts."
+            )
+        classes = list(classifier.classes_)
+        y = classes[-1] if y is None else y
+        if y not in classes:
+            raise ValueError(f"y={y!r}; expected one of the classes {classes}.")
+        writer = getattr(estimator, "vae_", estimator)
+        texts = writer.interpolate(start, end, n_steps, path=path)
+        probabilities = classifier.predict_proba(texts)[:, classes.index(y)]
+        return cls(texts, probabilities, class_name=y).plot(ax=ax, **kwargs)
+
+    def plot(self, *, ax: Any = None, **kwargs: Any) -> InterpolationDisplay:
+        """Draw the texts along one axis and the probability along the other.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes or None, default=None
+            Where to draw; None makes a new figure.
+        **kwargs : dict
+            For `matplotlib.axes.Axes.plot`.
+
+        Returns
+        -------
+        display : InterpolationDisplay
+        """
+        labels = [textwrap.fill(str(text), _TEXT_WIDTH) for text in self.texts]
+        n_lines = sum(label.count("\n") + 1 for label in labels)
+        steps = np.arange(len(labels))
+        self.ax_ = _new_axes(ax, (7.5, 1.0 + 0.24 * (n_lines + len(labels))))
+        self.figure_ = self.ax_.figure
+        (self.line_,) = self.ax_.plot(self.probabilities, steps, **({"marker": "o"} | kwargs))
+        # `$` would begin a formula.
+        self.ax_.set_yticks(steps, labels=[label.replace("$", r"\$") for label in labels])
+        self.ax_.invert_yaxis()
+        self.ax_.set(xlim=(-0.03, 1.03), xlabel=f"probability of {self.class_name}")
+        self.ax_.axvline(0.5, color="0.7", linewidth=1, zorder=0)
+        return self
+
+
+class LatentWordsDisplay:
+    """The words that go with less and with more of each latent.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_latents, n_words)
+        How much more of each word goes with more of each latent.
+    words : array-like of str of shape (n_words,)
+        The words.
+    names : array-like of shape (n_latents,)
+        Names of the latents.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib.axes.Axes of shape (n_latents,)
+        One for each latent.
+    figure_ : matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skvae.plotting import LatentWordsDisplay
+    >>> weights = np.array([[-1.0, 0.2, 2.0], [0.1, 3.0, -2.0]])
+    >>> display = LatentWordsDisplay(weights, ["dull", "cast", "great"], names=["0", "1"]).plot(n_words=2)
+    >>> [label.get_text() for label in display.axes_[0].get_yticklabels()]
+    ['dull', 'great']
+    """
+
+    def __init__(self, weights: NDArray[Any], words: Any, *, names: Any) -> None:
+        self.weights = weights
+        self.words = words
+        self.names = names
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, *, latents: Any = None, n_words: int = 10, ax: Any = None, **kwargs: Any
+    ) -> LatentWordsDisplay:
+        """Draw the words of latents as the bag-of-words decoder has them.
+
+        Parameters
+        ----------
+        estimator : TextVAETransformer or TextVAEClassifier
+            Fitted, with a `bow_weight` above 0.
+        latents : array-like of int or None, default=None
+            The latents to draw. None means the six that change the words most.
+        n_words : int, default=10
+            Words for each latent, half of them from either end.
+        ax : array of matplotlib.axes.Axes or None, default=None
+            Where to draw, one for each latent; None makes a new figure.
+        **kwargs : dict
+            For `matplotlib.axes.Axes.barh`.
+
+        Returns
+        -------
+        display : LatentWordsDisplay
+
+        Raises
+        ------
+        AttributeError
+            If the autoencoder was fitted with `bow_weight=0`.
+        ValueError
+            If there is no such latent.
+        """
+        check_is_fitted(estimator)
+        vae = getattr(estimator, "vae_", estimator)
+        # Rare words have the largest components; common words move the text.
+        components = vae.components_
+        weights = np.asarray(vae._autoencoder.feature_directions()[1])[: len(components)]
+        if latents is None:
+            latents = np.argsort(-np.linalg.norm(weights, axis=1), kind="stable")[:6]
+        latents = np.asarray(latents)
+        if not np.isin(latents, np.arange(len(weights))).all():
+            raise ValueError(f"latents={latents.tolist()}; expected numbers from 0 to {len(weights) - 1}.")
+        names = [f"latent {latent}" for latent in latents]
+        return cls(weights[latents], vae.words_, names=names).plot(n_words=n_words, ax=ax, **kwargs)
+
+    def plot(self, *, n_words: int = 10, ax: Any = None, **kwargs: Any) -> LatentWordsDisplay:
+        """Draw a panel of bars for each latent.
+
+        Parameters
+        ----------
+        n_words : int, default=10
+            Words for each latent, half of them from either end.
+        ax : array of matplotlib.axes.Axes or None, default=None
+            Where to draw, one for each latent; None makes a new figure.
+        **kwargs : dict
+            For `matplotlib.axes.Axes.barh`.
+
+        Returns
+        -------
+        display : LatentWordsDisplay
+        """
+        words = np.asarray(self.words, dtype=object)
+        self.axes_ = _new_panels(
+            ax, len(self.weights), min(len(self.weights), 3), (3.0, 0.6 + 0.22 * n_words)
+        )
+        self.figure_ = self.axes_[0].figure
+        for axis, weights, name in zip(self.axes_, self.weights, self.names, strict=True):
+            order = np.argsort(weights, kind="stable")
+            less = order[: n_words // 2]
+            chosen = np.concatenate([less, order[len(less) :][-(n_words - len(less)) :]])
+            colours = np.where(weights[chosen] < 0, "C1", "C0")
+            axis.barh(np.arange(len(chosen)), weights[chosen], **({"color": colours} | kwargs))
+            axis.set_yticks(
+                np.arange(len(chosen)), labels=[str(word).replace("$", r"\$") for word in words[chosen]]
+            )
+            axis.axvline(0, color="0.5", linewidth=1)
+            axis.set(title=name, xticks=[])
         return self

@@ -3,7 +3,12 @@ import numpy as np
 import pytest
 from sklearn.random_projection import GaussianRandomProjection
 
-from skvae.plotting import LatentSpaceDisplay, TrainingHistoryDisplay
+from skvae.plotting import (
+    InterpolationDisplay,
+    LatentSpaceDisplay,
+    LatentWordsDisplay,
+    TrainingHistoryDisplay,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +36,8 @@ def test_any_projection_and_any_axes(bow_vae, reviews):
     assert "GaussianRandomProjection" in ax.get_ylabel()
     with pytest.raises(ValueError, match="1 labels for 160"):
         LatentSpaceDisplay.from_estimator(bow_vae, reviews[0], [0])
+    with pytest.raises(ValueError, match=r"points of shape \(160, 3\)"):
+        LatentSpaceDisplay.from_estimator(bow_vae, reviews[0], projection=GaussianRandomProjection(3))
 
 
 def test_history_has_a_panel_for_each_part(gru_vae):
@@ -40,3 +47,61 @@ def test_history_has_a_panel_for_each_part(gru_vae):
     np.testing.assert_array_equal(line.get_ydata(), gru_vae.history_[display.axes_[0].get_title()])
     with pytest.raises(ValueError, match="history is empty"):
         TrainingHistoryDisplay({}).plot()
+
+
+def test_history_goes_into_axes_given(gru_vae):
+    _, axes = plt.subplots(1, len(gru_vae.history_))
+    display = TrainingHistoryDisplay.from_estimator(gru_vae, ax=axes)
+    assert display.axes_.tolist() == axes.tolist()
+    with pytest.raises(ValueError, match=r"2 axes; expected \d+, one for each panel"):
+        TrainingHistoryDisplay.from_estimator(gru_vae, ax=axes[:2])
+
+
+def test_a_path_has_its_texts_along_the_axis_and_the_probability_as_its_curve(
+    gru_vae, writing_classifier, reviews
+):
+    start, end = reviews[0][:2]
+    display = InterpolationDisplay.from_estimator(writing_classifier, start, end, y="good", n_steps=4)
+    texts = gru_vae.interpolate(start, end, 4)
+    labels = [label.get_text().replace("\n", " ") for label in display.ax_.get_yticklabels()]
+    assert labels == texts.tolist()
+    np.testing.assert_array_equal(display.line_.get_xdata(), writing_classifier.predict_proba(texts)[:, 1])
+    assert display.ax_.get_xlabel() == "probability of good"
+    # The first text stands on top.
+    assert display.ax_.yaxis_inverted()
+
+
+def test_a_path_of_an_autoencoder_is_judged_by_a_classifier(gru_vae, writing_classifier, reviews):
+    _, ax = plt.subplots()
+    start, end = gru_vae.transform(reviews[0][:2])
+    display = InterpolationDisplay.from_estimator(
+        gru_vae, start, end, classifier=writing_classifier, n_steps=3, ax=ax, color="red"
+    )
+    assert display.ax_ is ax
+    assert display.line_.get_color() == "red"
+    assert display.class_name == "mixed"
+    with pytest.raises(ValueError, match="does not classify"):
+        InterpolationDisplay.from_estimator(gru_vae, start, end)
+    with pytest.raises(ValueError, match="y='fair'; expected one of the classes"):
+        InterpolationDisplay.from_estimator(writing_classifier, start, end, y="fair")
+
+
+def test_words_of_a_latent_come_from_both_of_its_ends(bow_vae):
+    display = LatentWordsDisplay.from_estimator(bow_vae, latents=[4, 1], n_words=6)
+    assert [axis.get_title() for axis in display.axes_] == ["latent 4", "latent 1"]
+    bars = np.array([bar.get_width() for bar in display.axes_[1].patches])
+    assert len(bars) == 6
+    assert (bars[:3] < 0).all()
+    assert (bars[3:] > 0).all()
+    # With more of the latent, the decoder gives the words at the one end more weight, and less to the others.
+    words = [label.get_text() for label in display.axes_[1].get_yticklabels()]
+    columns = [bow_vae.words_.tolist().index(word) for word in words]
+    np.testing.assert_array_equal(np.sign(bow_vae.components_[1, columns]), np.sign(bars))
+
+
+def test_words_of_latents_know_how_many_there_are(bow_vae):
+    assert len(LatentWordsDisplay.from_estimator(bow_vae).axes_) == 6
+    _, axes = plt.subplots(1, 2)
+    assert LatentWordsDisplay.from_estimator(bow_vae, latents=[0, 1], ax=axes).axes_[1] is axes[1]
+    with pytest.raises(ValueError, match=r"latents=\[6\]; expected numbers from 0 to 5"):
+        LatentWordsDisplay.from_estimator(bow_vae, latents=[6])
