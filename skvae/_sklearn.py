@@ -7,6 +7,8 @@ from typing import Any
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
+DOCUMENTATION = "https://skvae.readthedocs.io/en/stable/"
+
 fit_context = _fit_context(prefer_skip_nested_validation=True)
 
 
@@ -29,4 +31,20 @@ def set_params(estimator: BaseEstimator, params: dict[str, Any], nested: dict[st
     BaseEstimator.set_params(estimator, **params)
 
 
-__all__ = ["HasMethods", "Interval", "Options", "StrOptions", "fit_context", "set_params"]
+class DocumentedMixin:
+    """The "?" of an estimator's diagram in a notebook opens its page in our API reference."""
+
+    _doc_link_module = "skvae"
+    _doc_link_template = f"{DOCUMENTATION}generated/skvae.{{estimator_name}}.html"
+
+
+__all__ = [
+    "DOCUMENTATION",
+    "DocumentedMixin",
+    "HasMethods",
+    "Interval",
+    "Options",
+    "StrOptions",
+    "fit_context",
+    "set_params",
+]

@@ -36,7 +36,7 @@ from ._guidance import Guidance
 from ._ngrams import NgramFeatures
 from ._scikeras import KerasEstimator
 from ._seeds import SeedSequence, draw_seed
-from ._sklearn import HasMethods, Interval, StrOptions, fit_context
+from ._sklearn import DocumentedMixin, HasMethods, Interval, StrOptions, fit_context
 from ._steering import LatentClasses
 from ._validation import (
     check_labels,
@@ -57,7 +57,9 @@ _DOCUMENTS_TO_STANDARDISE_BY = 10_000
 _model_lock = threading.Lock()
 
 
-class TextVAEClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, KerasEstimator):
+class TextVAEClassifier(
+    ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, DocumentedMixin, KerasEstimator
+):
     """Text classifier with a variational autoencoder inside, for few labels and much text.
 
     `fit` has three steps: pre-training of the autoencoder on all texts, labelled or not; fitting

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from ._corpus import Corpus, ragged_positions
-from ._sklearn import Interval, StrOptions, fit_context
+from ._sklearn import DocumentedMixin, Interval, StrOptions, fit_context
 from ._validation import FIRST_TOKEN_ID, check_texts, check_token_matrix, resolve_threshold
 
 UNKNOWN_ID = 1
@@ -49,7 +49,7 @@ _STRAIGHT_QUOTES = str.maketrans("“”‘’", "\"\"''")
 _CHUNKS_PER_BLOCK = 50_000
 
 
-class TextTokenizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class TextTokenizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DocumentedMixin, BaseEstimator):
     """Turn texts into padded matrices of token ids, and ids back into readable text.
 
     The splitting and the merging of subwords run in the Rust library `tokenizers`;
