@@ -7,7 +7,7 @@ OLDEST_WARNS := -W ignore::DeprecationWarning:sklearn.utils._tags -W ignore::Dep
 # TensorFlow prints its build flags at import unless told not to.
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: test test-oldest demo lint clean
+.PHONY: test test-oldest demo docs lint clean
 
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -34,8 +34,16 @@ $(OLDEST)/.installed: pyproject.toml
 test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m pytest -n 2 --dist worksteal $(OLDEST_WARNS)
 
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -e ".[docs]"
+	touch $@
+
+# Runs every example of the gallery; those that have not changed since the last build are not run again.
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
 demo: $(VENV)/.installed
 	$(BIN)/python examples/imdb_sentiment.py
 
 clean:
-	rm -rf $(VENV) $(OLDEST) build dist
+	rm -rf $(VENV) $(OLDEST) build dist docs/_build docs/gallery docs/generated

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from few_labels import FIGURES, table
@@ -185,6 +186,11 @@ def generation(document: dict[str, Any]) -> str:
     return "\n".join([*texts, source(document)])
 
 
+def _results(name: str) -> dict[str, Any]:
+    results: dict[str, Any] = json.loads((HERE / "results" / f"{name}.json").read_text())
+    return results
+
+
 def page() -> str:
     """The whole page, as the committed results give it."""
     sections = [INTRODUCTION]
@@ -193,10 +199,37 @@ def page() -> str:
         ("generation", generation),
         ("foundation", foundation),
     ):
-        path = HERE / "results" / f"{name}.json"
-        if path.exists():
-            sections.append(section(json.loads(path.read_text())))
+        if (HERE / "results" / f"{name}.json").exists():
+            sections.append(section(_results(name)))
     return "\n".join(sections)
+
+
+def figures() -> dict[str, Any]:
+    """What other pages quote.
+
+    `accuracy`, `log_loss`, ...: means by text set, method and number of labels; `gain`: points of accuracy over TF-IDF and
+    logistic regression; `tables`: the tables of accuracies by text set; `foundation`: that benchmark's medians. All are
+    formatted as on the page of tables.
+    """
+    runs = _results("few_labels")["runs"]
+    quoted: dict[str, Any] = {"tables": {}, "foundation": {}}
+    for name, median in _results("foundation")["median"].items():
+        quoted["foundation"][name] = {figure: f"{value:.1f}" for figure, value in median.items()}
+    for name in dict.fromkeys(run["set"] for run in runs):
+        of_set = [run for run in runs if run["set"] == name]
+        quoted["tables"][name] = table(of_set, "accuracy")
+        for figure, (scale, digits) in FIGURES.items():
+            values: dict[tuple[str, int], list[float]] = {}
+            for run in of_set:
+                if figure in run:
+                    values.setdefault((run["method"], run["labels"]), []).append(scale * run[figure])
+            means = quoted.setdefault(figure, {}).setdefault(name, {})
+            for (method, labels), numbers in values.items():
+                means.setdefault(method, {})[labels] = f"{mean(numbers):.{digits}f}"
+        ours, others = (quoted["accuracy"][name][method] for method in ("skvae", "TF-IDF + LR"))
+        gains = {labels: f"{float(ours[labels]) - float(others[labels]):.1f}" for labels in ours}
+        quoted.setdefault("gain", {})[name] = gains
+    return quoted
 
 
 if __name__ == "__main__":

@@ -93,8 +93,8 @@ class TextVAEClassifier(
 
     unlabeled_label : int, str, float or None, default=None
         Texts whose `y` equals this have no label; `float("nan")` means any missing value. None:
-        every text has one. (-1 is a real class in many data sets, so it does not mean this
-        unless you say so.)
+        every text has one. Since -1 is a real class in many data sets, it does not mean this
+        unless you say so.
 
     epochs : int, default=2
         Number of passes of fine-tuning over the labelled texts; 0 leaves it out. A frozen `vae` is
@@ -272,7 +272,7 @@ class TextVAEClassifier(
             in `X`: scikit-learn would cut them into folds like a weight. Pass a function then.
         X_val, y_val : like X and y, of any length, or None, default=None
             Labelled texts to measure each epoch of fine-tuning by. They are not trained on; what is
-            measured is in `history_` with names that begin with "val_", and at the hand of
+            measured is in `history_` with names that begin with `val_`, and at the hand of
             `callbacks`, for example `keras.callbacks.EarlyStopping("val_cross_entropy")`.
 
         Returns

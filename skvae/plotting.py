@@ -126,6 +126,7 @@ class LatentSpaceDisplay:
         Parameters
         ----------
         latents : array-like of shape (n_samples, n_components)
+            What `transform` gives.
         y : array-like of shape (n_samples,) or None, default=None
             What the points are coloured by.
         projection : transformer or None, default=None

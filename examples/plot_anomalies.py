@@ -1,0 +1,68 @@
+"""
+Texts that do not belong
+========================
+
+The ELBO bounds the log-probability of a text from below: what an autoencoder of film reviews finds improbable is
+probably no film review. Among unseen reviews, we hide paragraphs from the descriptions of scikit-learn's data sets.
+"""
+
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn import datasets
+from sklearn.metrics import RocCurveDisplay
+
+from skvae import TextVAETransformer
+from skvae.datasets import load_imdb
+
+reviews = load_imdb(n_samples=4_500, random_state=0)
+vae = TextVAETransformer(n_components=32, decoder="bow", random_state=0).fit(reviews.data[:4_000])
+
+# %%
+# Paragraphs of at least 40 words from either side, so that length gives nothing away.
+
+sources = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine")
+descriptions = [getattr(datasets, f"load_{name}")().DESCR for name in sources]
+
+
+def paragraphs(text):
+    """Parts of 40 words, without the marks of tables and headings."""
+    words = re.sub(r"[^\w\s.,;:!?'()-]|[=-]{2,}|<br />", " ", text).split()
+    return [" ".join(words[start : start + 40]) for start in range(0, len(words) - 39, 40)]
+
+
+strange = [part for text in descriptions for part in paragraphs(text)]
+usual = [part for text in reviews.data[4_000:] for part in paragraphs(text)[:1]]
+print(len(usual), "parts of reviews,", len(strange), "parts of descriptions")
+
+# %%
+# `score` is the mean ELBO of the texts that it is given, in nats per document; of one text, it is that text's own. Divided by
+# the number of words that the autoencoder counts in the text, it does not depend on how many of them it knows.
+
+known = set(vae.words_)
+
+
+def nats_per_word(text):
+    n_words = sum(token in known for token in re.findall(r"\w+(?:'\w+)*", text.lower()))
+    return -vae.score([text]) / max(1, n_words)
+
+
+surprise = np.array([nats_per_word(text) for text in [*usual, *strange]])
+is_strange = np.repeat([False, True], [len(usual), len(strange)])
+
+figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+bins = np.linspace(*np.quantile(surprise, [0.002, 0.998]), 40)
+for kind, name in ((False, "film reviews"), (True, "descriptions of data sets")):
+    axes[0].hist(surprise[is_strange == kind], bins, alpha=0.6, density=True, label=name)
+axes[0].set(xlabel="-ELBO, nats per word", ylabel="share of the texts", yticks=[])
+axes[0].legend()
+RocCurveDisplay.from_predictions(is_strange, surprise, ax=axes[1], name="-ELBO per word")
+axes[1].plot([0, 1], [0, 1], color="0.7", linewidth=1)
+plt.show()
+
+# %%
+# The most surprising film review, and the description most like one:
+
+print(usual[surprise[~is_strange].argmax()], "\n")
+print(strange[surprise[is_strange].argmin()])
