@@ -180,6 +180,11 @@ class OnlineTerm:
         offset : ndarray of shape (n_documents, n_outputs)
             Logits that other terms give.
         """
+        # Read-only where joblib has mapped a file into memory.
+        for holder, names in ((self.term, ("kernel", "bias")), (self, ("kernel_squares", "bias_squares"))):
+            for name in names:
+                if not getattr(holder, name).flags.writeable:
+                    setattr(holder, name, getattr(holder, name).copy())
         for start in range(0, len(labels), _ONLINE_BATCH):
             rows = np.arange(start, min(start + _ONLINE_BATCH, len(labels)))
             batch = features[rows]

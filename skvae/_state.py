@@ -1,8 +1,14 @@
-"""Fitted networks as plain arrays: what is pickled, and how a network comes back."""
+"""What is pickled: fitted estimators as plain values, with a format number and a checksum.
+
+A file names no class but the three public ones and NumPy's arrays, so what is private may move,
+and holds no code and no Keras object.
+"""
 
 from __future__ import annotations
 
+import importlib
 import threading
+import zlib
 from typing import Any
 
 import numpy as np
@@ -12,14 +18,133 @@ from ._network_config import NetworkConfig
 
 FORMAT = 1
 
+_STAMP = "_skvae"
+_PART = "_skvae_part"
+# What parts are called in files, and where they live today.
+_PARTS = {
+    "autoencoder": "_autoencoder.FittedAutoencoder",
+    "network": "_state.FittedNetwork",
+    "ngrams": "_ngrams.NgramFeatures",
+    "linear": "_class_head.LinearTerm",
+    "online": "_class_head.OnlineTerm",
+    "latent_classes": "_steering.LatentClasses",
+}
+_NAMES = {f"{__package__}.{home}": name for name, home in _PARTS.items()}
+
 _build_lock = threading.Lock()
+
+
+class StoredMixin:
+    """Pickles an estimator as plain values, and refuses what does not come back whole.
+
+    To be put before `BaseEstimator` among the base classes.
+    """
+
+    def _to_store(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Attributes without those that are made again when asked for, and without foreign objects."""
+        return state
+
+    def _from_store(self, state: dict[str, Any]) -> dict[str, Any]:
+        """The attributes that `_to_store` was given."""
+        return state
+
+    def __getstate__(self) -> dict[str, Any]:
+        from . import __version__
+
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
+        state = _plain(self._to_store(dict(state)), {})
+        stamp = {"format": FORMAT, "version": __version__}
+        return state | {_STAMP: stamp | {"checksum": _checksum([stamp, state])}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        name = type(self).__name__
+        state = dict(state)
+        stamp = state.pop(_STAMP, None)
+        if not isinstance(stamp, dict) or "format" not in stamp:
+            raise ValueError(
+                f"this file holds a {name} without a format number, and cannot be read: it is damaged, or no release"
+                " of skvae wrote it."
+            )
+        if stamp["format"] != FORMAT:
+            from . import __version__
+
+            raise ValueError(
+                f"this file holds a {name} of format {stamp['format']!r}, written by skvae {stamp.get('version')};"
+                f" skvae {__version__} reads format {FORMAT}. Load it with the version that wrote it, or fit again."
+            )
+        written = {key: value for key, value in stamp.items() if key != "checksum"}
+        if stamp.get("checksum") != _checksum([written, state]):
+            raise ValueError(
+                f"this file holds a {name} that is damaged: its checksum is not that of its content. Copy the file"
+                " again from where it came, or fit again."
+            )
+        super().__setstate__(self._from_store(_restored(state, {})))  # type: ignore[misc]
+
+
+def _plain(value: Any, seen: dict[int, tuple[Any, Any]]) -> Any:
+    """Values with each part of a fitted estimator as a dict; what occurs twice stays one object."""
+    if id(value) in seen:
+        return seen[id(value)][1]
+    name = _NAMES.get(f"{type(value).__module__}.{type(value).__qualname__}")
+    plain = value
+    if name is not None:
+        state = value.__getstate__()
+        plain = {_PART: name, "state": {key: _plain(each, seen) for key, each in state.items()}}
+    elif type(value) is dict:
+        plain = {key: _plain(each, seen) for key, each in value.items()}
+    elif type(value) in (list, tuple):
+        plain = type(value)(_plain(each, seen) for each in value)
+    # With the value itself: the id of one that is gone would soon be another's.
+    seen[id(value)] = (value, plain)
+    return plain
+
+
+def _restored(plain: Any, seen: dict[int, Any]) -> Any:
+    """What `_plain` was given."""
+    if id(plain) in seen:
+        return seen[id(plain)]
+    value = plain
+    if type(plain) is dict and _PART in plain:
+        module, _, name = _PARTS[plain[_PART]].rpartition(".")
+        kind = getattr(importlib.import_module(f".{module}", __package__), name)
+        value = kind.__new__(kind)
+        state = {key: _restored(each, seen) for key, each in plain["state"].items()}
+        if hasattr(value, "__setstate__"):
+            value.__setstate__(state)
+        else:
+            value.__dict__.update(state)
+    elif type(plain) is dict:
+        value = {key: _restored(each, seen) for key, each in plain.items()}
+    elif type(plain) in (list, tuple):
+        value = type(plain)(_restored(each, seen) for each in plain)
+    seen[id(plain)] = value
+    return value
+
+
+def _checksum(value: Any, before: int = 0) -> int:
+    """CRC-32 of plain values; objects of other kinds, such as contained estimators, count by their type."""
+    kind = type(value)
+    # The same for arrays that joblib maps into memory.
+    described = f"{'ndarray' if isinstance(value, np.ndarray) else kind.__name__}:"
+    if kind in (dict, list, tuple):
+        before = zlib.crc32(f"{described}{len(value)}".encode(), before)
+        # Sorted, since not all that write files keep the order.
+        for each in sorted(value.items(), key=lambda item: str(item[0])) if kind is dict else value:
+            before = _checksum(each, before)
+        return before
+    if isinstance(value, np.ndarray):
+        before = zlib.crc32(f"{described}{value.dtype.str}{value.shape}".encode(), before)
+        content = repr(value.tolist()).encode() if value.dtype.hasobject else np.ascontiguousarray(value).data
+        return zlib.crc32(content, before) if value.size else before
+    if value is None or kind in (bool, int, float, str) or isinstance(value, np.generic):
+        described += repr(value)
+    return zlib.crc32(described.encode("utf-8", "surrogatepass"), before)
 
 
 class FittedNetwork:
     """A network that is either live (a Keras model) or stored (its weights), or both.
 
-    The Keras model is built when somebody first asks for it; pickling keeps the weights
-    only, so a file holds no Keras object and no code.
+    The Keras model is built when somebody first asks for it; what is stored are the weights only.
 
     Parameters
     ----------
@@ -46,10 +171,11 @@ class FittedNetwork:
     @property
     def weights(self) -> dict[str, NDArray[Any]]:
         """Every weight by its path in the network."""
-        if self._weights is None:
+        weights = self._weights
+        if weights is None:
             named = self._model.named_weights()
-            self._weights = {name: np.array(weight.numpy()) for name, weight in named.items()}
-        return self._weights
+            self._weights = weights = {name: np.array(weight.numpy()) for name, weight in named.items()}
+        return weights
 
     def changed(self) -> None:
         """Say that the live model was trained, so that the stored weights are stale."""
@@ -72,14 +198,9 @@ class FittedNetwork:
         return model
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"format": FORMAT, "config": self.config.as_dict(), "weights": self.weights}
+        return {"config": self.config.as_dict(), "weights": self.weights}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        if state.get("format") != FORMAT:
-            raise ValueError(
-                f"this file holds a network of format {state.get('format')!r}; this version of skvae reads format"
-                f" {FORMAT}. Load it with the version that saved it, or fit again."
-            )
         self.config = NetworkConfig.from_dict(state["config"])
         self._weights = state["weights"]
         self._model = None

@@ -37,6 +37,7 @@ from ._ngrams import NgramFeatures
 from ._scikeras import KerasEstimator
 from ._seeds import SeedSequence, draw_seed
 from ._sklearn import DocumentedMixin, HasMethods, Interval, StrOptions, fit_context
+from ._state import StoredMixin
 from ._steering import LatentClasses
 from ._validation import (
     check_labels,
@@ -58,7 +59,12 @@ _model_lock = threading.Lock()
 
 
 class TextVAEClassifier(
-    ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, DocumentedMixin, KerasEstimator
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    StoredMixin,
+    DocumentedMixin,
+    KerasEstimator,
 ):
     """Text classifier with a variational autoencoder inside, for few labels and much text.
 
@@ -1076,8 +1082,7 @@ class TextVAEClassifier(
         tags.transformer_tags.preserves_dtype = []
         return tags
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
+    def _to_store(self, state: dict[str, Any]) -> dict[str, Any]:
         state.pop("_model", None)
         return state
 

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._corpus import Corpus, ragged_positions
 from ._sklearn import DocumentedMixin, Interval, StrOptions, fit_context
+from ._state import StoredMixin
 from ._validation import FIRST_TOKEN_ID, check_texts, check_token_matrix, resolve_threshold
 
 UNKNOWN_ID = 1
@@ -49,7 +50,9 @@ _STRAIGHT_QUOTES = str.maketrans("“”‘’", "\"\"''")
 _CHUNKS_PER_BLOCK = 50_000
 
 
-class TextTokenizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DocumentedMixin, BaseEstimator):
+class TextTokenizer(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, StoredMixin, DocumentedMixin, BaseEstimator
+):
     """Turn texts into padded matrices of token ids, and ids back into readable text.
 
     The splitting and the merging of subwords run in the Rust library `tokenizers`;
@@ -326,21 +329,19 @@ class TextTokenizer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Documente
         tags.transformer_tags.preserves_dtype = []
         return tags
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
+    def _to_store(self, state: dict[str, Any]) -> dict[str, Any]:
         for cached in ("_token_table", "_id_table"):
             state.pop(cached, None)
         if "_engine" in state:
             state["_engine"] = self._engine.to_str()
         return state
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def _from_store(self, state: dict[str, Any]) -> dict[str, Any]:
         from tokenizers import Tokenizer
 
-        state = dict(state)
-        if isinstance(state.get("_engine"), str):
+        if "_engine" in state:
             state["_engine"] = Tokenizer.from_str(state["_engine"])
-        super().__setstate__(state)
+        return state
 
     def _pad(self, corpus: Corpus) -> NDArray[np.int32]:
         return corpus.padded(self.max_length, padding=self.padding, truncation=self.truncation)

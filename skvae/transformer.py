@@ -20,7 +20,7 @@ from ._guidance import Guidance
 from ._network_config import NetworkConfig
 from ._seeds import SeedSequence, draw_seed
 from ._sklearn import DocumentedMixin, HasMethods, Interval, StrOptions, fit_context, set_params
-from ._state import FittedNetwork
+from ._state import FittedNetwork, StoredMixin
 from ._validation import (
     FIRST_TOKEN_ID,
     check_latents,
@@ -35,7 +35,9 @@ _DEFAULT_ENCODER_UNITS = {"bow": (128, 128), "bilstm": (256,)}
 _COLLAPSED_KL = 0.1
 
 
-class TextVAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DocumentedMixin, BaseEstimator):
+class TextVAETransformer(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, StoredMixin, DocumentedMixin, BaseEstimator
+):
     """Variational autoencoder for text.
 
     `transform` gives the posterior means of the latent variables, which are features learned

@@ -1,0 +1,158 @@
+"""Files of fitted estimators: what is in them, and what damaged, foreign and old ones do."""
+
+import importlib.util
+import json
+import pickle
+import pickletools
+import random
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+import skops.io
+
+from skvae import TextVAEClassifier
+
+DATA = Path(__file__).parent / "data"
+OURS = {
+    "skvae.classifier.TextVAEClassifier",
+    "skvae.tokenization.TextTokenizer",
+    "skvae.transformer.TextVAETransformer",
+}
+
+
+def globals_of(pickled):
+    """Everything that unpickling imports, and could call."""
+    named, strings = set(), []
+    for operation, argument, _ in pickletools.genops(pickled):
+        if operation.name == "GLOBAL":
+            named.add(argument.replace(" ", "."))
+        if "UNICODE" in operation.name or operation.name == "MEMOIZE":
+            strings.append(argument)
+        if operation.name == "STACK_GLOBAL":
+            named.add(".".join([each for each in strings if each is not None][-2:]))
+    return named
+
+
+def test_a_pickle_names_our_three_classes_and_arrays(classifier, gru_vae):
+    for estimator in (classifier, gru_vae):
+        # Protocol 2 writes each name out; later ones may refer to one that came before.
+        named = {name for name in globals_of(pickle.dumps(estimator, protocol=2)) if "numpy" not in name}
+        assert named <= OURS | {
+            "copyreg._reconstructor",
+            "__builtin__.object",
+            "copy_reg._reconstructor",
+            "_codecs.encode",
+        }
+        assert f"skvae.transformer.{type(gru_vae).__name__}" in named
+
+
+@pytest.fixture(scope="module")
+def trained_on(writing_classifier, reviews):
+    """A classifier whose lexical term has been trained further."""
+    again = pickle.loads(pickle.dumps(writing_classifier))
+    return again.partial_fit(reviews[0][:60], np.resize(["bad", "good", "mixed"], 60))
+
+
+def test_skops_has_to_trust_our_three_classes_only(trained_on, reviews):
+    stored = skops.io.dumps(trained_on)
+    unknown = [name for name in skops.io.get_untrusted_types(data=stored) if not name.startswith("sklearn.")]
+    assert set(unknown) == OURS
+    again = skops.io.loads(stored, trusted=unknown)
+    np.testing.assert_array_equal(again.predict_proba(reviews[0]), trained_on.predict_proba(reviews[0]))
+    latents = again.transform(reviews[0][:3])
+    assert again.inverse_transform(latents).tolist() == trained_on.inverse_transform(latents).tolist()
+
+
+def test_a_file_mapped_into_memory_answers_and_learns(trained_on, reviews, tmp_path):
+    X = reviews[0]
+    joblib.dump(trained_on, tmp_path / "classifier.joblib")
+    mapped = joblib.load(tmp_path / "classifier.joblib", mmap_mode="r")
+    assert isinstance(mapped.vae_._autoencoder.network.weights["bow_decoder/kernel"], np.memmap)
+    np.testing.assert_array_equal(mapped.predict_proba(X), trained_on.predict_proba(X))
+    latents = mapped.transform(X[:3])
+    assert mapped.inverse_transform(latents).tolist() == trained_on.inverse_transform(latents).tolist()
+    y = np.resize(["bad", "good", "mixed"], 30)
+    same = pickle.loads(pickle.dumps(trained_on)).partial_fit(X[:30], y)
+    np.testing.assert_array_equal(mapped.partial_fit(X[:30], y).predict_proba(X), same.predict_proba(X))
+
+
+def test_truncated_files_are_refused(trained_on, tmp_path):
+    pickled = pickle.dumps(trained_on)
+    path = tmp_path / "classifier.joblib"
+    joblib.dump(trained_on, path)
+    dumped = path.read_bytes()
+    for share in (0.0, 0.01, 0.3, 0.6, 0.99):
+        with pytest.raises((pickle.UnpicklingError, EOFError)):
+            pickle.loads(pickled[: int(share * len(pickled))])
+        path.write_bytes(dumped[: int(share * len(dumped))])
+        with pytest.raises((pickle.UnpicklingError, EOFError, ValueError)):
+            joblib.load(path)
+
+
+# What pickle makes of a flipped instruction may complain when it is thrown away.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_flipped_bit_is_an_error_or_changes_nothing(trained_on):
+    pickled = pickle.dumps(trained_on)
+    generator, refused = random.Random(0), 0
+    for _ in range(300):
+        damaged = bytearray(pickled)
+        damaged[generator.randrange(len(pickled))] ^= 1 << generator.randrange(8)
+        try:
+            loaded = pickle.loads(bytes(damaged))
+        except Exception:
+            refused += 1
+        else:
+            assert type(loaded) is TextVAEClassifier
+            assert loaded.__getstate__()["_skvae"] == trained_on.__getstate__()["_skvae"]
+    assert refused > 250
+
+
+def test_a_damaged_array_is_named_as_such(bow_vae, tmp_path):
+    path = tmp_path / "vae.joblib"
+    joblib.dump(bow_vae, path)
+    kernel = bow_vae._autoencoder.network.weights["bow_decoder/kernel"].tobytes()
+    content = bytearray(path.read_bytes())
+    content[content.index(kernel) + 5] ^= 1
+    path.write_bytes(bytes(content))
+    for mode in (None, "r"):
+        with pytest.raises(ValueError, match=r"TextVAETransformer that is damaged.*Copy the file again"):
+            joblib.load(path, mmap_mode=mode)
+
+
+@pytest.mark.parametrize("estimator", ["classifier", "gru_vae", "tokenizer"])
+def test_files_of_another_format_are_refused(estimator, request, gru_vae):
+    fitted = gru_vae.tokenizer_ if estimator == "tokenizer" else request.getfixturevalue(estimator)
+    kind, state = type(fitted), fitted.__getstate__()
+    newer = state | {"_skvae": state["_skvae"] | {"format": 2, "version": "7.0"}}
+    message = rf"{kind.__name__} of format 2, written by skvae 7.0; skvae .* reads format 1\. Load it with"
+    with pytest.raises(ValueError, match=message):
+        kind.__new__(kind).__setstate__(newer)
+    unknown = state | {"_skvae": state["_skvae"] | {"format": "?"}}
+    with pytest.raises(ValueError, match=r"of format '\?'"):
+        kind.__new__(kind).__setstate__(unknown)
+    del state["_skvae"]
+    with pytest.raises(ValueError, match="without a format number"):
+        kind.__new__(kind).__setstate__(state)
+
+
+def test_the_kept_file_of_format_1_loads_for_ever():
+    """If this fails, files that users have no longer load: mend the reading, not the file."""
+    spec = importlib.util.spec_from_file_location("write_format", DATA / "write_format.py")
+    write_format = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(write_format)
+    estimators = pickle.loads((DATA / "format_1.pkl").read_bytes())
+    expected = json.loads((DATA / "format_1.json").read_text())
+    texts, ids = expected["texts"], np.array(expected["ids"], dtype=np.int32)
+    np.testing.assert_array_equal(estimators["subwords"].transform(texts), ids)
+    for name, documents in (("classifier", texts), ("reader", ids), ("bag", texts)):
+        found = write_format.answers(estimators[name], documents)
+        assert found.keys() == expected[name].keys()
+        for what, values in expected[name].items():
+            np.testing.assert_allclose(found[what], values, rtol=1e-3, atol=1e-4, err_msg=f"{name}, {what}")
+    bag = estimators["bag"]
+    assert bag.inverse_transform(bag.transform(texts)).tolist() == expected["words"]
+    classifier = estimators["classifier"]
+    assert classifier.rewrite(texts[:2], "good").shape == (2,)
+    assert classifier.partial_fit(texts, ["bad", "good", "mixed", "bad", "good"]).n_iter_ == 3
