@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any
 
@@ -16,7 +17,7 @@ from ._decoding_options import DecodingOptions
 from ._guidance import Guidance
 from ._seeds import SeedSequence
 from ._state import FittedNetwork
-from ._validation import check_token_matrix, is_token_matrix
+from ._validation import check_texts, check_token_matrix, is_token_matrix
 from .diagnostics import (
     active_units,
     draw_latents,
@@ -31,6 +32,7 @@ _WORDS_OF_A_BAG = 20
 _DOCUMENTS_TO_NORMALISE_BY = 10_000
 _ENCODING_BATCH = 512
 _DECODING_BATCH = 64
+_DOCUMENTS_PER_BLOCK = 4_096
 _NO_VARIANCE = 1e-10
 
 
@@ -94,6 +96,12 @@ class FittedAutoencoder:
                 " transform returns."
             )
         return self.tokenizer.encode(X)
+
+    def read_in_blocks(self, X: Any) -> Iterator[Corpus]:
+        """As `read`, some documents at a time: what is made of them takes far more memory than they do."""
+        X = check_token_matrix(X) if is_token_matrix(X) else check_texts(X)
+        for start in range(0, len(X), _DOCUMENTS_PER_BLOCK):
+            yield self.read(X[start : start + _DOCUMENTS_PER_BLOCK])
 
     def prepare(self, corpus: Corpus) -> Documents:
         """What the network reads of each document."""

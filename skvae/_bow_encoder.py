@@ -16,7 +16,6 @@ from ._network_config import NetworkConfig
 
 _EPSILON = 1e-8
 _LOG_VARIANCE_RANGE = (-20.0, 1.0)
-_ROWS_PER_BLOCK = 4096
 
 
 def hidden_layers(

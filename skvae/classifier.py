@@ -696,13 +696,12 @@ class TextVAEClassifier(
         log_probabilities : ndarray of shape (n_samples, n_classes), dtype float64
         """
         check_is_fitted(self)
-        features, tfidf = self._read(X)
-        return _class_head.log_probabilities(self._logits(features, tfidf))
+        blocks = [self._logits(*self._read(corpus)) for corpus in self.vae_._autoencoder.read_in_blocks(X)]
+        return _class_head.log_probabilities(np.concatenate(blocks))
 
-    def _read(self, X: Any) -> tuple[NDArray[np.float32], Any]:
+    def _read(self, corpus: Corpus) -> tuple[NDArray[np.float32], Any]:
         """What each term of the head reads; None in the place of a lexical term that there is not."""
         autoencoder = self.vae_._autoencoder
-        corpus = autoencoder.read(X)
         tfidf = None if self._lexical is None else self._lexical[0].transform(corpus)
         return autoencoder.features(autoencoder.prepare(corpus)), tfidf
 
@@ -786,7 +785,7 @@ class TextVAEClassifier(
             raise ImportError("explain needs pandas; install it with: pip install pandas") from error
         if not is_count(n_contributions):
             raise ValueError(f"n_contributions={n_contributions!r}; expected an int of at least 1.")
-        features, tfidf = self._read(X)
+        features, tfidf = self._read(self.vae_._autoencoder.read(X))
         logits = self._logits(features, tfidf)
         if y is None:
             labels = _class_head.log_probabilities(logits).argmax(axis=1)

@@ -605,7 +605,11 @@ class TextVAETransformer(
         return self._latents(X)
 
     def _latents(self, X: Any) -> NDArray[np.float32]:
-        return self._autoencoder.posterior(self._autoencoder.prepare(self._autoencoder.read(X)))[0]
+        autoencoder = self._autoencoder
+        blocks = [
+            autoencoder.posterior(autoencoder.prepare(corpus))[0] for corpus in autoencoder.read_in_blocks(X)
+        ]
+        return np.concatenate(blocks)
 
     def inverse_transform(
         self,
