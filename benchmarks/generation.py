@@ -227,7 +227,7 @@ def sentence_autoencoder(n_train: int, epochs: int) -> TextVAETransformer:
 def run_sentences(folder: Path) -> dict[str, Any]:
     """Short sentences of SNLI: does a sentence come back?"""
     train, test = snli(folder)
-    vae = sentence_autoencoder(len(train), 24)
+    vae = sentence_autoencoder(len(train), 18)
     start = time.perf_counter()
     vae.fit(train)
     seconds = time.perf_counter() - start
@@ -266,7 +266,7 @@ def run_classes(folder: Path) -> dict[str, Any]:
     judge.fit([*data.data[8_000:], *others], np.concatenate([labels[8_000:], others_y]))
     test, test_y = flat(7_000, 8_000)
     test, test_y = test[:N_TEST], test_y[:N_TEST]
-    classifier = TextVAEClassifier(sentence_autoencoder(len(texts), 12), random_state=0)
+    classifier = TextVAEClassifier(sentence_autoencoder(len(texts), 9), random_state=0)
     start = time.perf_counter()
     classifier.fit(texts, y)
     rows: dict[str, Any] = {
