@@ -34,6 +34,8 @@ _ENCODING_BATCH = 512
 _DECODING_BATCH = 64
 _DOCUMENTS_PER_BLOCK = 4_096
 _NO_VARIANCE = 1e-10
+# Compiling a recurrent layer takes as long as this many steps without.
+_STEPS_WORTH_COMPILING = 300
 
 
 class FittedAutoencoder:
@@ -114,9 +116,11 @@ class FittedAutoencoder:
         if network.config.encoder == "bow":
             return _bow_encoder.posterior(documents.counts, network.weights, network.config)
         means, log_variances = [], []
+        compiled = _many_steps(documents, _ENCODING_BATCH)
         for rows in sequential_batches(len(documents), _ENCODING_BATCH):
-            mean, log_variance = network.model.encode(
-                documents.batch(rows, network.config.padding), training=False
+            inputs = documents.batch(rows, network.config.padding)
+            mean, log_variance = (
+                network.model.encode_many(inputs["ids"]) if compiled else network.model.encode(inputs)
             )
             means.append(mean.numpy())
             log_variances.append(log_variance.numpy())
@@ -229,6 +233,7 @@ class FittedAutoencoder:
         model, config = self.network.model, self.network.config
         nll, right = np.zeros(len(documents)), 0
         frequency = np.zeros(config.n_tokens, dtype=np.int64)
+        compiled = _many_steps(documents, _DECODING_BATCH)
         for rows in sequential_batches(len(documents), _DECODING_BATCH):
             inputs = documents.batch(rows, config.padding)
             if model.text_decoder is None:
@@ -237,7 +242,8 @@ class FittedAutoencoder:
             from .objectives import sequence_nll
 
             targets = inputs["ids"]
-            logits = model.text_decoder.logits(latents[rows], targets)
+            logits_of = model.logits_of_many if compiled else model.text_decoder.logits
+            logits = logits_of(latents[rows], targets)
             nll[rows] = sequence_nll(logits, targets).numpy()
             right += int(((logits.numpy().argmax(axis=-1) == targets) & (targets != 0)).sum())
             frequency += np.bincount(targets[targets != 0], minlength=len(frequency))
@@ -278,3 +284,11 @@ class FittedAutoencoder:
         n_words = min(_WORDS_OF_A_BAG, self.max_length)
         columns = np.argsort(-part, axis=1, kind="stable")[:, :n_words]
         return Corpus.from_matrix(np.flatnonzero(self.word_columns >= 0)[columns].astype(np.int32))
+
+
+def _many_steps(documents: Documents, batch_size: int) -> bool:
+    """Whether so many steps of a recurrent layer lie ahead that compiling it pays."""
+    if documents.texts is None:
+        return False
+    n_batches = -(-len(documents) // batch_size)
+    return bool(n_batches * documents.texts.lengths.max(initial=0) >= _STEPS_WORTH_COMPILING)

@@ -52,3 +52,12 @@ def test_class_head_is_a_model_of_its_own(classifier, reviews, tmp_path):
     np.testing.assert_allclose(total, log_odds, atol=1e-3)
     assert classifier.encoder_ is classifier.vae_.encoder_
     assert classifier.decoder_.name == "decoder"
+
+
+def test_many_documents_are_read_as_few_are(lstm_vae, reviews):
+    few = list(reviews[0])
+    # So many that the network is compiled.
+    np.testing.assert_allclose(lstm_vae.transform(few * 64)[-160:], lstm_vae.transform(few), atol=1e-5)
+    figures, of_many = lstm_vae.diagnostics(few), lstm_vae.diagnostics(few * 8)
+    assert of_many["nll"] == pytest.approx(figures["nll"], rel=0.02)
+    assert of_many["token_accuracy"] == pytest.approx(figures["token_accuracy"], abs=0.02)
