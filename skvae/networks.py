@@ -68,6 +68,41 @@ def _embedding(config: NetworkConfig, seeds: SeedSequence, name: str, **kwargs: 
     )
 
 
+@keras.saving.register_keras_serializable(package="skvae")
+class LongMemory(keras.initializers.Initializer):
+    """Biases with which the units of an LSTM remember for one step up to the length of a text.
+
+    With Keras' own, half of what a unit has read is gone after two tokens; the last state
+    of a long text then knows its end only, and training takes long to change that.
+
+    Parameters
+    ----------
+    length : int
+        Number of tokens of the longest text.
+    seed : int
+        Decides how long each unit remembers.
+
+    References
+    ----------
+    C. Tallec and Y. Ollivier, "Can recurrent neural networks warp time?", ICLR 2018.
+    https://arxiv.org/abs/1804.11188
+    """
+
+    def __init__(self, length: int, seed: int) -> None:
+        self.length = length
+        self.seed = seed
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        random = np.random.default_rng(self.seed)
+        forget = np.log(random.uniform(1, max(2, self.length - 1), shape[0] // 4))
+        # The gates in Keras' order: input, forget, cell, output.
+        bias = np.concatenate([-forget, forget, np.zeros(2 * len(forget))])
+        return ops.convert_to_tensor(bias, dtype=dtype or "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        return {"length": self.length, "seed": self.seed}
+
+
 def build_encoder(config: NetworkConfig, seeds: SeedSequence) -> Any:
     """The network from a document to its posterior.
 
@@ -94,10 +129,13 @@ def build_encoder(config: NetworkConfig, seeds: SeedSequence) -> Any:
         hidden = _embedding(config, seeds, "embedding", mask_zero=True)(inputs)
         for depth, units in enumerate(config.encoder_units):
             last = depth == len(config.encoder_units) - 1
-            forward = _recurrent("lstm", units, seeds, "forward", return_sequences=not last)
-            backward = _recurrent(
-                "lstm", units, seeds, "backward", return_sequences=not last, go_backwards=True
-            )
+            options = {
+                "return_sequences": not last,
+                "unit_forget_bias": False,
+                "bias_initializer": LongMemory(config.max_length, seeds.next()),
+            }
+            forward = _recurrent("lstm", units, seeds, "forward", **options)
+            backward = _recurrent("lstm", units, seeds, "backward", go_backwards=True, **options)
             hidden = layers.Bidirectional(forward, backward_layer=backward, name=f"hidden_{depth}")(hidden)
     if config.bottleneck_units is not None:
         hidden = _dense(config.bottleneck_units, seeds, "bottleneck", activation="relu")(hidden)
