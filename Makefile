@@ -2,12 +2,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
+EMPTY := .venv-dist
 # scikit-learn 1.6 finds scikeras' _more_tags among the classes and says so each time; 1.7 does not look.
 OLDEST_WARNS := -W ignore::DeprecationWarning:sklearn.utils._tags -W ignore::DeprecationWarning:sklearn.base
+CORE_TESTS := tests/test_tokenization.py tests/test_transformer.py tests/test_diagnostics.py
 # TensorFlow prints its build flags at import unless told not to.
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: test test-oldest demo docs lint clean
+.PHONY: test test-oldest demo docs dist lint clean
 
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -45,5 +47,17 @@ docs: $(VENV)/.docs
 demo: $(VENV)/.installed
 	$(BIN)/python examples/imdb_sentiment.py
 
+# What users get: the wheel, in an environment with nothing else, passes a core of the tests that the sdist holds.
+dist: $(VENV)/.installed
+	rm -rf dist $(EMPTY)
+	$(BIN)/python -m pip install --quiet build
+	$(BIN)/python -m build --outdir dist .
+	$(PYTHON) -m venv $(EMPTY)
+	$(EMPTY)/bin/python -m pip install --quiet dist/*.whl pytest pytest-timeout pandas
+	mkdir dist/source
+	tar xzf dist/*.tar.gz -C dist/source --strip-components 1
+	rm -r dist/source/skvae
+	cd dist/source && ../../$(EMPTY)/bin/python -m pytest $(CORE_TESTS)
+
 clean:
-	rm -rf $(VENV) $(OLDEST) build dist docs/_build docs/gallery docs/generated
+	rm -rf $(VENV) $(OLDEST) $(EMPTY) build dist docs/sg_execution_times.rst docs/_build docs/gallery docs/generated

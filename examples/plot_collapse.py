@@ -24,6 +24,8 @@ small = {
     "bow_weight": 0,
     "kl_warmup": 0,
     "epochs": 10,
+    "batch_size": 64,
+    "learning_rate": 1e-2,
     "random_state": 0,
 }
 

@@ -11,14 +11,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
-from skvae import TextTokenizer, TextVAETransformer
+from skvae import TextVAETransformer
 from skvae.datasets import load_imdb
 
-reviews = load_imdb(n_samples=3_000, random_state=0)
+reviews = load_imdb(n_samples=2_000, random_state=0)
 pipeline = Pipeline(
     [
-        ("ids", TextTokenizer(max_features=5_000)),
-        ("vae", TextVAETransformer(decoder="bow", random_state=0)),
+        ("vae", TextVAETransformer(decoder="bow", epochs=6, batch_size=64, random_state=0)),
         ("classifier", LogisticRegression(max_iter=1_000)),
     ]
 )

@@ -207,7 +207,7 @@ def _residual(
     """Gradient of the weighted cross-entropy of each document in its logits."""
     residual = np.exp(log_probabilities(logits))
     residual[np.arange(len(labels)), labels] -= 1
-    return residual[:, -logits.shape[1] :] * weights[:, None]
+    return np.asarray(residual[:, -logits.shape[1] :] * weights[:, None])
 
 
 def fit_factors(

@@ -121,4 +121,4 @@ def ragged_positions(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> N
     """`concatenate([arange(start, start + length) ...])` without a Python loop."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total, dtype=np.int64) + np.repeat(starts - (ends - lengths), lengths)
+    return np.asarray(np.arange(total, dtype=np.int64) + np.repeat(starts - (ends - lengths), lengths))

@@ -46,7 +46,7 @@ def class_directions(labels: NDArray[np.integer], n_outputs: int) -> NDArray[np.
     """
     if n_outputs == 1:
         return np.where(labels == 1, 1, -1).astype(np.float32)[:, None]
-    return np.eye(n_outputs, dtype=np.float32)[labels] - np.float32(1 / n_outputs)
+    return np.asarray(np.eye(n_outputs, dtype=np.float32)[labels] - np.float32(1 / n_outputs))
 
 
 def linear_contributions(

@@ -172,7 +172,7 @@ def check_token_matrix(X: Any, *, n_tokens: int | None = None, name: str = "X") 
             f"{name} has token id {array.max()} in row {row}, but only {limit} ids are known."
             " Use the tokenizer that the estimator was fitted with."
         )
-    return array.astype(np.int32, copy=False)
+    return np.asarray(array.astype(np.int32, copy=False))
 
 
 def check_latents(Z: Any, n_components: int, *, name: str = "X") -> NDArray[np.float32]:
@@ -203,7 +203,7 @@ def check_latents(Z: Any, n_components: int, *, name: str = "X") -> NDArray[np.f
             f"{name} has {latents.shape[1]} columns; expected latents of {n_components} components."
             " Pass what transform returned."
         )
-    return latents
+    return np.asarray(latents)
 
 
 def check_labels(
@@ -314,7 +314,7 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float6
         raise ValueError(f"sample_weight has a negative value in row {int(weights.argmin())}.")
     if weights.max() == 0:
         raise ValueError("sample_weight is zero for every text; at least one must count.")
-    return weights
+    return np.asarray(weights)
 
 
 def resolve_threshold(value: float, n_samples: int) -> float:

@@ -45,7 +45,8 @@ def draw_latents(
     -------
     latents : ndarray of shape (n_samples, n_components), dtype float32
     """
-    return mean + np.exp(0.5 * log_variance) * random.standard_normal(mean.shape, dtype=np.float32)
+    noise = random.standard_normal(mean.shape, dtype=np.float32)
+    return np.asarray(mean + np.exp(0.5 * log_variance) * noise)
 
 
 def importance_weighted_nll(

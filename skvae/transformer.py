@@ -896,7 +896,7 @@ def _on_sphere(
     turned = (
         np.sin((1 - weights) * angle) * start / lengths[0] + np.sin(weights * angle) * end / lengths[1]
     ) / np.sin(angle)
-    return (turned * ((1 - weights) * lengths[0] + weights * lengths[1])).astype(np.float32)
+    return np.asarray(turned * ((1 - weights) * lengths[0] + weights * lengths[1]), dtype=np.float32)
 
 
 def resolve_batch_size(batch_size: int | str, n_documents: int, has_text_decoder: bool) -> int:

@@ -1,0 +1,68 @@
+"""A page over a saved estimator: python -m streamlit run app.py -- explorer.joblib."""
+
+import sys
+
+import joblib
+import pandas as pd
+import streamlit as st
+from sklearn.neighbors import NearestNeighbors
+
+st.set_page_config(page_title="Latent explorer", layout="centered")
+
+
+@st.cache_resource
+def load(path):
+    """The classifier, the texts, and an index of them by the angle between latents."""
+    classifier, texts = joblib.load(path)
+    latents = classifier.transform(texts)
+    return classifier, texts, NearestNeighbors(n_neighbors=5, metric="cosine").fit(latents)
+
+
+def show_probabilities(text):
+    probabilities = classifier.predict_proba([text])[0]
+    for column, name, probability in zip(
+        st.columns(len(probabilities)), classifier.classes_, probabilities, strict=True
+    ):
+        column.metric(f"probability of {name}", f"{probability:.0%}")
+        column.progress(float(probability))
+
+
+if len(sys.argv) != 2:
+    st.error("Which estimator? Run: python -m streamlit run app.py -- explorer.joblib")
+    st.stop()
+classifier, texts, index = load(sys.argv[1])
+
+st.title("Latent explorer")
+st.caption(f"{len(texts):,} texts, {classifier.vae_.n_components} latents. Everything runs on this machine.")
+
+read, walk, rewrite = st.tabs(["Read", "Walk", "Rewrite"])
+
+with read:
+    text = st.text_area("A review", texts[0], key="review")
+    if text.strip():
+        show_probabilities(text)
+        latents = classifier.transform([text])
+        st.subheader("What is left of it after the latents")
+        st.markdown(f"> {classifier.inverse_transform(latents)[0]}")
+        st.subheader("Its neighbours")
+        distances, rows = index.kneighbors(latents)
+        neighbours = {"similarity": 1 - distances[0], "text": texts[rows[0]]}
+        st.dataframe(pd.DataFrame(neighbours).round(2), hide_index=True)
+
+with walk:
+    start = st.text_area("From", texts[0], key="start", height=70)
+    end = st.text_area("To", texts[1], key="end", height=70)
+    share = st.slider("On the way", 0, 100, 0, format="%d %%", key="share") / 100
+    if start.strip() and end.strip():
+        first, last = classifier.transform([start, end])
+        between = classifier.inverse_transform([(1 - share) * first + share * last])[0]
+        st.markdown(f"> {between}")
+        show_probabilities(between)
+
+with rewrite:
+    source = st.text_area("A review to rewrite", texts[0], key="source", height=70)
+    towards = st.selectbox("Towards", classifier.classes_, index=len(classifier.classes_) - 1, key="towards")
+    if st.button("Rewrite") and source.strip():
+        written = classifier.rewrite([source], y=towards)[0]
+        st.markdown(f"> {written}")
+        show_probabilities(written)

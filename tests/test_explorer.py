@@ -1,0 +1,122 @@
+"""The explorer page, in a real browser. Needs the extra `explorer` and a Chromium on the PATH."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import joblib
+import pytest
+
+pytest.importorskip(
+    "streamlit", reason="the page needs Streamlit; install the extra: pip install '.[explorer]'"
+)
+playwright_api = pytest.importorskip(
+    "playwright.sync_api",
+    reason="the browser is driven by Playwright; install the extra: pip install '.[explorer]'",
+)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium on the PATH; on Debian, apt-get install chromium"
+)
+FOLDER = Path(__file__).parents[1] / "examples" / "latent_explorer"
+
+
+@pytest.fixture(scope="module")
+def address(writing_classifier, reviews, tmp_path_factory):
+    """Where the page is served, over a saved classifier."""
+    saved = tmp_path_factory.mktemp("explorer") / "explorer.joblib"
+    joblib.dump((writing_classifier, reviews[0]), saved)
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    log = saved.with_suffix(".log").open("w")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}", "--", str(saved)],
+        cwd=FOLDER,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        url = f"http://localhost:{port}"
+        for _ in range(120):
+            try:
+                urllib.request.urlopen(f"{url}/_stcore/health", timeout=2).close()
+                break
+            except OSError:
+                assert server.poll() is None, saved.with_suffix(".log").read_text()
+                time.sleep(0.5)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(20)
+        log.close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, address):
+    page = browser.new_page()
+    elsewhere = []
+    page.on("request", lambda request: elsewhere.append(request.url) if address not in request.url else None)
+    page.goto(address)
+    # The first visit loads the estimator, and with it TensorFlow.
+    page.get_by_role("heading", name="Latent explorer").wait_for(timeout=120_000)
+    page.get_by_text("probability of good").first.wait_for(timeout=120_000)
+    yield page
+    assert not [url for url in elsewhere if url.startswith(("http://", "https://"))]
+    page.close()
+
+
+def quote(panel):
+    """The text that the page writes."""
+    return panel.locator("blockquote").inner_text(timeout=60_000)
+
+
+def test_a_typed_review_gets_probabilities_neighbours_and_a_reconstruction(page, writing_classifier):
+    text = "the music was great and very funny!"
+    page.get_by_label("A review", exact=True).fill(text)
+    page.get_by_label("A review", exact=True).press("Control+Enter")
+    (probabilities,) = writing_classifier.predict_proba([text])
+    panel = page.get_by_role("tabpanel").nth(0)
+    for name, probability in zip(writing_classifier.classes_, probabilities, strict=True):
+        metric = panel.get_by_test_id("stMetric").filter(has_text=f"probability of {name}")
+        metric.filter(has_text=f"{probability:.0%}").wait_for(timeout=60_000)
+    again = writing_classifier.inverse_transform(writing_classifier.transform([text]))[0]
+    panel.locator("blockquote").filter(has_text=again).wait_for(timeout=60_000)
+    panel.get_by_test_id("stDataFrame").wait_for()
+
+
+def test_the_text_changes_while_the_slider_is_dragged_from_one_review_to_another(page, gru_vae, reviews):
+    page.get_by_role("tab", name="Walk").click()
+    panel = page.get_by_role("tabpanel").nth(1)
+    start, end = gru_vae.inverse_transform(gru_vae.transform(reviews[0][:2]))
+    assert start != end
+    panel.locator("blockquote").filter(has_text=start).wait_for(timeout=60_000)
+    slider = panel.get_by_role("slider")
+    box, track = slider.bounding_box(), panel.get_by_test_id("stSlider").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(track["x"] + track["width"] / 2, box["y"] + 5, steps=5)
+    page.mouse.move(track["x"] + track["width"] + 20, box["y"] + 5, steps=5)
+    page.mouse.up()
+    panel.locator("blockquote").filter(has_text=end).wait_for(timeout=60_000)
+
+
+def test_a_review_is_rewritten_towards_a_class(page, writing_classifier, reviews):
+    page.get_by_role("tab", name="Rewrite").click()
+    panel = page.get_by_role("tabpanel").nth(2)
+    panel.get_by_role("button", name="Rewrite").click()
+    last = writing_classifier.classes_[-1]
+    written = writing_classifier.rewrite(reviews[0][:1], y=last)[0]
+    panel.locator("blockquote").filter(has_text=written).wait_for(timeout=60_000)
