@@ -76,4 +76,4 @@ class Guidance:
         logits : ndarray of shape (n_documents, n_tokens), dtype float32
         """
         log_class = -np.logaddexp(0, -(margins[:, None] + gains))
-        return (logits + self.strength * log_class).astype(np.float32)
+        return np.asarray((logits + self.strength * log_class).astype(np.float32))
