@@ -40,8 +40,9 @@ $(VENV)/.docs: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet -e ".[docs]"
 	touch $@
 
-# Runs every example of the gallery; those that have not changed since the last build are not run again.
+# Runs every snippet of the pages and every example of the gallery; those that have not changed since the last build are not run again.
 docs: $(VENV)/.docs
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m docs tests/test_docs.py
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 demo: $(VENV)/.installed

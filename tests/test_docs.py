@@ -51,6 +51,7 @@ def guide():
     return names
 
 
+@pytest.mark.docs
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("page", sorted(set(GUIDE.parent.glob("*.md")) - {GUIDE}), ids=lambda page: page.stem)
 def test_snippets_of_the_user_guide(page, guide, tmp_path, monkeypatch):
@@ -58,7 +59,14 @@ def test_snippets_of_the_user_guide(page, guide, tmp_path, monkeypatch):
     run_snippets(page, dict(guide))
 
 
-@pytest.mark.parametrize("page", ["index", "quickstart", "pitfalls", "faq"])
-def test_snippets_of_a_page(page, tmp_path, monkeypatch):
+@pytest.mark.parametrize("page", ["index", "quickstart"])
+def test_snippets_of_a_first_page(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_snippets(DOCS / f"{page}.md", {})
+
+
+@pytest.mark.docs
+@pytest.mark.parametrize("page", ["pitfalls", "faq"])
+def test_snippets_of_a_further_page(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run_snippets(DOCS / f"{page}.md", {})
