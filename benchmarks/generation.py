@@ -31,7 +31,7 @@ from skvae.diagnostics import CollapseWarning
 
 RESULTS = Path(__file__).parent / "results" / "generation.json"
 N_TEST = 2_000
-N_LIKELIHOOD, N_IMPORTANCE_SAMPLES = 1_000, 100
+N_LIKELIHOOD, N_IMPORTANCE_SAMPLES = 1_000, 50
 NO_GUARD = {"posterior_scale": None, "bow_weight": 0, "word_dropout": 0, "kl_warmup": 0}
 MODELS = {
     "default": {},

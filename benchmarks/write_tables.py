@@ -47,7 +47,7 @@ GENERATION = """\
 MODELS = """\
 ### Likelihoods and reconstructions
 
-{n_train:,} SNLI sentences to train on, 2,000 to test on (1,000 of them for the likelihoods; 100 importance samples; nats per
+{n_train:,} SNLI sentences to train on, 2,000 to test on (1,000 of them for the likelihoods; 50 importance samples; nats per
 document); samples are 1,000 from the prior at temperature 1. "No guard": `posterior_scale=None, bow_weight=0,
 word_dropout=0, kl_warmup=0`; "annealing": the same with `kl_warmup=0.33`; "free bits": with `free_bits=0.18` besides, as
 many nats as the default's posterior scale buys; "repeat": `decoder="repeat"`; "few latents": `n_components=16,
