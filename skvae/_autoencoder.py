@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import Any
@@ -195,6 +196,13 @@ class FittedAutoencoder:
         # Documents that are all alike have no spread to normalise by.
         layer.moving_variance.assign(np.where(variance > _NO_VARIANCE, variance, 1.0))
         self.network.changed()
+
+    def as_of_now(self, documents: Documents, *, keep_history: bool = False) -> FittedAutoencoder:
+        """A copy that is what this one would be if its training ended now, on these documents."""
+        ended = copy.copy(self)
+        ended.network = self.network.as_of_now()
+        ended.normalise_over(documents, keep_history=keep_history)
+        return ended
 
     def diagnostics(self, documents: Documents, n_importance_samples: int = 0) -> dict[str, float]:
         """ELBO and its parts, mutual information, active units, token accuracies, importance-weighted NLL."""

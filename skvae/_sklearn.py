@@ -7,6 +7,17 @@ from typing import Any
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:
+    # Before scikit-learn 1.9 there are no callbacks, and estimators have no `set_callbacks`.
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        pass
+
+    def with_callbacks(method: Any) -> Any:
+        return method
+
+
 DOCUMENTATION = "https://skvae.readthedocs.io/en/stable/"
 
 fit_context = _fit_context(prefer_skip_nested_validation=True)
@@ -31,6 +42,27 @@ def set_params(estimator: BaseEstimator, params: dict[str, Any], nested: dict[st
     BaseEstimator.set_params(estimator, **params)
 
 
+def begin_fit_task(estimator: Any, X: Any, y: Any, n_subtasks: int) -> Any:
+    """Tell scikit-learn's callbacks that a fit begins; None where it has no callbacks.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X, y : array-like
+        What scorers among the callbacks are to be given.
+    n_subtasks : int
+        Number of tasks within it.
+
+    Returns
+    -------
+    task : sklearn.callback.CallbackContext or None
+    """
+    if not hasattr(estimator, "_init_callback_context"):
+        return None
+    task = estimator._init_callback_context(max_subtasks=n_subtasks)
+    return task.call_on_fit_task_begin(estimator=estimator, X=X, y=y)
+
+
 class DocumentedMixin:
     """The "?" of an estimator's diagram in a notebook opens its page in our API reference."""
 
@@ -40,11 +72,14 @@ class DocumentedMixin:
 
 __all__ = [
     "DOCUMENTATION",
+    "CallbackSupportMixin",
     "DocumentedMixin",
     "HasMethods",
     "Interval",
     "Options",
     "StrOptions",
+    "begin_fit_task",
     "fit_context",
     "set_params",
+    "with_callbacks",
 ]

@@ -177,6 +177,12 @@ class FittedNetwork:
             self._weights = weights = {name: np.array(weight.numpy()) for name, weight in named.items()}
         return weights
 
+    def as_of_now(self) -> FittedNetwork:
+        """A stored network with the weights that the live model has in the midst of training."""
+        stored = FittedNetwork(self.config)
+        stored._weights = FittedNetwork(self.config, self.model).weights
+        return stored
+
     def changed(self) -> None:
         """Say that the live model was trained, so that the stored weights are stale."""
         assert self._model is not None

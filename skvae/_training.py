@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,6 +133,36 @@ class _StopOnNonFinite(keras.callbacks.Callback):
             )
 
 
+class ReportEpochs(keras.callbacks.Callback):
+    """Tells scikit-learn's callbacks of each epoch; any of them may end the training.
+
+    Parameters
+    ----------
+    task : sklearn.callback.CallbackContext
+        The task that the epochs belong to.
+    estimator : estimator
+        The one that is being fitted.
+    fitted : callable
+        Gives the attributes that the estimator would have if training ended now.
+    X, y : array-like
+        What scorers among the callbacks are to be given.
+    """
+
+    def __init__(
+        self, task: Any, estimator: Any, fitted: Callable[[], dict[str, Any]], X: Any, y: Any
+    ) -> None:
+        super().__init__()
+        self.task, self.fitted = task, fitted
+        self.given = {"estimator": estimator, "X": X, "y": y}
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.of_epoch = self.task.subcontext(task_name="epoch").call_on_fit_task_begin(**self.given)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if self.of_epoch.call_on_fit_task_end(**self.given, reconstruction_attributes=self.fitted):
+            self.model.stop_training = True
+
+
 class _PrintEpoch(keras.callbacks.Callback):
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -163,7 +194,13 @@ def release(callbacks: list[Any]) -> None:
 
 
 def training_callbacks(
-    batches: Batches, callbacks: list[Any], *, name: str, verbose: int, patience: int | None = None
+    batches: Batches,
+    callbacks: list[Any],
+    *,
+    name: str,
+    verbose: int,
+    patience: int | None = None,
+    report: ReportEpochs | None = None,
 ) -> list[Any]:
     """Ours and the user's Keras callbacks, in the order in which they must run.
 
@@ -179,6 +216,8 @@ def training_callbacks(
         0 prints nothing.
     patience : int or None, default=None
         Stop after this many epochs in which the validation loss did not fall.
+    report : ReportEpochs or None, default=None
+        For callbacks of scikit-learn.
 
     Returns
     -------
@@ -194,7 +233,7 @@ def training_callbacks(
                 monitor="val_loss", mode="min", patience=patience, restore_best_weights=True
             )
         )
-    return [*ours, *callbacks]
+    return [*ours, *callbacks] if report is None else [*ours, *callbacks, report]
 
 
 @keras.saving.register_keras_serializable(package="skvae")

@@ -36,7 +36,16 @@ from ._guidance import Guidance
 from ._ngrams import NgramFeatures
 from ._scikeras import KerasEstimator
 from ._seeds import SeedSequence, draw_seed
-from ._sklearn import DocumentedMixin, HasMethods, Interval, StrOptions, fit_context
+from ._sklearn import (
+    CallbackSupportMixin,
+    DocumentedMixin,
+    HasMethods,
+    Interval,
+    StrOptions,
+    begin_fit_task,
+    fit_context,
+    with_callbacks,
+)
 from ._state import StoredMixin
 from ._steering import LatentClasses
 from ._validation import (
@@ -62,6 +71,7 @@ class TextVAEClassifier(
     ClassifierMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
+    CallbackSupportMixin,
     StoredMixin,
     DocumentedMixin,
     KerasEstimator,
@@ -250,6 +260,7 @@ class TextVAEClassifier(
     _latent_classes: LatentClasses | None = None
     _feature_means: NDArray[np.float32]
 
+    @with_callbacks
     @fit_context
     def fit(
         self,
@@ -298,11 +309,14 @@ class TextVAEClassifier(
         CollapseWarning
             If the latents carry nothing about the documents.
         """
+        trains_vae = not self._is_frozen
+        fine_tunes = bool(self.epochs) and (trains_vae or len(self.head_units) > 0)
+        task = begin_fit_task(self, X, y, trains_vae + fine_tunes)
         with self._all_or_nothing():
             if (X_val is None) != (y_val is None):
                 raise ValueError("X_val and y_val belong together; pass both or none.")
             validation = None if X_val is None else (X_val, y_val)
-            self._fit_steps(X, y, sample_weight, X_unlabeled, validation)
+            self._fit_steps(X, y, sample_weight, X_unlabeled, validation, task=task)
         return self
 
     @fit_context
@@ -425,6 +439,7 @@ class TextVAEClassifier(
         validation: tuple[Any, Any] | None,
         *,
         one_pass: bool = False,
+        task: Any = None,
     ) -> None:
         epochs = min(1, self.epochs) if one_pass else self.epochs
         seeds = SeedSequence(draw_seed(self.random_state))
@@ -436,7 +451,7 @@ class TextVAEClassifier(
             raise ValueError(
                 f"y holds one class only, {classes[0]!r}; a classifier needs texts of at least 2 classes."
             )
-        vae, corpus, documents = self._first_step(X, n_labelled, X_unlabeled, seeds, one_pass)
+        vae, corpus, documents = self._first_step(X, n_labelled, X_unlabeled, seeds, one_pass, task)
         autoencoder = vae._autoencoder
         labelled = np.arange(n_labelled)
         features = autoencoder.features(documents.take(labelled))
@@ -463,13 +478,27 @@ class TextVAEClassifier(
         # The linear head of a frozen autoencoder is fitted already.
         if epochs and (head_units or not self._was_frozen):
             read = Documents(features=features) if self._was_frozen else documents.take(labelled)
+            report = None
+            if task is not None:
+                report = _training.ReportEpochs(
+                    task.subcontext(task_name="fine-tuning", max_subtasks=epochs).call_on_fit_task_begin(
+                        estimator=self, X=X[:n_labelled], y=classes[labels]
+                    ),
+                    self,
+                    lambda: self._as_of_now(documents),
+                    X[:n_labelled],
+                    classes[labels],
+                )
             self._fine_tune(
                 read,
                 self._targets(labels, weights, offset),
                 seeds,
                 epochs=epochs,
                 validation=None if validation is None else self._validation_set(*validation),
+                report=report,
             )
+            if report is not None:
+                report.task.call_on_fit_task_end(**report.given)
         if epochs and not self._was_frozen:
             autoencoder.network.changed()
             autoencoder.normalise_over(documents)
@@ -479,6 +508,19 @@ class TextVAEClassifier(
         self._latent_classes = None
         if autoencoder.network.config.decoder != "bow":
             self._latent_classes = self._find_classes(documents, n_labelled, labels, weights, seeds)
+        if task is not None:
+            task.call_on_fit_task_end(
+                estimator=self, X=X[:n_labelled], y=classes[labels], reconstruction_attributes={}
+            )
+
+    def _as_of_now(self, documents: Documents) -> dict[str, Any]:
+        """Attributes that differ from this estimator's if training ended in the midst of fine-tuning."""
+        vae = self.vae_
+        if not self._was_frozen:
+            autoencoder = vae._autoencoder.as_of_now(documents)
+            vae = clone(vae)
+            vae._autoencoder = autoencoder
+        return {"vae_": vae, "_head": self._trained_head()}
 
     def _find_classes(
         self,
@@ -547,7 +589,7 @@ class TextVAEClassifier(
         return isinstance(self.vae, FrozenEstimator)
 
     def _first_step(
-        self, X: Any, n_labelled: int, X_unlabeled: Any, seeds: SeedSequence, one_pass: bool
+        self, X: Any, n_labelled: int, X_unlabeled: Any, seeds: SeedSequence, one_pass: bool, task: Any
     ) -> tuple[TextVAETransformer, Corpus, Documents]:
         """A fitted autoencoder, the documents that count for the next steps, and what it reads of them."""
         if callable(X_unlabeled):
@@ -576,7 +618,10 @@ class TextVAEClassifier(
         tokenizer, corpus = vae._read_for_fit(X)
         if one_pass:
             return vae, corpus, vae._fit_corpus(tokenizer, corpus, epochs=1, warmup=False)
-        return vae, corpus, vae._fit_corpus(tokenizer, corpus)
+        if task is None:
+            return vae, corpus, vae._fit_corpus(tokenizer, corpus)
+        with task.subcontext(task_name="fit-autoencoder").propagate_callback_context(vae):
+            return vae, corpus, vae._fit_corpus(tokenizer, corpus, given=(X, None))
 
     def _new_vae(self, seeds: SeedSequence) -> TextVAETransformer:
         if self.vae is None:
@@ -606,6 +651,7 @@ class TextVAEClassifier(
         *,
         epochs: int,
         validation: tuple[Documents, _training.Targets] | None = None,
+        report: _training.ReportEpochs | None = None,
     ) -> None:
         """Let scikeras build the network, compile it and run `Model.fit`."""
         config = self.vae_._autoencoder.network.config
@@ -621,7 +667,7 @@ class TextVAEClassifier(
             ).as_dataset()
         callbacks = _training.user_callbacks(self.callbacks)
         self._fit_callbacks = _training.training_callbacks(
-            batches, callbacks, name=type(self).__name__, verbose=self.verbose
+            batches, callbacks, name=type(self).__name__, verbose=self.verbose, report=report
         )
         try:
             self._fit(
@@ -637,15 +683,19 @@ class TextVAEClassifier(
             )
         finally:
             _training.release(callbacks)
-        self._head = [
-            LinearTerm(layer.kernel.numpy(), layer.bias.numpy())
-            for layer in self.model_.class_head.layers
-            if layer.weights
-        ]
+        self._head = self._trained_head()
         self.history_ = {name: [float(value) for value in values] for name, values in self.history_.items()}
         # What scikeras leaves behind is of no use to anybody, and callbacks may not pickle.
         for name in ("_fit_callbacks", "feature_encoder_", "target_encoder_"):
             self.__dict__.pop(name, None)
+
+    def _trained_head(self) -> list[LinearTerm]:
+        # Copies: what `numpy` gives may share the memory of a variable that is trained on.
+        return [
+            LinearTerm(np.array(layer.kernel.numpy()), np.array(layer.bias.numpy()))
+            for layer in self.model_.class_head.layers
+            if layer.weights
+        ]
 
     def _keras_build_fn(self) -> TextVAEWithClassHead:
         head = build_class_head(

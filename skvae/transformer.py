@@ -19,7 +19,17 @@ from ._decoding_options import DecodingOptions, check_option_names, is_count
 from ._guidance import Guidance
 from ._network_config import NetworkConfig
 from ._seeds import SeedSequence, draw_seed
-from ._sklearn import DocumentedMixin, HasMethods, Interval, StrOptions, fit_context, set_params
+from ._sklearn import (
+    CallbackSupportMixin,
+    DocumentedMixin,
+    HasMethods,
+    Interval,
+    StrOptions,
+    begin_fit_task,
+    fit_context,
+    set_params,
+    with_callbacks,
+)
 from ._state import FittedNetwork, StoredMixin
 from ._validation import (
     FIRST_TOKEN_ID,
@@ -36,7 +46,12 @@ _COLLAPSED_KL = 0.1
 
 
 class TextVAETransformer(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, StoredMixin, DocumentedMixin, BaseEstimator
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    CallbackSupportMixin,
+    StoredMixin,
+    DocumentedMixin,
+    BaseEstimator,
 ):
     """Variational autoencoder for text.
 
@@ -338,7 +353,7 @@ class TextVAETransformer(
         CollapseWarning
             If the latents carry nothing about the documents.
         """
-        self._fit_corpus(*self._read_for_fit(X))
+        self._fit_corpus(*self._read_for_fit(X), given=(X, y))
         return self
 
     @fit_context
@@ -399,6 +414,7 @@ class TextVAETransformer(
                 " boundary). Pass what TextTokenizer.transform returned."
             )
 
+    @with_callbacks
     def _fit_corpus(
         self,
         tokenizer: TextTokenizer | None,
@@ -406,11 +422,14 @@ class TextVAETransformer(
         *,
         epochs: int | None = None,
         warmup: bool = True,
+        given: tuple[Any, Any] | None = None,
     ) -> Documents:
         """Build and train on documents that `tokenizer` read, then set the fitted attributes.
 
-        Nothing is set before training has ended well.
+        Nothing is set before training has ended well. `given`, the X and y of `fit`, is for
+        callbacks of scikit-learn.
         """
+        task = None if given is None else begin_fit_task(self, *given, epochs or self.epochs)
         resume = self.warm_start and self.__sklearn_is_fitted__()
         seeds = self._new_seeds()
         if resume:
@@ -421,7 +440,14 @@ class TextVAETransformer(
         documents = autoencoder.prepare(corpus)
         previous = getattr(self, "history_", {}) if resume else {}
         history = self._train(
-            autoencoder, documents, seeds, epochs=epochs or self.epochs, resume=resume, warmup=warmup
+            autoencoder,
+            documents,
+            seeds,
+            epochs=epochs or self.epochs,
+            resume=resume,
+            warmup=warmup,
+            task=task,
+            given=given,
         )
         for name in previous:
             history[name] = previous[name] + history.get(name, [])
@@ -429,6 +455,8 @@ class TextVAETransformer(
         self.history_ = history
         self.n_iter_ = len(history["loss"])
         self._warn_if_collapsed(documents)
+        if task is not None and given is not None:
+            task.call_on_fit_task_end(estimator=self, X=given[0], y=given[1], reconstruction_attributes={})
         return documents
 
     def _check_unchanged(self, config: NetworkConfig) -> None:
@@ -513,6 +541,8 @@ class TextVAETransformer(
         epochs: int,
         resume: bool,
         warmup: bool = True,
+        task: Any = None,
+        given: tuple[Any, Any] | None = None,
     ) -> dict[str, list[float]]:
         from . import _training
 
@@ -534,6 +564,14 @@ class TextVAETransformer(
             model.optimizer.build(model.trainable_variables)
             steps = epochs * batches.per_epoch
             model.warmup_steps = int(self.kl_warmup * steps) if warmup and not resume else 0
+        report = None
+        if task is not None and given is not None:
+            report = _training.ReportEpochs(
+                task,
+                self,
+                lambda: {"_autoencoder": autoencoder.as_of_now(training, keep_history=resume)},
+                *given,
+            )
         try:
             history = model.fit(
                 batches.as_dataset(),
@@ -549,6 +587,7 @@ class TextVAETransformer(
                     name=type(self).__name__,
                     verbose=self.verbose,
                     patience=self.n_iter_no_change if self.early_stopping else None,
+                    report=report,
                 ),
                 # The batches shuffle themselves, from an explicit seed.
                 shuffle=False,
