@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -101,8 +102,14 @@ class Batches:
         structure = self._assemble(np.arange(1))
         example = tree.flatten(structure)
 
+        # TensorFlow never forgets a function that it was given, nor what the function holds: here,
+        # the documents of every fit.
+        weakly = weakref.ref(self)
+
         def assembled(number: Any) -> list[NDArray[Any]]:
-            return tree.flatten(self._assemble(self._order()[int(number)]))
+            batches = weakly()
+            assert batches is not None
+            return tree.flatten(batches._assemble(batches._order()[int(number)]))
 
         def batch(number: Any) -> tuple[Any, ...]:
             arrays = tf.numpy_function(assembled, [number], [array.dtype for array in example], stateful=True)
@@ -111,7 +118,10 @@ class Batches:
             packed: tuple[Any, ...] = tree.pack_sequence_as(structure, arrays)
             return packed
 
-        return tf.data.Dataset.range(self.per_epoch).map(batch).prefetch(_BATCHES_AHEAD)
+        dataset = tf.data.Dataset.range(self.per_epoch).map(batch).prefetch(_BATCHES_AHEAD)
+        # So that the batches live as long as who reads them.
+        dataset.batches = self
+        return dataset
 
 
 class _EpochStart(keras.callbacks.Callback):

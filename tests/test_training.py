@@ -1,3 +1,6 @@
+import gc
+from collections import Counter
+
 import keras
 import numpy as np
 import pytest
@@ -6,7 +9,7 @@ import tensorflow as tf
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae._batches import Documents, epoch_order
 from skvae._corpus import Corpus
-from skvae._training import make_optimizer
+from skvae._training import Batches, make_optimizer
 from skvae.networks import TextVAE
 from skvae.objectives import multinomial_nll, sparse_matmul
 
@@ -86,6 +89,21 @@ def test_a_fit_is_traced_once_whatever_the_shapes(reviews, monkeypatch):
     texts = [" ".join([text] * (1 + row % 4)) for row, text in enumerate(reviews[0])]
     TextVAETransformer(tokenizer=TextTokenizer(max_length=40), epochs=2, **SMALL).fit(texts)
     assert len(shapes) == 1
+
+
+def alive():
+    gc.collect()
+    return Counter(type(each) for each in gc.get_objects() if type(each) in (Batches, Documents, TextVAE))
+
+
+def test_nothing_of_a_fit_outlives_the_estimator(reviews):
+    X, y = reviews
+    before = alive()
+    vae = TextVAETransformer(**(SMALL | {"decoder": "bow", "epochs": 1, "early_stopping": True}))
+    classifier = TextVAEClassifier(vae, epochs=1, random_state=0)
+    classifier.fit(X, y, X_val=X[:20], y_val=y[:20]).partial_fit(X, y)
+    del classifier
+    assert alive() == before
 
 
 class Interrupt(keras.callbacks.Callback):
