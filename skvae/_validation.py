@@ -237,7 +237,7 @@ def check_labels(
             "this estimator requires y to be passed, but the target y is None; pass the class of each text."
         )
     items = y.to_list() if hasattr(y, "to_list") else y
-    listed = isinstance(items, (list, tuple))
+    listed = isinstance(items, (list, tuple)) and not any(isinstance(item, (list, tuple)) for item in items)
     if listed:
         # As objects, because asarray would make text of numbers and of missing values among texts.
         array = np.empty(len(items), dtype=object)
