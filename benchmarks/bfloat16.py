@@ -74,7 +74,7 @@ def main() -> None:
     for policy, median in medians.items():
         print(f"{policy:>15}: {median:.2f} s a step of {BATCH} texts")
     document = {
-        "command": "python benchmarks/bfloat16.py",
+        "command": f"python benchmarks/bfloat16.py --repeats {options.repeats}",
         "versions": {each: version(each) for each in ("skvae", "tensorflow", "keras", "numpy")},
         "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
         "seconds": seconds,

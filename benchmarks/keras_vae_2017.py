@@ -260,7 +260,8 @@ def main() -> None:
         rows[name] = run_apart(name, options)
         print(name, rows[name], flush=True)
         document = {
-            "command": "python benchmarks/keras_vae_2017.py DATA",
+            "command": "python benchmarks/keras_vae_2017.py DATA"
+            + (f" --baseline-batches {options.baseline_batches}" if options.baseline_batches else ""),
             "versions": {
                 each: version(each) for each in ("skvae", "scikit-learn", "tensorflow", "keras", "numpy")
             },

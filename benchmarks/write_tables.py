@@ -78,11 +78,15 @@ SYSTEM_OF_2017 = """\
 The same 2,000 reviews with labels to learn from and 1,000 others to measure by; nothing else is read. The
 first row is a reconstruction of the recipe of 2017, with its losses, dense one-hot targets and batches of ten; {trained}
 "s in all" are those of the whole fit, and of the ten epochs of 2017 in the first row. "Tokens" is the share of tokens that the decoder gets
-right, padding left out, and "majority token" what the most frequent token alone would score; "gru" sees the true
-tokens before, the others do not. The KL of the first row is that of the noise that its loss speaks of, and MI and active units are those
-of the same; "peak" is the process's largest memory, data and libraries included. `keras_vae_2017()` has no
-lexical term, `TextVAEClassifier()` has.
+right, padding left out, and "majority token" what the most frequent token alone would score. The KL of the first row is that of the
+noise that its loss speaks of, and MI and active units are those of the same; "peak" is the process's largest
+memory, data and libraries included.
 """
+
+ROWS_OF_OURS = {
+    "preset": "`keras_vae_2017()` has no lexical term.",
+    "gru": 'The decoder "gru" sees the true tokens before the one that it is asked for, the others do not.',
+}
 
 SETS = {
     "imdb": "### IMDB reviews\n\n48,887 further reviews without labels, 5,000 to test on; the defaults of `TextVAEClassifier`.\n",
@@ -134,9 +138,9 @@ def keras_vae_2017(document: dict[str, Any]) -> str:
         if share == 1
         else f"it was trained for {share:.0%} of an epoch, and its seconds are scaled up."
     )
-    return "\n".join(
-        [SYSTEM_OF_2017.format(trained=trained), system_of_2017.table(rows), "", source(document)]
-    )
+    notes = [note + "\n" for name, note in ROWS_OF_OURS.items() if name in rows]
+    introduction = SYSTEM_OF_2017.format(trained=trained)
+    return "\n".join([introduction, *notes, system_of_2017.table(rows), "", source(document)])
 
 
 def few_labels(document: dict[str, Any]) -> str:
