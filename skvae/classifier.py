@@ -1010,7 +1010,7 @@ class TextVAEClassifier(
         y: Any,
         *,
         guidance: float = 1.0,
-        content_weight: float = 2.0,
+        content_weight: float = 0.0,
         random_state: Any = None,
         **options: Any,
     ) -> NDArray[Any]:
@@ -1018,7 +1018,7 @@ class TextVAEClassifier(
 
         The document's latents are moved a short way (with two classes, the shortest) to where the class is
         as clear as in the clearest tenth of its labelled texts, and decoded; tokens are chosen with an eye
-        on the class and on the document.
+        on the class and, if asked for, on the document.
 
         Parameters
         ----------
@@ -1029,10 +1029,10 @@ class TextVAEClassifier(
             The class that all, or each, shall have.
         guidance : float, default=1.0
             How much the choice of tokens heeds the class, as in `inverse_transform`.
-        content_weight : float, default=2.0
+        content_weight : float, default=0.0
             By how much the document's own tokens are preferred, in nats; each as often as the document
-            has it. 0: they are not, and only the latents tell the content. Not used by a "repeat"
-            decoder.
+            has it. Keeps more of the document, words of the other class among it, so that the class gets less
+            clear. 0: only the latents tell the content. Not used by a "repeat" decoder.
         random_state : int, RandomState instance or None, default=None
             Decides the draws. None means that of `vae_`.
         **options : dict
