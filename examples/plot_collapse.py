@@ -18,14 +18,12 @@ texts, _ = make_reviews(3_000, random_state=0)
 unseen, _ = make_reviews(500, random_state=1)
 small = {
     "n_components": 16,
-    "tokenizer": TextTokenizer(max_length=16),
+    "tokenizer": TextTokenizer(max_length=12),
     "decoder_units": (64,),
     "embedding_dim": 32,
     "bow_weight": 0,
     "kl_warmup": 0,
-    "epochs": 10,
-    "batch_size": 64,
-    "learning_rate": 1e-2,
+    "epochs": 8,
     "random_state": 0,
 }
 

@@ -88,7 +88,7 @@ def test_a_typed_review_gets_probabilities_neighbours_and_a_reconstruction(page,
     page.get_by_label("A review", exact=True).fill(text)
     page.get_by_label("A review", exact=True).press("Control+Enter")
     (probabilities,) = writing_classifier.predict_proba([text])
-    panel = page.get_by_role("tabpanel").nth(0)
+    panel = page.get_by_role("tabpanel")
     for name, probability in zip(writing_classifier.classes_, probabilities, strict=True):
         metric = panel.get_by_test_id("stMetric").filter(has_text=f"probability of {name}")
         metric.filter(has_text=f"{probability:.0%}").wait_for(timeout=60_000)
@@ -99,7 +99,7 @@ def test_a_typed_review_gets_probabilities_neighbours_and_a_reconstruction(page,
 
 def test_the_text_changes_while_the_slider_is_dragged_from_one_review_to_another(page, gru_vae, reviews):
     page.get_by_role("tab", name="Walk").click()
-    panel = page.get_by_role("tabpanel").nth(1)
+    panel = page.get_by_role("tabpanel")
     start, end = gru_vae.inverse_transform(gru_vae.transform(reviews[0][:2]))
     assert start != end
     panel.locator("blockquote").filter(has_text=start).wait_for(timeout=60_000)
@@ -115,8 +115,10 @@ def test_the_text_changes_while_the_slider_is_dragged_from_one_review_to_another
 
 def test_a_review_is_rewritten_towards_a_class(page, writing_classifier, reviews):
     page.get_by_role("tab", name="Rewrite").click()
-    panel = page.get_by_role("tabpanel").nth(2)
+    panel = page.get_by_role("tabpanel")
     panel.get_by_role("button", name="Rewrite").click()
-    last = writing_classifier.classes_[-1]
-    written = writing_classifier.rewrite(reviews[0][:1], y=last)[0]
+    text = reviews[0][:1]
+    # What it is least is what the page suggests.
+    other = writing_classifier.classes_[writing_classifier.predict_proba(text)[0].argmin()]
+    written = writing_classifier.rewrite(text, y=other)[0]
     panel.locator("blockquote").filter(has_text=written).wait_for(timeout=60_000)

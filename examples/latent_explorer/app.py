@@ -15,7 +15,7 @@ def load(path):
     """The classifier, the texts, and an index of them by the angle between latents."""
     classifier, texts = joblib.load(path)
     latents = classifier.transform(texts)
-    return classifier, texts, NearestNeighbors(n_neighbors=5, metric="cosine").fit(latents)
+    return classifier, texts, NearestNeighbors(n_neighbors=6, metric="cosine").fit(latents)
 
 
 def show_probabilities(text):
@@ -46,8 +46,9 @@ with read:
         st.markdown(f"> {classifier.inverse_transform(latents)[0]}")
         st.subheader("Its neighbours")
         distances, rows = index.kneighbors(latents)
-        neighbours = {"similarity": 1 - distances[0], "text": texts[rows[0]]}
-        st.dataframe(pd.DataFrame(neighbours).round(2), hide_index=True)
+        neighbours = pd.DataFrame({"similarity": 1 - distances[0], "text": texts[rows[0]]}).round(2)
+        # A text of the collection is its own nearest neighbour.
+        st.dataframe(neighbours[neighbours["text"] != text].head(5), hide_index=True)
 
 with walk:
     start = st.text_area("From", texts[0], key="start", height=70)
@@ -61,7 +62,8 @@ with walk:
 
 with rewrite:
     source = st.text_area("A review to rewrite", texts[0], key="source", height=70)
-    towards = st.selectbox("Towards", classifier.classes_, index=len(classifier.classes_) - 1, key="towards")
+    other = int(classifier.predict_proba([texts[0]])[0].argmin())
+    towards = st.selectbox("Towards", classifier.classes_, index=other, key="towards")
     if st.button("Rewrite") and source.strip():
         written = classifier.rewrite([source], y=towards)[0]
         st.markdown(f"> {written}")
