@@ -347,7 +347,7 @@ def main() -> None:
         parts[name] = PARTS[name](options.data)
         print(name, json.dumps(parts[name], indent=1), flush=True)
         document = {
-            "command": "python benchmarks/generation.py DATA",
+            "command": f"python benchmarks/generation.py DATA --parts {' '.join(parts)}",
             "versions": {
                 each: version(each)
                 for each in ("skvae", "scikit-learn", "tensorflow", "keras", "numpy", "sacrebleu")

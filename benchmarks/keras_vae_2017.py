@@ -236,17 +236,19 @@ COLUMNS = {
 }
 
 
-def table(rows: dict[str, dict[str, float]]) -> str:
-    lines = ["| | " + " | ".join(title for title, _ in COLUMNS.values()) + " |"]
-    lines.append("| --- |" + " --- |" * len(COLUMNS))
-    for name, label in ROWS.items():
-        if name in rows:
-            cells = [
-                format(rows[name][key], style) if key in rows[name] else ""
-                for key, (_, style) in COLUMNS.items()
-            ]
-            lines.append(f"| {label} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def table(rows: dict[str, dict[str, float]], columns: dict[str, tuple[str, str]]) -> str:
+    """A line for each row; columns are given by title and format."""
+    lines = ["| | " + " | ".join(title for title, _ in columns.values()) + " |"]
+    lines.append("| --- |" + " --- |" * len(columns))
+    for label, row in rows.items():
+        cells = [format(row[key], style) if key in row else "" for key, (_, style) in columns.items()]
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def labelled(rows: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """The rows that there are, in order, by what the table calls them."""
+    return {label: rows[name] for name, label in ROWS.items() if name in rows}
 
 
 def main() -> None:
@@ -270,7 +272,7 @@ def main() -> None:
         }
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(document, indent=1) + "\n")
-    print(table(rows))
+    print(table(labelled(rows), COLUMNS))
 
 
 if __name__ == "__main__":
