@@ -14,7 +14,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e ".[test,examples,plot]"
+	$(BIN)/python -m pip install --quiet -e ".[test,examples,plot,distributed]"
 	touch $@
 
 lint: $(VENV)/.installed
