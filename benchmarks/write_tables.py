@@ -41,6 +41,20 @@ texts. LSA, like skvae, learns its features from unlabelled texts too: the first
 them or more.
 """
 
+SCALE = """\
+## A corpus larger than memory
+
+{n_documents:,} generated documents of 12 words, handed to `partial_fit` 10,000 at a time: resident memory was {first:.0f} MB after the
+first batch and {last:.0f} MB after the last. `transform` of {n_transformed:,} documents then took {grown:.0f} MB, {latents:.0f} of them for the latents. The
+machine did other work besides, which is what moves the lower curve.
+
+![Resident memory and time of a document against the number of documents seen](images/scale.png)
+
+Many fits in one process do grow: {n_fits} fits of a small `TextVAEClassifier` with a text decoder took it from {first_fit:.0f} to
+{last_fit:.0f} MB, about as much for each. Give long series of fits worker processes (`n_jobs`), which end with the search.
+
+"""
+
 GENERATION = """\
 ## The way back to words
 """
@@ -151,6 +165,22 @@ def keras_vae_2017(document: dict[str, Any]) -> str:
     )
 
 
+def scale(document: dict[str, Any]) -> str:
+    trace, transformed = document["stream"]["trace"], document["stream"]["transform"]
+    fits = document["fits"]["resident_mb"]
+    return SCALE.format(
+        n_documents=trace[-1]["documents"],
+        first=trace[0]["resident_mb"],
+        last=trace[-1]["resident_mb"],
+        n_transformed=transformed["documents"],
+        grown=transformed["grown_mb"],
+        latents=transformed["latents_mb"],
+        n_fits=len(fits),
+        first_fit=fits[0],
+        last_fit=fits[-1],
+    ) + source(document)
+
+
 def few_labels(document: dict[str, Any]) -> str:
     parts = [FEW_LABELS]
     for name, heading in SETS.items():
@@ -236,6 +266,7 @@ def page() -> str:
         ("keras_vae_2017", keras_vae_2017),
         ("generation", generation),
         ("foundation", foundation),
+        ("scale", scale),
     ):
         if (HERE / "results" / f"{name}.json").exists():
             sections.append(section(_results(name)))
