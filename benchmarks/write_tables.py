@@ -50,10 +50,23 @@ machine did other work besides, which is what moves the lower curve.
 
 ![Resident memory and time of a document against the number of documents seen](images/scale.png)
 
-Many fits in one process do grow: {n_fits} fits of a small `TextVAEClassifier` with a text decoder took it from {first_fit:.0f} to
-{last_fit:.0f} MB, about as much for each. Give long series of fits worker processes (`n_jobs`), which end with the search.
+{n_fits} fits of a small `TextVAEClassifier` with a text decoder, one after another, took one process from {first_fit:.0f} to {last_fit:.0f} MB.
 
 """
+
+SERVING = """\
+## Starting and serving
+
+Seconds of a fresh process, medians of {n_runs}; the estimators have a vocabulary of 10,000 words and the "bow" encoder.
+
+| | s | imports TensorFlow |
+| --- | --- | --- |
+{starts}
+One document at a time, in a process that has answered before:
+
+| | ms, median |
+| --- | --- |
+{calls}"""
 
 GENERATION = """\
 ## The way back to words
@@ -253,6 +266,17 @@ def generation(document: dict[str, Any]) -> str:
     return "\n".join([*texts, source(document)])
 
 
+def serving(document: dict[str, Any]) -> str:
+    starts = [
+        f"| {name} | {figures['seconds']:.2f} | {'yes' if figures['imports_tensorflow'] else 'no'} |\n"
+        for name, figures in document["starts"].items()
+    ]
+    calls = [f"| `{name}` | {value:.2f} |\n" for name, value in document["one_document_ms"].items()]
+    n_runs = len(document["starts"]["import skvae"]["runs"])
+    tables = SERVING.format(n_runs=n_runs, starts="".join(starts), calls="".join(calls))
+    return f"{tables}\n{source(document)}"
+
+
 def _results(name: str) -> dict[str, Any]:
     results: dict[str, Any] = json.loads((HERE / "results" / f"{name}.json").read_text())
     return results
@@ -267,6 +291,7 @@ def page() -> str:
         ("generation", generation),
         ("foundation", foundation),
         ("scale", scale),
+        ("serving", serving),
     ):
         if (HERE / "results" / f"{name}.json").exists():
             sections.append(section(_results(name)))

@@ -109,7 +109,7 @@ class Batches:
         def assembled(number: Any) -> list[NDArray[Any]]:
             batches = weakly()
             assert batches is not None
-            return tree.flatten(batches._assemble(batches._order()[int(number)]))
+            return tree.flatten(batches._assemble(batches._order()[int(number) % batches.per_epoch]))
 
         def batch(number: Any) -> tuple[Any, ...]:
             arrays = tf.numpy_function(assembled, [number], [array.dtype for array in example], stateful=True)
@@ -118,10 +118,19 @@ class Batches:
             packed: tuple[Any, ...] = tree.pack_sequence_as(structure, arrays)
             return packed
 
-        dataset = tf.data.Dataset.range(self.per_epoch).map(batch).prefetch(_BATCHES_AHEAD)
+        strategy = tf.distribute.get_strategy()
+        n_replicas = strategy.num_replicas_in_sync
+        # Replicas take whole batches, since a bag of words cannot be split along its first axis; where the
+        # last ones would find none left, they take the first again.
+        n_batches = -(-self.per_epoch // n_replicas) * n_replicas
+        dataset = tf.data.Dataset.range(n_batches).map(batch).prefetch(_BATCHES_AHEAD)
         # So that the batches live as long as who reads them.
         dataset.batches = self
-        return dataset
+        if n_replicas == 1:
+            return dataset
+        distributed = strategy.distribute_datasets_from_function(lambda _: dataset)
+        distributed.batches = self
+        return distributed
 
 
 class _EpochStart(keras.callbacks.Callback):
@@ -249,6 +258,13 @@ def training_callbacks(
 @keras.saving.register_keras_serializable(package="skvae")
 class FusedAdam(keras.optimizers.Adam):
     """Keras' Adam with one pass over the memory of each variable instead of a dozen."""
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        # A sum over one replica changes nothing, and TensorFlow keeps the network that it was traced in for
+        # ever: 10 MB a fit.
+        if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+            return list(grads_and_vars)
+        return super()._all_reduce_sum_gradients(grads_and_vars)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         index = self._get_variable_index(variable)

@@ -405,6 +405,12 @@ class BowDecoder(_Part):
         return ops.matmul(self.dropout(z, training=training), self.kernel) + self.background
 
 
+def _share_of_replica(loss: Any) -> Any:
+    """What a replica of a `tf.distribute` strategy counts of its loss; the gradients of all are added up."""
+    n_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    return loss if n_replicas == 1 else loss / n_replicas
+
+
 @keras.saving.register_keras_serializable(package="skvae")
 class TextVAE(keras.Model):
     """Encoder, text decoder and bag-of-words decoder, with the loss in named parts.
@@ -576,10 +582,15 @@ class TextVAE(keras.Model):
     ) -> Any:
         self.track(y_pred)
         kl_weight = linear_warmup(self.optimizer.iterations, self.warmup_steps) if training else 1.0
-        return ops.mean(self.total(y_pred, kl_weight))
+        return _share_of_replica(ops.mean(self.total(y_pred, kl_weight)))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         return self.get_metrics_result()
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        # All is built. Under a `tf.distribute` strategy Keras would add up the batches of its replicas to
+        # see their shape, and each has its own.
+        pass
 
     def _generator_states(self) -> list[Any]:
         return [variable for variable in self.variables if variable.name == "seed_generator_state"]
@@ -787,9 +798,14 @@ class TextVAEWithClassHead(keras.Model):
         self.accuracy.update_state(ops.cast(right, "float32"), sample_weight)
         loss = self.classification_weight * ops.mean(sample_weight * cross_entropy)
         if not self.trains_vae:
-            return loss
+            return _share_of_replica(loss)
         self.vae.track(y_pred)
-        return loss + ops.mean(self.vae.total(y_pred))
+        return _share_of_replica(loss + ops.mean(self.vae.total(y_pred)))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         return self.get_metrics_result()
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        # All is built. Under a `tf.distribute` strategy Keras would add up the batches of its replicas to
+        # see their shape, and each has its own.
+        pass

@@ -117,21 +117,40 @@ def multinomial_nll(logits: Any, words: Any, counts: Any) -> Any:
         Nats per document.
     """
 
+    return _multinomial_nll(logits, tf.cast(words, tf.int64), counts)
+
+
+def _traced_once(*signature: tf.TensorSpec) -> Any:
+    """Decorator of a function of tensors that has a gradient by hand.
+
+    TensorFlow keeps each gradient by hand that it traces, and the network around it, for ever: 14 MB a
+    fit. As a function of its own, which all networks call, it is traced once.
+    """
+    return tf.function(input_signature=signature)
+
+
+@_traced_once(
+    tf.TensorSpec((None, None), tf.float32),
+    tf.TensorSpec((None, 2), tf.int64),
+    tf.TensorSpec((None,), tf.float32),
+)
+def _multinomial_nll(logits: Any, words: Any, counts: Any) -> Any:
     @tf.custom_gradient
     def nll(logits: Any) -> Any:
-        rows = tf.cast(words[:, 0], tf.int32)
-        totals = tf.math.unsorted_segment_sum(counts, rows, tf.shape(logits)[0])
+        rows = words[:, 0]
+        n_rows = tf.shape(logits)[0]
+        totals = tf.math.unsorted_segment_sum(counts, rows, n_rows)
         largest = tf.reduce_max(logits, axis=1)
         exponentials = tf.exp(logits - largest[:, None])
         normaliser = tf.reduce_sum(exponentials, axis=1)
-        seen = tf.math.unsorted_segment_sum(counts * tf.gather_nd(logits, words), rows, tf.shape(logits)[0])
+        seen = tf.math.unsorted_segment_sum(counts * tf.gather_nd(logits, words), rows, n_rows)
 
         # By hand, to pass over the large matrix fewer times than the derived gradient.
         def gradient(upstream: Any) -> Any:
             expected = exponentials * (upstream * totals / normaliser)[:, None]
             # As `tensor_scatter_nd_sub`, which takes twice the time: it hands each number to a thread pool.
             return tf.raw_ops.SparseTensorDenseAdd(
-                a_indices=tf.cast(words, tf.int64),
+                a_indices=words,
                 a_values=-counts * tf.gather(upstream, rows),
                 a_shape=tf.shape(logits, out_type=tf.int64),
                 b=expected,
@@ -160,20 +179,32 @@ def sparse_matmul(positions: Any, values: Any, n_rows: Any, kernel: Any) -> Any:
     -------
     product : tensor of shape (n_rows, units)
     """
-    shape = tf.cast(tf.stack([n_rows, kernel.shape[0]]), tf.int64)
-    sparse = tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=positions, values=values, dense_shape=shape)
+    product = _sparse_matmul(positions, values, tf.cast(n_rows, tf.int64), tf.convert_to_tensor(kernel))
+    return tf.ensure_shape(product, (None, kernel.shape[1]))
+
+
+@_traced_once(
+    tf.TensorSpec((None, 2), tf.int64),
+    tf.TensorSpec((None,), tf.float32),
+    tf.TensorSpec((), tf.int64),
+    tf.TensorSpec((None, None), tf.float32),
+)
+def _sparse_matmul(positions: Any, values: Any, n_rows: Any, kernel: Any) -> Any:
+    shape = tf.stack([n_rows, tf.shape(kernel, out_type=tf.int64)[0]])
+
+    def csr_matrix() -> Any:
+        return tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=positions, values=values, dense_shape=shape)
 
     # CSR matrices are multiplied row by row on all cores; `tf.sparse.sparse_dense_matmul` uses
     # one, as does the derived gradient of this product, which does not transpose first.
     @tf.custom_gradient
     def product(kernel: Any) -> Any:
         def gradient(upstream: Any) -> Any:
-            transposed = tf.raw_ops.SparseMatrixTranspose(input=sparse, type=values.dtype)
-            return tf.ensure_shape(tf.raw_ops.SparseMatrixMatMul(a=transposed, b=upstream), kernel.shape)
+            # Made anew: TensorFlow cannot hand a CSR matrix from one function to another.
+            transposed = tf.raw_ops.SparseMatrixTranspose(input=csr_matrix(), type=values.dtype)
+            return tf.raw_ops.SparseMatrixMatMul(a=transposed, b=upstream)
 
-        return tf.ensure_shape(
-            tf.raw_ops.SparseMatrixMatMul(a=sparse, b=kernel), (None, kernel.shape[1])
-        ), gradient
+        return tf.raw_ops.SparseMatrixMatMul(a=csr_matrix(), b=kernel), gradient
 
     return product(kernel)
 

@@ -1,6 +1,10 @@
 import gc
+import os
+import subprocess
+import sys
 from collections import Counter
 
+import joblib
 import keras
 import numpy as np
 import pytest
@@ -10,6 +14,7 @@ from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae._batches import Documents, epoch_order
 from skvae._corpus import Corpus
 from skvae._training import Batches, make_optimizer
+from skvae.datasets import make_reviews
 from skvae.networks import TextVAE
 from skvae.objectives import multinomial_nll, sparse_matmul
 
@@ -106,6 +111,22 @@ def test_nothing_of_a_fit_outlives_the_estimator(reviews):
     assert alive() == before
 
 
+def test_a_series_of_fits_leaves_nothing_behind(reviews):
+    X, y = reviews
+    vae = TextVAETransformer(**(SMALL | {"epochs": 1, "tokenizer": TextTokenizer(max_length=8)}))
+    classifier = TextVAEClassifier(vae, epochs=1, random_state=0)
+
+    def objects():
+        classifier.fit(X, y).predict(X)
+        gc.collect()
+        return len(gc.get_objects())
+
+    objects()
+    before = objects()
+    # A network that was traced is some ten thousand objects.
+    assert objects() - before < 2_000
+
+
 class Interrupt(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == 2:
@@ -138,3 +159,72 @@ def test_an_interrupted_training_goes_on_from_a_backup_to_the_same_weights(revie
     resumed = interrupted.set_params(callbacks=backup()).fit(X, y)
     assert resumed.n_iter_ == 2
     np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
+
+
+ON_TWO_DEVICES = """
+import tensorflow as tf
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+import joblib
+import keras
+from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
+from skvae.datasets import make_reviews
+
+n_steps = 0
+
+class Count(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        global n_steps
+        n_steps += 1
+
+texts, labels = make_reviews(200, random_state=0)
+settings = dict(tokenizer=TextTokenizer(max_length=16), decoder_units=(16,), epochs=2, batch_size=16, random_state=0)
+with strategy.scope():
+    vae = TextVAETransformer(8, callbacks=Count(), **settings).fit(texts)
+    classifier = TextVAEClassifier(TextVAETransformer(8, decoder="bow"), epochs=2, random_state=0).fit(texts, labels)
+# 13 batches for two replicas: seven steps an epoch.
+assert n_steps == 14
+print(vae.history_["loss"][-1], classifier.score(texts, labels))
+joblib.dump(classifier, "classifier.joblib")
+"""
+
+
+def test_fit_under_a_strategy_of_two_devices(reviews, tmp_path):
+    # In a process of its own: devices can be split before TensorFlow starts only.
+    ended = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", ON_TWO_DEVICES],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    loss, accuracy = map(float, ended.stdout.split()[-2:])
+    texts = make_reviews(200, random_state=0)[0]
+    settings = {"tokenizer": TextTokenizer(max_length=16), "decoder_units": (16,), "epochs": 2}
+    alone = TextVAETransformer(8, **settings, batch_size=32, random_state=0).fit(texts)
+    # Two batches of 16 in a step are to the loss what one of 32 is.
+    assert loss == pytest.approx(alone.history_["loss"][-1], rel=0.05)
+    assert accuracy > 0.9
+    assert joblib.load(tmp_path / "classifier.joblib").predict(reviews[0][:3]).shape == (3,)
+
+
+def n_threads(number):
+    code = """
+import os
+from skvae import TextVAETransformer
+from skvae.datasets import make_reviews
+
+TextVAETransformer(4, decoder="bow", epochs=1, random_state=0).fit(make_reviews(50, random_state=0)[0])
+print(len(os.listdir("/proc/self/task")))
+"""
+    threads = {name: str(number) for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")}
+    return int(subprocess.check_output([sys.executable, "-c", code], env=os.environ | threads))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="counts threads as Linux lists them")
+def test_the_environment_limits_the_threads_of_a_worker():
+    assert n_threads(1) < n_threads(4)
