@@ -130,6 +130,8 @@ class Batches:
             return dataset
         distributed = strategy.distribute_datasets_from_function(lambda _: dataset)
         distributed.batches = self
+        # It is asked for its number of steps, and has that of its batches.
+        distributed._cardinality = np.int64(n_batches // n_replicas)
         return distributed
 
 
