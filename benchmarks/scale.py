@@ -99,10 +99,12 @@ def draw(trace: list[dict[str, float]]) -> None:
 
     seen = [point["documents"] / 1e6 for point in trace]
     figure, (upper, lower) = plt.subplots(2, 1, sharex=True, figsize=(7, 4.5), layout="constrained")
-    upper.plot(seen, [point["resident_mb"] / 1024 for point in trace])
-    upper.set(ylim=(0, None), ylabel="resident memory, GB")
+    upper.plot(seen, [point["resident_mb"] for point in trace])
+    upper.set_ylabel("resident memory, MB")
     lower.plot(seen, [1e6 * point["seconds"] / BATCH for point in trace])
-    lower.set(ylim=(0, None), ylabel="µs a document", xlabel="documents seen, millions")
+    lower.set(ylabel="µs a document", xlabel="documents seen, millions")
+    for axis in (upper, lower):
+        axis.set_ylim(0, 1.2 * axis.dataLim.ymax)
     PICTURE.parent.mkdir(exist_ok=True)
     figure.savefig(PICTURE, dpi=100, metadata={"Software": None})
 
