@@ -231,6 +231,8 @@ def check_labels(
     ------
     ValueError
         If labels are missing, NaN, continuous or of another number than the texts, or none is left.
+    TypeError
+        If labels are bytes.
     """
     if y is None:
         raise ValueError(
@@ -271,7 +273,13 @@ def check_labels(
             labels = np.array(labels.tolist())
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise ValueError(f"{name} contains infinity; expected class labels.")
-    check_classification_targets(labels)
+    if labels.dtype.kind == "S":
+        raise TypeError(
+            f"{name} holds bytes ({labels[0]!r}); expected labels that are str or numbers. Decode them first."
+        )
+    # scikit-learn casts floats of any size to int to see whether they are whole.
+    with np.errstate(invalid="ignore"):
+        check_classification_targets(labels)
     return labelled, labels
 
 

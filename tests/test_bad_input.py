@@ -125,6 +125,13 @@ def test_labels_are_classes_or_refused(labels, marker):
         assert pd.notna(found).all()
 
 
+def test_labels_that_scikit_learn_stumbles_over_are_refused_without_a_warning():
+    with pytest.raises(TypeError, match="Decode them first"):
+        check_labels([b"a", b"b"], 2)
+    with pytest.raises(ValueError, match="continuous"):
+        check_labels([2.0**63, 0.0], 2)
+
+
 @few
 @given(st.lists(anything, min_size=1, max_size=6))
 def test_weights_are_finite_or_refused(weights):
