@@ -103,6 +103,9 @@ def fit_linear_term(
         Logits of each document from a fold that left it out; None where a class has a single
         document, so that there is nothing to leave out.
     """
+    # In single precision the line search of L-BFGS can end at the limit of the numbers, on some processors
+    # and not on others, which scikit-learn reports as a failure to converge.
+    features = features.astype(np.float64)
     n_folds = _n_folds(labels)
     best, unseen = strengths[len(strengths) // 2], None
     if n_folds:
