@@ -96,6 +96,21 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "show_toc_level": 2,
 }
-html_sidebars = {"index": [], "which_one": [], "pitfalls": [], "faq": [], "changelog": []}
+# Pages that stand alone have nothing to list beside them.
+html_sidebars = {
+    page: []
+    for page in (
+        "architecture",
+        "bad_input",
+        "benchmarks",
+        "changelog",
+        "explorer",
+        "faq",
+        "index",
+        "pitfalls",
+        "quickstart",
+        "which_one",
+    )
+}
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True

@@ -8,14 +8,17 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from ._corpus import Corpus
+
 
 @dataclass(frozen=True)
 class Guidance:
     """How much likelier each next token makes the class that a document shall have.
 
     A token's log-probability grows by `strength` times log p(class | text so far, token): where the
-    text leaves no doubt about its class already, nothing is gained by one more such word. Tokens
-    of a document to keep to grow by a bonus, each as often as that document has it.
+    text leaves no doubt about its class already, nothing is gained by one more such word. Where a document
+    shall be kept to, tokens grow by a bonus that follow there on the token just written, each as often as
+    the document has it.
 
     Parameters
     ----------
@@ -27,10 +30,10 @@ class Guidance:
         Weights of the outputs in the margin of each document's class.
     strength : float
         1 is Bayes' rule for a decoder that does not know the class.
-    content : CSR array of shape (n_documents, n_tokens), dtype float32, or None, default=None
-        How often each token occurs in the document to keep to.
+    source : Corpus or None, default=None
+        The documents to keep to.
     content_weight : float, default=0.0
-        Bonus of these tokens, in nats.
+        Bonus of the tokens that come next in them, in nats.
 
     References
     ----------
@@ -42,13 +45,13 @@ class Guidance:
     after: list[sp.csr_array]
     directions: NDArray[np.float32]
     strength: float
-    content: sp.csr_array | None = None
+    source: Corpus | None = None
     content_weight: float = 0.0
 
     def take(self, rows: NDArray[np.integer]) -> Guidance:
         """That of the documents at `rows`."""
-        content = None if self.content is None else self.content[rows]
-        return replace(self, directions=self.directions[rows], content=content)
+        source = None if self.source is None else self.source.take(rows)
+        return replace(self, directions=self.directions[rows], source=source)
 
     def gains(self, previous: NDArray[np.integer]) -> NDArray[np.float32]:
         """What each next token would add to the margins, of shape (n_documents, n_tokens)."""

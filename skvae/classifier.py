@@ -900,7 +900,7 @@ class TextVAEClassifier(
         return latents
 
     def inverse_transform(
-        self, X: Any, y: Any = None, *, guidance: float = 1.0, random_state: Any = None, **options: Any
+        self, X: Any, y: Any = None, *, guidance: float = 24.0, random_state: Any = None, **options: Any
     ) -> NDArray[Any]:
         """Write a document from each latent vector.
 
@@ -912,10 +912,11 @@ class TextVAEClassifier(
             One class for all, or one for each, that the documents shall have: latents are moved a
             short way to where the class is clear, and tokens are chosen with an eye on it. None leaves
             latents and tokens to themselves.
-        guidance : float, default=1.0
+        guidance : float, default=24.0
             How much the choice of tokens heeds the class: 0 not at all, 1 as by Bayes' rule with the
-            lexical term of the class head as the judge of what is written [1]_, above 1 more. Without
-            `lexical`, and by a "repeat" decoder, it is not used.
+            lexical term of the class head as the judge of what is written [1]_, above 1 more. A class
+            is seldom clear from a word or two, so that much more than 1 is needed [2]_; where it is clear,
+            no more is done. Without `lexical`, and by a "repeat" decoder, it is not used.
         random_state : int, RandomState instance or None, default=None
             Decides the draws. None means that of `vae_`.
         **options : dict
@@ -936,6 +937,8 @@ class TextVAEClassifier(
         ----------
         .. [1] K. Yang and D. Klein, "FUDGE: Controlled Text Generation With Future
            Discriminators", NAACL 2021. https://aclanthology.org/2021.naacl-main.276/
+        .. [2] B. Krause et al., "GeDi: Generative Discriminator Guided Sequence Generation",
+           Findings of EMNLP 2021. https://aclanthology.org/2021.findings-emnlp.424/
         """
         check_is_fitted(self)
         check_option_names("TextVAEClassifier.inverse_transform", options)
@@ -1009,8 +1012,8 @@ class TextVAEClassifier(
         X: Any,
         y: Any,
         *,
-        guidance: float = 1.0,
-        content_weight: float = 0.0,
+        guidance: float = 24.0,
+        content_weight: float = 6.0,
         random_state: Any = None,
         **options: Any,
     ) -> NDArray[Any]:
@@ -1018,7 +1021,7 @@ class TextVAEClassifier(
 
         The document's latents are moved a short way (with two classes, the shortest) to where the class is
         as clear as in the clearest tenth of its labelled texts, and decoded; tokens are chosen with an eye
-        on the class and, if asked for, on the document.
+        on the class and on the document.
 
         Parameters
         ----------
@@ -1027,12 +1030,12 @@ class TextVAEClassifier(
             Texts, or token ids.
         y : class, or array-like of shape (n_samples,)
             The class that all, or each, shall have.
-        guidance : float, default=1.0
+        guidance : float, default=24.0
             How much the choice of tokens heeds the class, as in `inverse_transform`.
-        content_weight : float, default=0.0
-            By how much the document's own tokens are preferred, in nats; each as often as the document
-            has it. Keeps more of the document, words of the other class among it, so that the class gets less
-            clear. 0: only the latents tell the content. Not used by a "repeat" decoder.
+        content_weight : float, default=6.0
+            By how much the token is preferred, in nats, that follows in the document on the one just written.
+            More keeps more of the document, words of the other class among it; 0 leaves the content to the
+            latents. Not used by a "repeat" decoder.
         random_state : int, RandomState instance or None, default=None
             Decides the draws. None means that of `vae_`.
         **options : dict
@@ -1061,9 +1064,10 @@ class TextVAEClassifier(
         corpus = autoencoder.read(X)
         labels = self._classes_of(y, len(corpus))
         latents = autoencoder.posterior(autoencoder.prepare(corpus))[0]
-        content = corpus.counts(autoencoder.network.config.n_tokens)
         guide = replace(
-            self._guidance(labels, guidance), content=content, content_weight=float(content_weight)
+            self._guidance(labels, guidance),
+            source=corpus,
+            content_weight=float(content_weight),
         )
         return self.vae_._write(
             classes.moved(latents, labels), DecodingOptions(**options), random_state, guide

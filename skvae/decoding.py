@@ -55,7 +55,9 @@ def decode_tokens(
     blocks = []
     for start in range(0, len(latents), block):
         z = latents[start : start + block]
-        guide = _Guide(guidance, np.repeat(np.arange(start, start + len(z)), rows_each))
+        guide = _Guide(
+            guidance, np.repeat(np.arange(start, start + len(z)), rows_each), decoder.config.n_tokens
+        )
         if isinstance(decoder, RepeatTextDecoder):
             blocks.append(_write_at_once(decoder, z, max_length, options, random))
         elif options.decoding == "beam":
@@ -71,29 +73,45 @@ def decode_tokens(
 class _Guide:
     """Follows the margins of a block of texts, and what is left of their content, while they are written."""
 
-    def __init__(self, guidance: Guidance | None, rows: NDArray[np.integer]) -> None:
+    def __init__(self, guidance: Guidance | None, rows: NDArray[np.integer], n_tokens: int) -> None:
         self.guidance = None if guidance is None else guidance.take(rows)
         self.margins = np.zeros(len(rows))
         self.gains = np.zeros((len(rows), 0), dtype=np.float32)
-        content = None if self.guidance is None else self.guidance.content
-        self.unwritten = None if content is None else content.toarray()
+        self.source = None
+        if self.guidance is not None and self.guidance.source is not None and self.guidance.content_weight:
+            self.source = _between_boundaries(self.guidance.source)
+            self.unwritten = np.zeros((len(rows), n_tokens), dtype=np.int32)
+            np.add.at(self.unwritten, (np.arange(len(rows))[:, None], self.source), 1)
 
     def adjusted(self, logits: NDArray[np.float32], previous: NDArray[np.int32]) -> NDArray[np.float32]:
         if self.guidance is None:
             return logits
         self.gains = self.guidance.gains(previous)
         logits = self.guidance.adjusted(logits, self.gains, self.margins)
-        if self.unwritten is not None:
-            logits += self.guidance.content_weight * (self.unwritten > 0)
+        if self.source is not None:
+            rows, places = np.nonzero(self.source[:, :-1] == previous[:, None])
+            following = self.source[rows, places + 1]
+            # What has been written as often as the document has it is not written again.
+            left = self.unwritten[rows, following] > 0
+            logits[rows[left], following[left]] += self.guidance.content_weight
         return logits
 
     def follow(self, rows: NDArray[np.integer], tokens: NDArray[np.int32]) -> None:
         """Text i is from now on what text rows[i] was, and tokens[i]."""
         if self.guidance is not None:
             self.margins = self.margins[rows] + self.gains[rows, tokens]
-        if self.unwritten is not None:
+        # All hypotheses of a document have the same source.
+        if self.source is not None:
             self.unwritten = self.unwritten[rows]
             self.unwritten[np.arange(len(rows)), tokens] -= 1
+
+
+def _between_boundaries(corpus: Corpus) -> NDArray[np.int32]:
+    longest = int(corpus.lengths.max())
+    ids = np.full((len(corpus), longest + 2), BOUNDARY_ID, dtype=np.int32)
+    ids[:, 1:-1] = corpus.padded(longest)
+    ids[np.arange(len(corpus)), corpus.lengths + 1] = BOUNDARY_ID
+    return ids
 
 
 def _permitted(logits: Any) -> NDArray[np.float32]:
