@@ -33,6 +33,9 @@ _WORDS_OF_A_BAG = 20
 _DOCUMENTS_TO_NORMALISE_BY = 10_000
 _ENCODING_BATCH = 512
 _DECODING_BATCH = 64
+# Of a recurrent layer and of the logits, what lies between comes to some hundred MB.
+_STEPS_PER_BATCH = 16_384
+_LOGITS_PER_BATCH = 100_000_000
 _DOCUMENTS_PER_BLOCK = 4_096
 _NO_VARIANCE = 1e-10
 # Compiling a recurrent layer takes as long as this many steps without.
@@ -117,8 +120,9 @@ class FittedAutoencoder:
         if network.config.encoder == "bow":
             return _bow_encoder.posterior(documents.counts, network.weights, network.config)
         means, log_variances = [], []
-        compiled = _many_steps(documents, _ENCODING_BATCH)
-        for rows in sequential_batches(len(documents), _ENCODING_BATCH):
+        batch_size = _batch_size(documents, _ENCODING_BATCH, _STEPS_PER_BATCH)
+        compiled = _many_steps(documents, batch_size)
+        for rows in sequential_batches(len(documents), batch_size):
             inputs = documents.batch(rows, network.config.padding)
             mean, log_variance = (
                 network.model.encode_many(inputs["ids"]) if compiled else network.model.encode(inputs)
@@ -241,8 +245,9 @@ class FittedAutoencoder:
         model, config = self.network.model, self.network.config
         nll, right = np.zeros(len(documents)), 0
         frequency = np.zeros(config.n_tokens, dtype=np.int64)
-        compiled = _many_steps(documents, _DECODING_BATCH)
-        for rows in sequential_batches(len(documents), _DECODING_BATCH):
+        batch_size = _batch_size(documents, _DECODING_BATCH, _LOGITS_PER_BATCH // config.n_tokens)
+        compiled = _many_steps(documents, batch_size)
+        for rows in sequential_batches(len(documents), batch_size):
             inputs = documents.batch(rows, config.padding)
             if model.text_decoder is None:
                 nll[rows] = model.decode_nll(latents[rows], inputs)["nll_bow"].numpy()
@@ -292,6 +297,13 @@ class FittedAutoencoder:
         n_words = min(_WORDS_OF_A_BAG, self.max_length)
         columns = np.argsort(-part, axis=1, kind="stable")[:, :n_words]
         return Corpus.from_matrix(np.flatnonzero(self.word_columns >= 0)[columns].astype(np.int32))
+
+
+def _batch_size(documents: Documents, largest: int, n_tokens: int) -> int:
+    """As many documents at a time as have so many tokens, when padded to the longest of all."""
+    if documents.texts is None:
+        return largest
+    return int(np.clip(n_tokens // max(1, documents.texts.lengths.max(initial=0)), 1, largest))
 
 
 def _many_steps(documents: Documents, batch_size: int) -> bool:

@@ -15,6 +15,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from ._network_config import NetworkConfig
+from ._recurrence import LSTM
 from ._seeds import SeedSequence
 from .objectives import (
     gaussian_kl,
@@ -47,7 +48,7 @@ def _dense(units: int, seeds: SeedSequence, name: str, **kwargs: Any) -> Any:
 
 
 def _recurrent(kind: str, units: int, seeds: SeedSequence, name: str, **kwargs: Any) -> Any:
-    layer = {"gru": layers.GRU, "lstm": layers.LSTM}[kind]
+    layer = {"gru": layers.GRU, "lstm": LSTM}[kind]
     return layer(
         units,
         kernel_initializer=_glorot(seeds),

@@ -120,7 +120,7 @@ def multinomial_nll(logits: Any, words: Any, counts: Any) -> Any:
     return _multinomial_nll(logits, tf.cast(words, tf.int64), counts)
 
 
-def _traced_once(*signature: tf.TensorSpec) -> Any:
+def traced_once(*signature: tf.TensorSpec) -> Any:
     """Decorator of a function of tensors that has a gradient by hand.
 
     TensorFlow keeps each gradient by hand that it traces, and the network around it, for ever: 14 MB a
@@ -129,7 +129,7 @@ def _traced_once(*signature: tf.TensorSpec) -> Any:
     return tf.function(input_signature=signature)
 
 
-@_traced_once(
+@traced_once(
     tf.TensorSpec((None, None), tf.float32),
     tf.TensorSpec((None, 2), tf.int64),
     tf.TensorSpec((None,), tf.float32),
@@ -183,7 +183,7 @@ def sparse_matmul(positions: Any, values: Any, n_rows: Any, kernel: Any) -> Any:
     return tf.ensure_shape(product, (None, kernel.shape[1]))
 
 
-@_traced_once(
+@traced_once(
     tf.TensorSpec((None, 2), tf.int64),
     tf.TensorSpec((None,), tf.float32),
     tf.TensorSpec((), tf.int64),

@@ -3,8 +3,10 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import skvae.classifier  # registers the layers for loading  # noqa: F401
+from skvae._recurrence import LSTM
 
 # Keras converts its weights in a way that NumPy 2 frowns upon.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -61,3 +63,34 @@ def test_many_documents_are_read_as_few_are(lstm_vae, reviews):
     figures, of_many = lstm_vae.diagnostics(few), lstm_vae.diagnostics(few * 8)
     assert of_many["nll"] == pytest.approx(figures["nll"], rel=0.02)
     assert of_many["token_accuracy"] == pytest.approx(figures["token_accuracy"], abs=0.02)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_lstm_is_that_of_keras_and_so_is_its_gradient(backwards, masked):
+    options = {"return_sequences": True, "return_state": True, "go_backwards": backwards}
+    ours, theirs = (
+        kind(5, bias_initializer=keras.initializers.RandomNormal(seed=1), **options)
+        for kind in (LSTM, keras.layers.LSTM)
+    )
+    for layer in (ours, theirs):
+        layer.build((None, None, 3))
+    ours.set_weights(theirs.get_weights())
+    inputs = tf.random.stateless_normal((4, 7, 3), seed=(0, 1))
+    padding = np.array([0, 2, 5, 6])
+    mask = tf.constant(np.arange(7) >= padding[:, None]) if masked else None
+    found = []
+    for layer in (ours, theirs):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs, hidden, cell = layer(inputs, mask=mask)
+            loss = tf.reduce_sum(tf.sin(outputs)) + tf.reduce_sum(hidden * cell)
+        gradients = tape.gradient(loss, [inputs, *layer.trainable_variables])
+        found.append([outputs, hidden, cell, *gradients])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), atol=1e-5)
+
+
+def test_the_lstm_computes_in_lower_precision_as_keras_does():
+    layer = LSTM(3, dtype="mixed_bfloat16")
+    assert layer(np.ones((2, 4, 3), dtype=np.float32)).dtype == tf.bfloat16
