@@ -240,8 +240,20 @@ def run_sentences(folder: Path) -> dict[str, Any]:
     }
 
 
+def treebank(folder: Path) -> pd.DataFrame:
+    """Sentences of the Stanford Sentiment Treebank, as they were before they were taken apart."""
+    table = pd.read_parquet(folder / "sst2.parquet")
+    table["text"] = [re.sub(r" (?=n't\b|'|[.,!?;:%)])", "", text) for text in table["text"]]
+    table["n_words"] = table["text"].str.split().str.len()
+    return table
+
+
 def run_classes(folder: Path) -> dict[str, Any]:
-    """Sentences of reviews with the class of the review: is the class that was asked for written?"""
+    """Sentences of reviews with a class: is the class that was asked for written?
+
+    The class of an IMDB sentence is that of its review; those of the treebank were judged one by one. The judge
+    is fitted to other texts: 17,000 other reviews and their sentences, and the treebank's long training sentences.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -257,41 +269,69 @@ def run_classes(folder: Path) -> dict[str, Any]:
         }
         return list(found), np.array(list(found.values()))
 
+    judged = treebank(folder)
+    is_short = judged["n_words"].between(3, 14)
+    known = judged[is_short & (judged["split"] == "train")]
+    n_imdb = 24_000 - len(known)
     texts, y = flat(0, 7_000)
-    texts, y = texts[:24_000], y[:24_000]
+    texts, y = [*texts[:n_imdb], *known["text"]], np.concatenate([y[:n_imdb], known["label"]])
+    order = np.random.default_rng(0).permutation(len(texts))
+    texts, y = [texts[row] for row in order], y[order]
+
     others, others_y = flat(8_000, len(parts))
+    long = judged[~is_short & (judged["split"] == "train")]
     judge = make_pipeline(
         TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=3, max_iter=1_000)
     )
-    judge.fit([*data.data[8_000:], *others], np.concatenate([labels[8_000:], others_y]))
-    test, test_y = flat(7_000, 8_000)
-    test, test_y = test[:N_TEST], test_y[:N_TEST]
+    judge.fit(
+        [*data.data[8_000:], *others, *long["text"]],
+        np.concatenate([labels[8_000:], others_y, long["label"]]),
+    )
+    unseen = judged[is_short & (judged["split"] == "test")]
+    imdb, imdb_y = flat(7_000, 8_000)
+    tests = {
+        "IMDB": (imdb[:N_TEST], imdb_y[:N_TEST]),
+        "SST-2": (unseen["text"].tolist(), unseen["label"].to_numpy()),
+    }
+
     classifier = TextVAEClassifier(sentence_autoencoder(len(texts), 9), random_state=0)
     start = time.perf_counter()
     classifier.fit(texts, y)
     rows: dict[str, Any] = {
         "seconds": time.perf_counter() - start,
         "n_train": len(texts),
-        "judge_of_real": float(judge.score(test, test_y)),
-        "reconstruction": autoencoder_figures(classifier.vae_, test),
-        "retrieval": retrieval(texts, test),
+        "n_test": {name: len(test) for name, (test, _) in tests.items()},
+        "judge_of_real": {name: float(judge.score(*test)) for name, test in tests.items()},
+        "reconstruction": autoencoder_figures(classifier.vae_, tests["IMDB"][0]),
+        "retrieval": retrieval(texts, tests["IMDB"][0]),
     }
     print(rows, flush=True)
     wanted = np.arange(N_TEST) % 2
-    for guidance in (0, 1, 2, 4):
+    rows["samples"], rows["rewriting"] = [], []
+    for guidance in (0, 1, 8, 24):
         sampled = classifier.sample(N_TEST, wanted, temperature=0.7, random_state=0, guidance=guidance)
-        rows[f"samples, guidance {guidance}"] = {
-            "judged_right": float(judge.score(sampled, wanted)),
-            "self_bleu": self_bleu(sampled),
-        }
-        print(guidance, rows[f"samples, guidance {guidance}"], *sampled[:4], sep="\n", flush=True)
-    for guidance, content_weight in product((0, 1, 2, 4), (0, 2, 4)):
-        rewritten = classifier.rewrite(test, 1 - test_y, guidance=guidance, content_weight=content_weight)
-        figures = {"judged_right": float(judge.score(rewritten, 1 - test_y)), "bleu": bleu(test, rewritten)}
-        rows[f"rewriting, guidance {guidance}, content weight {content_weight}"] = figures
-        print(guidance, content_weight, figures, flush=True)
-        for triple in zip(test[:4], 1 - test_y[:4], rewritten[:4], strict=True):
-            print(*triple, sep=" | ")
+        rows["samples"].append(
+            {
+                "guidance": guidance,
+                "judged_right": float(judge.score(sampled, wanted)),
+                "self_bleu": self_bleu(sampled),
+                "distinct_2": distinct(sampled, 2),
+            }
+        )
+        print(rows["samples"][-1], *sampled[:4], sep="\n", flush=True)
+    for guidance, content_weight in product((0, 8, 24), (0, 4, 6, 8)):
+        row: dict[str, Any] = {"guidance": guidance, "content_weight": content_weight}
+        for name, (test, test_y) in tests.items():
+            other = 1 - test_y
+            rewritten = classifier.rewrite(test, other, guidance=guidance, content_weight=content_weight)
+            row[name] = {
+                "judged_right": float(judge.score(rewritten, other)),
+                "bleu": bleu(test, rewritten),
+            }
+            for triple in zip(test[:4], other[:4], rewritten[:4], strict=True):
+                print(*triple, sep=" | ")
+        rows["rewriting"].append(row)
+        print(row, flush=True)
     return rows
 
 
