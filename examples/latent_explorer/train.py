@@ -8,12 +8,15 @@ from sklearn.frozen import FrozenEstimator
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae.datasets import make_reviews
 
-texts, labels = make_reviews(1_000, random_state=0)
+texts, labels = make_reviews(5_000, random_state=0)
 writer = TextVAETransformer(
     n_components=16,
     tokenizer=TextTokenizer(max_length=16),
+    encoder="bilstm",
+    encoder_units=(64,),
     decoder_units=(64,),
-    epochs=12,
+    posterior_scale=1.0,
+    epochs=10,
     learning_rate=1e-2,
     random_state=0,
 ).fit(texts)
