@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -120,9 +120,9 @@ class FittedAutoencoder:
         if network.config.encoder == "bow":
             return _bow_encoder.posterior(documents.counts, network.weights, network.config)
         means, log_variances = [], []
-        batch_size = _batch_size(documents, _ENCODING_BATCH, _STEPS_PER_BATCH)
-        compiled = _many_steps(documents, batch_size)
-        for rows in sequential_batches(len(documents), batch_size):
+        batches = _batches(documents, _ENCODING_BATCH, _STEPS_PER_BATCH)
+        compiled = _many_steps(documents, len(batches))
+        for rows in batches:
             inputs = documents.batch(rows, network.config.padding)
             mean, log_variance = (
                 network.model.encode_many(inputs["ids"]) if compiled else network.model.encode(inputs)
@@ -245,9 +245,9 @@ class FittedAutoencoder:
         model, config = self.network.model, self.network.config
         nll, right = np.zeros(len(documents)), 0
         frequency = np.zeros(config.n_tokens, dtype=np.int64)
-        batch_size = _batch_size(documents, _DECODING_BATCH, _LOGITS_PER_BATCH // config.n_tokens)
-        compiled = _many_steps(documents, batch_size)
-        for rows in sequential_batches(len(documents), batch_size):
+        batches = _batches(documents, _DECODING_BATCH, _LOGITS_PER_BATCH // config.n_tokens)
+        compiled = _many_steps(documents, len(batches))
+        for rows in batches:
             inputs = documents.batch(rows, config.padding)
             if model.text_decoder is None:
                 nll[rows] = model.decode_nll(latents[rows], inputs)["nll_bow"].numpy()
@@ -299,16 +299,22 @@ class FittedAutoencoder:
         return Corpus.from_matrix(np.flatnonzero(self.word_columns >= 0)[columns].astype(np.int32))
 
 
-def _batch_size(documents: Documents, largest: int, n_tokens: int) -> int:
-    """As many documents at a time as have so many tokens, when padded to the longest of all."""
+def _batches(documents: Documents, largest: int, n_tokens: int) -> list[NDArray[np.integer]]:
+    """Consecutive rows, as many at a time as have so many tokens when padded to the longest of them."""
     if documents.texts is None:
-        return largest
-    return int(np.clip(n_tokens // max(1, documents.texts.lengths.max(initial=0)), 1, largest))
+        return list(sequential_batches(len(documents), largest))
+    starts, longest = [0], 0
+    for row, length in enumerate(documents.texts.lengths):
+        longest = max(longest, length)
+        n_rows = row + 1 - starts[-1]
+        if n_rows > 1 and (n_rows > largest or n_rows * longest > n_tokens):
+            starts.append(row)
+            longest = length
+    return [np.arange(*ends) for ends in pairwise([*starts, len(documents)])]
 
 
-def _many_steps(documents: Documents, batch_size: int) -> bool:
+def _many_steps(documents: Documents, n_batches: int) -> bool:
     """Whether so many steps of a recurrent layer lie ahead that compiling it pays."""
     if documents.texts is None:
         return False
-    n_batches = -(-len(documents) // batch_size)
     return bool(n_batches * documents.texts.lengths.max(initial=0) >= _STEPS_WORTH_COMPILING)

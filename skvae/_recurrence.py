@@ -128,7 +128,7 @@ def _time_major(sequences: Any, mask: Any, backwards: bool) -> tuple[Any, Any]:
     if mask is None:
         mask = tf.ones(tf.shape(sequences)[:2], dtype=tf.bool)
     else:
-        mask = tf.transpose(tf.convert_to_tensor(mask))
+        mask = tf.transpose(tf.cast(mask, tf.bool))
     if backwards:
         sequences, mask = tf.reverse(sequences, [0]), tf.reverse(mask, [0])
     return sequences, mask[:, :, None]
@@ -136,10 +136,13 @@ def _time_major(sequences: Any, mask: Any, backwards: bool) -> tuple[Any, Any]:
 
 @keras.saving.register_keras_serializable(package="skvae")
 class LSTM(layers.LSTM):
-    """Keras' LSTM by `lstm`: with its usual activations and without dropout."""
+    """Keras' LSTM, on a CPU and with its usual options by `lstm`, otherwise by Keras.
+
+    Where a mask begins with steps that do not count, their outputs are the initial state; Keras' are 0.
+    """
 
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
-        if self.compute_dtype != "float32":
+        if not self._is_usual():
             return super().inner_loop(sequences, initial_state, mask, training=training)
         if isinstance(mask, (list, tuple)):
             mask = mask[0]
@@ -149,4 +152,16 @@ class LSTM(layers.LSTM):
         hiddens, cell = lstm(
             projected, tf.convert_to_tensor(self.cell.recurrent_kernel), *initial_state, mask
         )
-        return hiddens[-1], tf.transpose(hiddens, (1, 0, 2)), [hiddens[-1], cell]
+        outputs = tf.where(mask, hiddens, 0.0) if self.zero_output_for_mask else hiddens
+        return hiddens[-1], tf.transpose(outputs, (1, 0, 2)), [hiddens[-1], cell]
+
+    def _is_usual(self) -> bool:
+        return bool(
+            self.compute_dtype == "float32"
+            and self.cell.activation is keras.activations.tanh
+            and self.cell.recurrent_activation is keras.activations.sigmoid
+            and self.use_bias
+            and not (self.dropout or self.recurrent_dropout)
+            # There, cuDNN is faster.
+            and not tf.config.list_physical_devices("GPU")
+        )

@@ -12,9 +12,11 @@ from scipy.special import log_softmax
 from ._corpus import Corpus
 from ._decoding_options import DecodingOptions
 from ._guidance import Guidance
-from .networks import BOUNDARY_ID, RepeatTextDecoder
+from .networks import BOUNDARY_ID, UNKNOWN_ID, RepeatTextDecoder
 
 _ROWS_PER_BLOCK = 256
+# Of a decoder that holds all steps in memory at once.
+_STEPS_PER_BLOCK = 16_384
 # Exponent of the length that a hypothesis' log-probability is divided by: 0 favours short texts,
 # 1 long ones.
 _LENGTH_EXPONENT = 0.7
@@ -52,15 +54,16 @@ def decode_tokens(
     """
     rows_each = options.beam_width if options.decoding == "beam" else 1
     block = max(1, _ROWS_PER_BLOCK // rows_each)
+    if isinstance(decoder, RepeatTextDecoder):
+        block = max(1, _STEPS_PER_BLOCK // max_length)
     blocks = []
     for start in range(0, len(latents), block):
         z = latents[start : start + block]
-        guide = _Guide(
-            guidance, np.repeat(np.arange(start, start + len(z)), rows_each), decoder.config.n_tokens
-        )
         if isinstance(decoder, RepeatTextDecoder):
             blocks.append(_write_at_once(decoder, z, max_length, options, random))
-        elif options.decoding == "beam":
+            continue
+        guide = _Guide(guidance, np.repeat(np.arange(start, start + len(z)), rows_each))
+        if options.decoding == "beam":
             blocks.append(_search_beams(decoder, z, max_length, options, guide))
         else:
             blocks.append(_write_stepwise(decoder, z, max_length, options, random, guide))
@@ -73,14 +76,14 @@ def decode_tokens(
 class _Guide:
     """Follows the margins of a block of texts, and what is left of their content, while they are written."""
 
-    def __init__(self, guidance: Guidance | None, rows: NDArray[np.integer], n_tokens: int) -> None:
+    def __init__(self, guidance: Guidance | None, rows: NDArray[np.integer]) -> None:
         self.guidance = None if guidance is None else guidance.take(rows)
         self.margins = np.zeros(len(rows))
         self.gains = np.zeros((len(rows), 0), dtype=np.float32)
-        self.source = None
+        self.source = self.unwritten = None
         if self.guidance is not None and self.guidance.source is not None and self.guidance.content_weight:
             self.source = _between_boundaries(self.guidance.source)
-            self.unwritten = np.zeros((len(rows), n_tokens), dtype=np.int32)
+            self.unwritten = np.zeros((len(rows), len(self.guidance.alone)), dtype=np.int32)
             np.add.at(self.unwritten, (np.arange(len(rows))[:, None], self.source), 1)
 
     def adjusted(self, logits: NDArray[np.float32], previous: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -88,7 +91,7 @@ class _Guide:
             return logits
         self.gains = self.guidance.gains(previous)
         logits = self.guidance.adjusted(logits, self.gains, self.margins)
-        if self.source is not None:
+        if self.source is not None and self.unwritten is not None:
             rows, places = np.nonzero(self.source[:, :-1] == previous[:, None])
             following = self.source[rows, places + 1]
             # What has been written as often as the document has it is not written again.
@@ -101,17 +104,21 @@ class _Guide:
         if self.guidance is not None:
             self.margins = self.margins[rows] + self.gains[rows, tokens]
         # All hypotheses of a document have the same source.
-        if self.source is not None:
+        if self.unwritten is not None:
             self.unwritten = self.unwritten[rows]
             self.unwritten[np.arange(len(rows)), tokens] -= 1
 
 
 def _between_boundaries(corpus: Corpus) -> NDArray[np.int32]:
-    longest = int(corpus.lengths.max())
-    ids = np.full((len(corpus), longest + 2), BOUNDARY_ID, dtype=np.int32)
-    ids[:, 1:-1] = corpus.padded(longest)
-    ids[np.arange(len(corpus)), corpus.lengths + 1] = BOUNDARY_ID
-    return ids
+    """Token ids of each document from boundary to boundary, without unknown ones, padded with 0."""
+    ids = corpus.padded(int(corpus.lengths.max()))
+    # They are never written: what follows one follows on the token before it.
+    known = Corpus.from_matrix(np.where(ids == UNKNOWN_ID, 0, ids))
+    source = np.zeros((len(known), ids.shape[1] + 2), dtype=np.int32)
+    source[:, 0] = BOUNDARY_ID
+    source[:, 1:-1] = known.padded(ids.shape[1])
+    source[np.arange(len(known)), known.lengths + 1] = BOUNDARY_ID
+    return source
 
 
 def _permitted(logits: Any) -> NDArray[np.float32]:

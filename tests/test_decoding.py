@@ -202,6 +202,22 @@ def test_rewriting_keeps_as_much_of_the_document_as_is_asked(writer):
         writer.rewrite(X, other, content_weight=-1)
 
 
+def test_documents_are_rewritten_together_as_alone(writer):
+    X, _ = make_reviews(40, random_state=9)
+    # Of many lengths, with words that are not known, and empty.
+    X = [*(" ".join(text.split()[: 1 + row % 9]) for row, text in enumerate(X)), "the zyx was dull", ""]
+    other = np.where(writer.predict(X) == "bad", "good", "bad")
+    for options in ({}, {"decoding": "beam", "beam_width": 2}):
+        together = writer.rewrite(X, other, **options)
+        alone = [writer.rewrite([text], label, **options)[0] for text, label in zip(X, other, strict=True)]
+        assert together.tolist() == alone
+    # What follows an unknown word follows on the word before it.
+    assert (
+        writer.rewrite(["the zyx music is dull"], "bad", guidance=0, content_weight=50)[0]
+        == "the music is dull"
+    )
+
+
 def test_guidance_needs_the_lexical_term(writer):
     X, y = make_reviews(40, random_state=9)
     plain = TextVAEClassifier(FrozenEstimator(writer.vae_), lexical=False, random_state=0).fit(X, y)

@@ -65,32 +65,59 @@ def test_many_documents_are_read_as_few_are(lstm_vae, reviews):
     assert of_many["token_accuracy"] == pytest.approx(figures["token_accuracy"], abs=0.02)
 
 
-@pytest.mark.parametrize("backwards", [False, True])
-@pytest.mark.parametrize("masked", [False, True])
-def test_the_lstm_is_that_of_keras_and_so_is_its_gradient(backwards, masked):
-    options = {"return_sequences": True, "return_state": True, "go_backwards": backwards}
-    ours, theirs = (
-        kind(5, bias_initializer=keras.initializers.RandomNormal(seed=1), **options)
+def values_and_gradients(layer, inputs, states, mask):
+    with tf.GradientTape() as tape:
+        tape.watch([inputs, *states])
+        found = layer(inputs, mask=mask, initial_state=states or None)
+        loss = tf.reduce_sum(tf.sin(found[0])) + tf.reduce_sum(found[1] * found[2])
+    return [*found, *tape.gradient(loss, [inputs, *states, *layer.trainable_variables])]
+
+
+def two_lstms(**options):
+    """Ours and Keras', with the same weights."""
+    layers = [
+        kind(5, bias_initializer=keras.initializers.RandomNormal(seed=1), return_sequences=True, **options)
         for kind in (LSTM, keras.layers.LSTM)
-    )
-    for layer in (ours, theirs):
+    ]
+    for layer in layers:
         layer.build((None, None, 3))
-    ours.set_weights(theirs.get_weights())
+    layers[0].set_weights(layers[1].get_weights())
+    return layers
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("mask", [None, "padding", "holes"])
+def test_the_lstm_is_that_of_keras_and_so_is_its_gradient(backwards, mask):
     inputs = tf.random.stateless_normal((4, 7, 3), seed=(0, 1))
-    padding = np.array([0, 2, 5, 6])
-    mask = tf.constant(np.arange(7) >= padding[:, None]) if masked else None
-    found = []
-    for layer in (ours, theirs):
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            outputs, hidden, cell = layer(inputs, mask=mask)
-            loss = tf.reduce_sum(tf.sin(outputs)) + tf.reduce_sum(hidden * cell)
-        gradients = tape.gradient(loss, [inputs, *layer.trainable_variables])
-        found.append([outputs, hidden, cell, *gradients])
+    states = [tf.random.stateless_normal((4, 5), seed=(0, seed)) for seed in (2, 3)]
+    if mask == "padding":
+        # The last text is all padding. Where padding comes first, Keras leaves initial states out of the outputs.
+        mask, states = tf.constant(np.arange(7) >= np.array([[0], [2], [5], [7]])), []
+    elif mask == "holes":
+        mask = tf.constant(np.arange(7) % np.array([[9], [3], [2], [4]]) != 1)
+    pair = two_lstms(return_state=True, go_backwards=backwards)
+    found = [values_and_gradients(layer, inputs, states, mask) for layer in pair]
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one.numpy(), other.numpy(), atol=1e-5)
 
 
-def test_the_lstm_computes_in_lower_precision_as_keras_does():
-    layer = LSTM(3, dtype="mixed_bfloat16")
-    assert layer(np.ones((2, 4, 3), dtype=np.float32)).dtype == tf.bfloat16
+def test_a_bidirectional_lstm_is_that_of_keras():
+    inputs = tf.random.stateless_normal((4, 7, 3), seed=(0, 1))
+    mask = tf.constant(np.arange(7) < np.array([[7], [4], [2], [1]]))
+    ours, theirs = (keras.layers.Bidirectional(layer) for layer in two_lstms())
+    for layer in (ours, theirs):
+        layer.build((None, None, 3))
+    ours.set_weights(theirs.get_weights())
+    assert isinstance(ours.backward_layer, LSTM)
+    np.testing.assert_allclose(ours(inputs, mask=mask).numpy(), theirs(inputs, mask=mask).numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "options", [{"activation": "relu"}, {"use_bias": False}, {"dropout": 0.5}, {"dtype": "mixed_bfloat16"}]
+)
+def test_an_lstm_with_other_options_is_left_to_keras(options):
+    inputs = tf.random.stateless_normal((4, 7, 3), seed=(0, 1))
+    ours, theirs = two_lstms(**options)
+    np.testing.assert_array_equal(
+        tf.cast(ours(inputs), tf.float32).numpy(), tf.cast(theirs(inputs), tf.float32).numpy()
+    )
