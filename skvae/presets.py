@@ -10,9 +10,9 @@ from .transformer import TextVAETransformer
 
 
 def keras_vae_2017(**overrides: Any) -> TextVAEClassifier:
-    """The network of the text VAE that A. Adam published for Keras in 2017.
+    """The network of a text VAE that was published for Keras in 2017.
 
-    Layer for layer: embedding 64; bidirectional LSTM 500 twice; dense 435; 200 latents; a
+    That of A. Adam, layer for layer: embedding 64; bidirectional LSTM 500 twice; dense 435; 200 latents; a
     decoder of two LSTM 500 that sees the latents at each step but no previous word; a sentiment
     head of a linear layer 100. It reads the last 300 tokens of a text and knows 1,000 token ids, three
     reserved ones among them. The objective is that of skvae, since that of 2017 did not learn:
