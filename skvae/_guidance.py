@@ -18,7 +18,7 @@ class Guidance:
     A token's log-probability grows by `strength` times log p(class | text so far, token): where the
     text leaves no doubt about its class already, nothing is gained by one more such word. Where a document
     shall be kept to, tokens grow by a bonus that follow there on the token just written, each as often as
-    the document has it.
+    the document has it; one that is not there stands for the token in its place.
 
     Parameters
     ----------

@@ -81,6 +81,7 @@ class _Guide:
         self.margins = np.zeros(len(rows))
         self.gains = np.zeros((len(rows), 0), dtype=np.float32)
         self.source = self.unwritten = None
+        self.place = np.zeros(len(rows), dtype=np.int64)
         if self.guidance is not None and self.guidance.source is not None and self.guidance.content_weight:
             self.source = _between_boundaries(self.guidance.source)
             self.unwritten = np.zeros((len(rows), len(self.guidance.alone)), dtype=np.int32)
@@ -92,7 +93,11 @@ class _Guide:
         self.gains = self.guidance.gains(previous)
         logits = self.guidance.adjusted(logits, self.gains, self.margins)
         if self.source is not None and self.unwritten is not None:
-            rows, places = np.nonzero(self.source[:, :-1] == previous[:, None])
+            known = self.source[:, :-1] == previous[:, None]
+            # A token that is not there took the place of one that is.
+            elsewhere = np.flatnonzero(~known.any(axis=1) & (self.place < known.shape[1]))
+            known[elsewhere, self.place[elsewhere]] = True
+            rows, places = np.nonzero(known)
             following = self.source[rows, places + 1]
             # What has been written as often as the document has it is not written again.
             left = self.unwritten[rows, following] > 0
@@ -104,7 +109,11 @@ class _Guide:
         if self.guidance is not None:
             self.margins = self.margins[rows] + self.gains[rows, tokens]
         # All hypotheses of a document have the same source.
-        if self.unwritten is not None:
+        if self.source is not None and self.unwritten is not None:
+            same = self.source == tokens[:, None]
+            later = same & (np.arange(same.shape[1]) > self.place[rows][:, None])
+            found = np.where(later.any(axis=1), later.argmax(axis=1), same.argmax(axis=1))
+            self.place = np.where(same.any(axis=1), found, self.place[rows] + 1)
             self.unwritten = self.unwritten[rows]
             self.unwritten[np.arange(len(rows)), tokens] -= 1
 

@@ -218,6 +218,20 @@ def test_documents_are_rewritten_together_as_alone(writer):
     )
 
 
+def test_a_rewritten_document_goes_on_after_the_words_that_were_changed(writer):
+    texts = ["comedy night: it was great but also great.", "the music was dull and not funny!"]
+    for text, label in zip(texts, ("bad", "good"), strict=True):
+        (written,) = writer.rewrite([text], label)
+        assert writer.predict([written]) == [label]
+        # Of the words that tell nothing about the class, all but one at most are where they were.
+        neutral = [
+            word
+            for word in text.split()
+            if word in {"night:", "it", "was", "but", "also", "the", "music", "and"}
+        ]
+        assert len(set(written.split()) & set(neutral)) >= len(neutral) - 1
+
+
 def test_guidance_needs_the_lexical_term(writer):
     X, y = make_reviews(40, random_state=9)
     plain = TextVAEClassifier(FrozenEstimator(writer.vae_), lexical=False, random_state=0).fit(X, y)
