@@ -219,17 +219,11 @@ def test_documents_are_rewritten_together_as_alone(writer):
 
 
 def test_a_rewritten_document_goes_on_after_the_words_that_were_changed(writer):
-    texts = ["comedy night: it was great but also great.", "the music was dull and not funny!"]
-    for text, label in zip(texts, ("bad", "good"), strict=True):
-        (written,) = writer.rewrite([text], label)
-        assert writer.predict([written]) == [label]
-        # Of the words that tell nothing about the class, all but one at most are where they were.
-        neutral = [
-            word
-            for word in text.split()
-            if word in {"night:", "it", "was", "but", "also", "the", "music", "and"}
-        ]
-        assert len(set(written.split()) & set(neutral)) >= len(neutral) - 1
+    X, y = make_reviews(200, random_state=9)
+    # So strong that it begins with a word of the class, where the document has another.
+    written = writer.rewrite(X, np.where(y == 0, "good", "bad"), guidance=60)
+    n_words = [sum(len(text.split()) for text in texts) for texts in (X, written)]
+    assert n_words[1] > 0.7 * n_words[0]
 
 
 def test_guidance_needs_the_lexical_term(writer):
