@@ -1033,10 +1033,10 @@ class TextVAEClassifier(
         guidance : float, default=24.0
             How much the choice of tokens heeds the class, as in `inverse_transform`.
         content_weight : float, default=6.0
-            By how much the token is preferred, in nats, that follows in the document on the one just written
-            (unknown tokens left out).
-            More keeps more of the document, words of the other class among it; 0 leaves the content to the
-            latents. Not used by a "repeat" decoder.
+            By how much the token is preferred, in nats, that follows in the document on the one just written;
+            unknown tokens are left out, and a token that the document does not have stands for the one in
+            its place. More keeps more of the document, words of the other class among it; 0 leaves the
+            content to the latents. Not used by a "repeat" decoder.
         random_state : int, RandomState instance or None, default=None
             Decides the draws. None means that of `vae_`.
         **options : dict
