@@ -201,6 +201,13 @@ class FittedAutoencoder:
         layer.moving_variance.assign(np.where(variance > _NO_VARIANCE, variance, 1.0))
         self.network.changed()
 
+    def snapshot(self) -> FittedAutoencoder:
+        """A copy with the weights of now, which further training of this one leaves alone."""
+        kept = copy.copy(self)
+        kept.network = FittedNetwork(self.network.config)
+        kept.network._weights = self.network.weights
+        return kept
+
     def as_of_now(self, documents: Documents, *, keep_history: bool = False) -> FittedAutoencoder:
         """A copy that is what this one would be if its training ended now, on these documents."""
         ended = copy.copy(self)

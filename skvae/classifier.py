@@ -22,13 +22,14 @@ from sklearn.base import (
     clone,
 )
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
 
 from . import _class_head, _explanation, _training
 from ._autoencoder import FittedAutoencoder
 from ._batches import Documents
-from ._class_head import LinearTerm
+from ._class_head import LabelledDocuments, LinearTerm
 from ._corpus import Corpus
 from ._decoding_options import DecodingOptions, check_option_names, is_count
 from ._explanation import Contributions
@@ -59,10 +60,14 @@ from ._validation import (
 from .networks import TextVAEWithClassHead, build_class_head
 from .transformer import TextVAETransformer, resolve_batch_size
 
-# Inverse strength of regularisation of each term; cross-validation in fit picks one.
-_LEXICAL_STRENGTHS = (10.0, 100.0)
-_FEATURE_STRENGTHS = (1e-3, 1e-2, 1e-1)
+# Values of `C` of each linear model; cross-validation in fit picks one.
+_LEXICAL_CANDIDATES = (10.0, 100.0)
+_FEATURE_CANDIDATES = (1e-3, 1e-2, 1e-1)
 _DOCUMENTS_TO_STANDARDISE_BY = 10_000
+# Fine-tuning fits the texts that it sees, and then finds the rarer classes too seldom in others. How often each class
+# is found among unlabelled texts is kept as the out-of-fold predictions had it.
+_DOCUMENTS_TO_KEEP_FREQUENCIES_BY = 2_000
+_FEWEST_TO_KEEP_FREQUENCIES_BY = 100
 
 _model_lock = threading.Lock()
 
@@ -79,8 +84,10 @@ class TextVAEClassifier(
     """Text classifier with a variational autoencoder inside, for few labels and much text.
 
     `fit` has three steps: pre-training of the autoencoder on all texts, labelled or not; fitting
-    a class head to the labelled ones; fine-tuning both together. The head is wide and deep [1]_: it adds up a term of n-grams and a term of what the encoder made of the document.
-    How much each counts is fitted to predictions for left-out documents.
+    a class head to the labelled ones; fine-tuning both together. The head is wide and deep [1]_: it adds up
+    a linear model of n-grams, a linear model of what the encoder made of the document, and an intercept. The
+    stacking weights and the intercept are fitted to out-of-fold predictions. Equal documents are in one fold, so
+    that k copies of a text count as much as one of weight k.
 
     Parameters
     ----------
@@ -131,7 +138,8 @@ class TextVAEClassifier(
 
     warm_start : bool, default=False
         Whether pre-training goes on from the autoencoder and the vocabulary of the last fit, unless
-        that was frozen.
+        that was frozen: from its weights before fine-tuning, which the labels have not touched. Files keep these
+        weights only where `warm_start` is True; without them a fit begins anew, and a warning says so.
 
     random_state : int, RandomState instance or None, default=None
         An int gives the same predictions each time. Seeds `vae` too, unless that has a
@@ -164,7 +172,7 @@ class TextVAEClassifier(
         layers beside it) to the logits of the latent term: one for two classes.
 
     term_weights_ : dict of str to float
-        How much "lexical" and "latent" count in the sum, as fitted before fine-tuning. With
+        Stacking weights of "lexical" and "latent", as fitted before fine-tuning. With
         `head_units`, the layers take the place of "latent".
 
     history_ : dict of str to list of float
@@ -258,6 +266,7 @@ class TextVAEClassifier(
     _online: _class_head.OnlineTerm | None
     _lexical: tuple[NgramFeatures, LinearTerm] | None
     _latent_classes: LatentClasses | None = None
+    _pretrained: FittedAutoencoder | None = None
     _feature_means: NDArray[np.float32]
 
     @with_callbacks
@@ -288,9 +297,10 @@ class TextVAEClassifier(
             cross-validation hand all of them to every fold, unless there are exactly as many as
             in `X`: scikit-learn would cut them into folds like a weight. Pass a function then.
         X_val, y_val : like X and y, of any length, or None, default=None
-            Labelled texts to measure each epoch of fine-tuning by. They are not trained on; what is
-            measured is in `history_` with names that begin with `val_`, and at the hand of
-            `callbacks`, for example `keras.callbacks.EarlyStopping("val_cross_entropy")`.
+            Labelled texts to measure each epoch of fine-tuning by. They are not trained on. What is
+            measured is in `history_` with names that begin with `val_`, and `callbacks` see it, for example
+            `keras.callbacks.EarlyStopping("val_cross_entropy")`. Where nothing is fine-tuned, nothing is measured,
+            and a warning says so.
 
         Returns
         -------
@@ -315,7 +325,14 @@ class TextVAEClassifier(
         with self._all_or_nothing():
             if (X_val is None) != (y_val is None):
                 raise ValueError("X_val and y_val belong together; pass both or none.")
-            validation = None if X_val is None else (X_val, y_val)
+            validation = None if X_val is None else _checked_validation(X_val, y_val)
+            if validation is not None and not fine_tunes:
+                warnings.warn(
+                    "X_val and y_val are not used: they measure fine-tuning, and nothing is fine-tuned"
+                    f" ({'vae is frozen and there are no head_units' if self.epochs else 'epochs=0'}). Leave them out.",
+                    UserWarning,
+                    stacklevel=4,
+                )
             self._fit_steps(X, y, sample_weight, X_unlabeled, validation, task=task)
         return self
 
@@ -418,11 +435,7 @@ class TextVAEClassifier(
 
     def _class_indices(self, names: NDArray[Any]) -> NDArray[np.int64]:
         """Index in `classes_` of each of the labels."""
-        known = {name: index for index, name in enumerate(self.classes_.tolist())}
-        unknown = sorted({name for name in names.tolist() if name not in known}, key=str)
-        if unknown:
-            raise ValueError(f"y holds {unknown}, which is none of the classes {self.classes_.tolist()}.")
-        return np.array([known[name] for name in names.tolist()], dtype=np.int64)
+        return _indices(names, self.classes_)
 
     def _targets(
         self, labels: NDArray[np.integer], weights: NDArray[np.float64], offset: NDArray[np.float32]
@@ -451,30 +464,44 @@ class TextVAEClassifier(
             raise ValueError(
                 f"y holds one class only, {classes[0]!r}; a classifier needs texts of at least 2 classes."
             )
+        if validation is not None:
+            validation = (validation[0], _indices(validation[1], classes, argument="y_val"))
+            if isinstance(X, np.ndarray) != isinstance(validation[0], np.ndarray):
+                raise ValueError(
+                    "X and X_val must be alike: both texts, or both token ids of one TextTokenizer."
+                )
         vae, corpus, documents = self._first_step(X, n_labelled, X_unlabeled, seeds, one_pass, task)
         autoencoder = vae._autoencoder
         labelled = np.arange(n_labelled)
+        data = LabelledDocuments.of(corpus.take(labelled), labels, weights, seeds.next())
         features = autoencoder.features(documents.take(labelled))
-        n_outputs = 1 if len(classes) == 2 else len(classes)
+        # Copies of labelled texts must not count where there are no others.
+        population = documents.take(data.rows) if self._is_frozen else documents
 
         ngrams, tfidf = NgramFeatures(ngram_range), None
         if self.lexical:
-            tfidf = ngrams.fit_transform(corpus.take(labelled), autoencoder.network.config.n_tokens)
-        some_features = _some_features(autoencoder, documents)
-        terms, factors, offset = _fit_terms(tfidf, features, some_features, labels, weights, seeds)
+            tfidf = ngrams.fit_transform(corpus.take(data.rows), autoencoder.network.config.n_tokens)
+        some_features = _some_features(autoencoder, population)
+        terms, stacking_weights, offset = _fit_terms(tfidf, features[data.rows], some_features, data)
+        offset = offset[data.pair_of]
 
         self.__dict__.pop("_model", None)
+        self._pretrained = None
         self.classes_ = classes
         self.vae_ = vae
-        self.term_weights_ = factors
+        self.term_weights_ = stacking_weights
         self.history_ = {}
         self._was_frozen = self._is_frozen
         self._activation = self.head_activation
         self._online = None
         self._lexical = (ngrams, terms["lexical"]) if "lexical" in terms else None
-        self._head = (
-            _random_head(features.shape[1], head_units, n_outputs, seeds) if head_units else [terms["latent"]]
-        )
+        self._head = [terms["latent"]]
+        others = _spread_rows(n_labelled, len(documents), _DOCUMENTS_TO_KEEP_FREQUENCIES_BY)
+        before = self._logits(*self._features_of(corpus, documents, others))
+        if head_units:
+            self._head = _random_head(
+                features.shape[1], head_units, terms["latent"].logits(features[data.rows]).mean(axis=0), seeds
+            )
         # The linear head of a frozen autoencoder is fitted already.
         if epochs and (head_units or not self._was_frozen):
             read = Documents(features=features) if self._was_frozen else documents.take(labelled)
@@ -502,12 +529,15 @@ class TextVAEClassifier(
         if epochs and not self._was_frozen:
             autoencoder.network.changed()
             autoencoder.normalise_over(documents)
-            some_features = _some_features(autoencoder, documents)
+            some_features = _some_features(autoencoder, population)
+            if len(others) >= _FEWEST_TO_KEEP_FREQUENCIES_BY:
+                after = self._logits(*self._features_of(corpus, documents, others))
+                self._shift_intercept(_class_head.frequency_shift(before, after))
         self.n_iter_ = len(self.history_.get("loss", []))
         self._feature_means = some_features.mean(axis=0)
         self._latent_classes = None
         if autoencoder.network.config.decoder != "bow":
-            self._latent_classes = self._find_classes(documents, n_labelled, labels, weights, seeds)
+            self._latent_classes = self._find_classes(documents, data)
         if task is not None:
             task.call_on_fit_task_end(
                 estimator=self, X=X[:n_labelled], y=classes[labels], reconstruction_attributes={}
@@ -522,23 +552,15 @@ class TextVAEClassifier(
             vae._autoencoder = autoencoder
         return {"vae_": vae, "_head": self._trained_head()}
 
-    def _find_classes(
-        self,
-        documents: Documents,
-        n_labelled: int,
-        labels: NDArray[np.integer],
-        weights: NDArray[np.float64],
-        seeds: SeedSequence,
-    ) -> LatentClasses:
+    def _find_classes(self, documents: Documents, data: LabelledDocuments) -> LatentClasses:
         """Where the classes lie among the latents, which alone the decoder sees."""
-        latents = self.vae_._autoencoder.posterior(documents.take(np.arange(n_labelled)))[0]
-        term, _ = _fit_feature_term(latents, latents, labels, weights, seeds.next())
-        return LatentClasses(term, latents, labels)
+        latents = self.vae_._autoencoder.posterior(documents.take(data.rows))[0]
+        term, _ = _fit_feature_term(latents, latents, data)
+        return LatentClasses(term, latents, data.labels)
 
-    def _validation_set(self, X: Any, y: Any) -> tuple[Documents, _training.Targets]:
+    def _validation_set(self, X: Any, labels: NDArray[np.integer]) -> tuple[Documents, _training.Targets]:
         autoencoder = self.vae_._autoencoder
         corpus = autoencoder.read(X)
-        labels = self._class_indices(check_labels(y, len(corpus), name="y_val")[1])
         documents = autoencoder.prepare(corpus)
         offset = np.zeros((len(labels), self._head[-1].kernel.shape[1]), dtype=np.float32)
         if self._lexical is not None:
@@ -572,8 +594,11 @@ class TextVAEClassifier(
         X = check_token_matrix(X) if is_token_matrix(X) else check_texts(X)
         counts, labels = check_labels(y, len(X), unlabeled=self.unlabeled_label)
         weights = check_sample_weight(sample_weight, len(X))[counts]
-        if self.class_weight is not None:
-            weights = weights * compute_sample_weight(self.class_weight, labels)
+        class_weight = self.class_weight
+        if class_weight is not None:
+            if class_weight == "balanced":
+                class_weight = _balanced(labels, weights)
+            weights = weights * compute_sample_weight(class_weight, labels)
         if weights.min() < 0 or any(weights[labels == label].max() == 0 for label in np.unique(labels)):
             raise ValueError(
                 f"a class has no weight above 0, or a negative one (class_weight={self.class_weight!r}); leave the"
@@ -638,8 +663,18 @@ class TextVAEClassifier(
         if vae.random_state is None:
             vae.set_params(random_state=seeds.next())
         if self.warm_start and hasattr(self, "vae_") and not self._was_frozen:
+            if self.n_iter_ and self._pretrained is None:
+                warnings.warn(
+                    "warm_start begins anew: the weights of before the fine-tuning, from which it would go on, are not"
+                    " in this file, which was saved with warm_start=False.",
+                    UserWarning,
+                    stacklevel=6,
+                )
+                return vae
             # A copy, so that a fit that fails leaves the last one as it was.
             fitted = pickle.loads(pickle.dumps(self.vae_))
+            if self._pretrained is not None:
+                fitted._autoencoder = pickle.loads(pickle.dumps(self._pretrained))
             vae = fitted.set_params(**vae.get_params(deep=False) | {"warm_start": True})
         return vae
 
@@ -654,6 +689,9 @@ class TextVAEClassifier(
         report: _training.ReportEpochs | None = None,
     ) -> None:
         """Let scikeras build the network, compile it and run `Model.fit`."""
+        if not self._was_frozen:
+            # A warm start that went on from weights fitted to the labels would fit the head to its own answers.
+            self._pretrained = self.vae_._autoencoder.snapshot()
         config = self.vae_._autoencoder.network.config
         batch_size = resolve_batch_size(self.batch_size, len(documents), config.decoder != "bow")
         batches = _training.Batches(
@@ -749,6 +787,20 @@ class TextVAEClassifier(
         blocks = [self._logits(*self._read(corpus)) for corpus in self.vae_._autoencoder.read_in_blocks(X)]
         return _class_head.log_probabilities(np.concatenate(blocks))
 
+    def _features_of(
+        self, corpus: Corpus, documents: Documents, rows: NDArray[np.integer]
+    ) -> tuple[NDArray[np.float32], Any]:
+        """What each linear model of the head reads of some of the documents."""
+        tfidf = None if self._lexical is None else self._lexical[0].transform(corpus.take(rows))
+        return self.vae_._autoencoder.features(documents.take(rows)), tfidf
+
+    def _shift_intercept(self, shift: NDArray[np.floating]) -> None:
+        self._head[-1].bias = (self._head[-1].bias + shift).astype(np.float32)
+        model = getattr(self, "_model", None)
+        if model is not None:
+            last = [layer for layer in model.class_head.layers if layer.weights][-1]
+            last.bias.assign(self._head[-1].bias)
+
     def _read(self, corpus: Corpus) -> tuple[NDArray[np.float32], Any]:
         """What each term of the head reads; None in the place of a lexical term that there is not."""
         autoencoder = self.vae_._autoencoder
@@ -775,7 +827,34 @@ class TextVAEClassifier(
         check_is_fitted(self)
         return np.asarray(self.classes_[self.predict_log_proba(X).argmax(axis=1)])
 
-    score = ClassifierMixin.score
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy of the predicted classes.
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
+                (n_samples, max_length)
+            Texts, or token ids.
+        y : array-like of shape (n_samples,)
+            Their classes. Texts whose `y` equals `unlabeled_label` are left out; other scorers of scikit-learn would
+            count them as errors.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weight of each text.
+
+        Returns
+        -------
+        accuracy : float
+
+        Raises
+        ------
+        ValueError
+            If no text has a label.
+        """
+        check_is_fitted(self)
+        X = check_token_matrix(X) if is_token_matrix(X) else check_texts(X)
+        labelled, labels = check_labels(y, len(X), unlabeled=self.unlabeled_label)
+        weights = None if sample_weight is None else check_sample_weight(sample_weight, len(X))[labelled]
+        return float(accuracy_score(labels, self.predict(X)[labelled], sample_weight=weights))
 
     def explain(self, X: Any, y: Any = None, *, n_contributions: int = 10) -> Any:
         """Which n-grams and which latents spoke for a class, and how loudly.
@@ -1138,6 +1217,8 @@ class TextVAEClassifier(
 
     def _to_store(self, state: dict[str, Any]) -> dict[str, Any]:
         state.pop("_model", None)
+        if not self.warm_start:
+            state.pop("_pretrained", None)
         return state
 
 
@@ -1166,65 +1247,96 @@ def _joined(X: Any, X_unlabeled: Any) -> Any:
     return np.vstack([np.pad(each, ((0, 0), (0, width - each.shape[1]))) for each in (X, matrix)])
 
 
+def _spread_rows(first: int, end: int, largest: int) -> NDArray[np.int64]:
+    """At most so many of the rows from `first` to `end`, spread evenly."""
+    n_rows = min(end - first, largest)
+    return first + (np.arange(n_rows) * ((end - first) / max(n_rows, 1))).astype(np.int64)
+
+
 def _some_features(autoencoder: FittedAutoencoder, documents: Documents) -> NDArray[np.float32]:
     """Features of some of all documents, spread evenly."""
-    n_some = min(len(documents), _DOCUMENTS_TO_STANDARDISE_BY)
-    some = (np.arange(n_some) * (len(documents) / n_some)).astype(np.int64)
-    return autoencoder.features(documents.take(some))
+    return autoencoder.features(documents.take(_spread_rows(0, len(documents), _DOCUMENTS_TO_STANDARDISE_BY)))
 
 
 def _fit_terms(
-    tfidf: Any,
-    features: NDArray[np.float32],
-    some_features: NDArray[np.float32],
-    labels: NDArray[np.integer],
-    weights: NDArray[np.floating],
-    seeds: SeedSequence,
+    tfidf: Any, features: NDArray[np.float32], some_features: NDArray[np.float32], data: LabelledDocuments
 ) -> tuple[dict[str, LinearTerm], dict[str, float], NDArray[np.float32]]:
-    """The terms of the sum, each times its factor; the factors; logits of the lexical term to fine-tune beside."""
-    terms, unseen = {}, {}
+    """The linear models, each times its stacking weight; these weights; out-of-fold logits of the lexical model.
+
+    The intercept of the stacking is in the "latent" model. All rows are those of `data`.
+    """
+    folds = data.folds()
+    terms, out_of_fold = {}, {}
     if tfidf is not None and tfidf.shape[1]:
-        terms["lexical"], unseen["lexical"] = _class_head.fit_linear_term(
-            tfidf, labels, weights, _LEXICAL_STRENGTHS, seeds.next()
+        terms["lexical"], out_of_fold["lexical"] = _class_head.fit_linear_term(
+            tfidf, data, folds, _LEXICAL_CANDIDATES
         )
-    terms["latent"], unseen["latent"] = _fit_feature_term(
-        features, some_features, labels, weights, seeds.next()
-    )
-    fitted = _class_head.fit_factors(list(unseen.values()), labels, weights)
-    factors = {name: float(factor) for name, factor in zip(terms, fitted, strict=True)}
-    terms = {name: term.scaled(factors[name]) for name, term in terms.items()}
-    offset = np.zeros((len(labels), terms["latent"].kernel.shape[1]), dtype=np.float32)
-    left_out = unseen.get("lexical")
-    if left_out is not None:
+    terms["latent"], out_of_fold["latent"] = _fit_feature_term(features, some_features, data, folds)
+    stacking = _class_head.fit_stacking(list(out_of_fold.values()), data, folds)
+    weights = {name: float(weight) for name, weight in zip(terms, stacking.weights, strict=True)}
+    intercepts = {name: stacking.intercept if name == "latent" else 0.0 for name in terms}
+    terms = {name: term.scaled(weights[name], intercepts[name]) for name, term in terms.items()}
+    offset = np.zeros((len(data.rows), data.n_outputs), dtype=np.float32)
+    unseen = out_of_fold.get("lexical")
+    if unseen is not None:
         # Logits for documents that the n-grams were fitted to would leave nothing to learn.
-        offset += (factors["lexical"] * left_out).astype(np.float32)
-    return terms, factors, offset
+        offset += (weights["lexical"] * unseen).astype(np.float32)
+    return terms, weights, offset
 
 
 def _fit_feature_term(
     features: NDArray[np.float32],
     all_features: NDArray[np.float32],
-    labels: NDArray[np.integer],
-    weights: NDArray[np.floating],
-    seed: int,
+    data: LabelledDocuments,
+    folds: NDArray[np.int64] | None = None,
 ) -> tuple[LinearTerm, NDArray[np.float64] | None]:
-    """A linear term of features that are standardised by their spread over all documents."""
+    """A linear model of features that are standardised by their spread over all documents."""
     centre, spread = all_features.mean(axis=0), all_features.std(axis=0)
     spread[spread == 0] = 1
-    term, unseen = _class_head.fit_linear_term(
-        (features - centre) / spread, labels, weights, _FEATURE_STRENGTHS, seed
+    term, out_of_fold = _class_head.fit_linear_term(
+        (features - centre) / spread, data, data.folds() if folds is None else folds, _FEATURE_CANDIDATES
     )
     kernel = term.kernel / spread[:, None]
-    return LinearTerm(kernel, term.bias - centre @ kernel), unseen
+    return LinearTerm(kernel, term.bias - centre @ kernel), out_of_fold
 
 
 def _random_head(
-    n_features: int, units: tuple[int, ...], n_outputs: int, seeds: SeedSequence
+    n_features: int, units: tuple[int, ...], bias: NDArray[np.float32], seeds: SeedSequence
 ) -> list[LinearTerm]:
+    """Layers of these widths; the last one gives one logit for each entry of `bias`, which it starts from."""
     random = np.random.default_rng(seeds.next())
     head = []
-    for before, after in pairwise([n_features, *units, n_outputs]):
+    for before, after in pairwise([n_features, *units, len(bias)]):
         limit = np.sqrt(6 / (before + after))
         kernel = random.uniform(-limit, limit, (before, after)).astype(np.float32)
         head.append(LinearTerm(kernel, np.zeros(after, dtype=np.float32)))
+    head[-1].bias = bias.astype(np.float32)
     return head
+
+
+def _indices(names: NDArray[Any], classes: NDArray[Any], *, argument: str = "y") -> NDArray[np.int64]:
+    """Index in `classes` of each of the labels."""
+    known = {name: index for index, name in enumerate(classes.tolist())}
+    unknown = sorted({name for name in names.tolist() if name not in known}, key=str)
+    if unknown:
+        raise ValueError(f"{argument} holds {unknown}, which is none of the classes {classes.tolist()}.")
+    return np.array([known[name] for name in names.tolist()], dtype=np.int64)
+
+
+def _balanced(labels: NDArray[Any], weights: NDArray[np.float64]) -> dict[Any, float]:
+    """Weights with which the classes count the same; a text counts by its weight, as its copies would."""
+    classes, index = np.unique(labels, return_inverse=True)
+    totals = np.bincount(index, weights=weights)
+    # A class without weight is refused later.
+    return dict(
+        zip(classes.tolist(), totals.sum() / (len(classes) * np.maximum(totals, 1e-300)), strict=True)
+    )
+
+
+def _checked_validation(X_val: Any, y_val: Any) -> tuple[Any, NDArray[Any]]:
+    X_val = (
+        check_token_matrix(X_val, name="X_val")
+        if is_token_matrix(X_val)
+        else check_texts(X_val, name="X_val")
+    )
+    return X_val, check_labels(y_val, len(X_val), name="y_val")[1]
