@@ -292,8 +292,10 @@ def _verdict(mutant: Mutant) -> tuple[bool, str]:
         status, output = _run(mutant, [mutant.test])
     except ValueError as error:
         return False, f"NOT PLANTED  {mutant.name}: {error}"
-    if status == _PYTEST_FAILED:
-        return True, f"noticed      {mutant.name}"
+    # An error in a fixture is listed as "ERROR" and says nothing about the test.
+    failures = [line.partition(" - ")[2] for line in output.splitlines() if line.startswith("FAILED ")]
+    if status == _PYTEST_FAILED and failures:
+        return True, f"noticed      {mutant.name}: {failures[0]}"
     if status == _PYTEST_PASSED:
         return False, f"SURVIVED     {mutant.name}: {mutant.test} passes"
     return False, f"NOT RUN      {mutant.name}: {mutant.test}\n{output}"

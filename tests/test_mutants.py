@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from .mutants import TESTS, MUTANTS, main, package
+from .mutants import MUTANTS, TESTS, main, package
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
