@@ -9,7 +9,7 @@ CORE_TESTS := tests/test_tokenization.py tests/test_transformer.py tests/test_di
 # TensorFlow prints its build flags at import unless told not to.
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: test test-oldest demo docs dist lint clean
+.PHONY: test test-oldest mutants demo docs dist lint clean
 
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -25,6 +25,10 @@ lint: $(VENV)/.installed
 # Two at a time: most of a tiny fit is tracing, which keeps one core busy.
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# Plants faults in copies of the package, to see whether the tests notice: one fit or more for each, so not in `test`.
+mutants: $(VENV)/.installed
+	$(BIN)/python -m tests.mutants
 
 # The oldest scikit-learn that pyproject.toml claims, with what was current beside it.
 $(OLDEST)/.installed: pyproject.toml

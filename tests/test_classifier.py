@@ -687,3 +687,139 @@ def test_validation_data_that_do_not_fit_are_refused(bow_vae, reviews):
         classifier.fit(X, y, X_val=X[:2], y_val=[0, 5])
     with pytest.raises(ValueError, match="y_val"):
         classifier.fit(X, y, X_val=X[:2], y_val=[0])
+
+
+def test_each_weight_counts_in_fine_tuning(reviews):
+    X = reviews[0]
+    # At random, so that there is something to lose.
+    y = np.random.default_rng(0).permutation(np.arange(160) % 2)
+    weights = np.where(np.arange(160) % 4 == 0, 8.0, 1.0)
+    options = {"classification_weight": 3.0, "batch_size": 160, "epochs": 2, "random_state": 0}
+    classifier = TextVAEClassifier(small_vae(), **options).fit(X, y, sample_weight=weights)
+    history = {name: np.array(values) for name, values in classifier.history_.items()}
+    assert history["cross_entropy"].min() > 0.1
+    # The cross-entropy is an average by weight.
+    expected = history["nll_bow"] + history["kl"] + 3 * weights.mean() * history["cross_entropy"]
+    np.testing.assert_allclose(history["loss"], expected, rtol=1e-4)
+
+
+def test_texts_count_by_their_weight_where_labels_contradict(bow_vae, reviews):
+    X = np.repeat(reviews[0][:60], 2)
+    y = np.arange(120) % 2
+    classifier = TextVAEClassifier(
+        FrozenEstimator(bow_vae),
+        lexical=False,
+        head_units=(4,),
+        epochs=60,
+        batch_size=60,
+        learning_rate=5e-2,
+        random_state=0,
+    )
+    share = classifier.fit(X, y, sample_weight=np.where(y == 1, 9.0, 1.0)).predict_proba(X)[:, 1]
+    assert share.mean() == pytest.approx(0.9, abs=0.05)
+
+
+def test_a_heavier_classification_takes_longer_steps(bow_vae, reviews):
+    X, y = reviews
+    found = []
+    for weight, step in ((4.0, 0.05), (1.0, 0.2), (1.0, 0.05)):
+        classifier = TextVAEClassifier(
+            FrozenEstimator(bow_vae),
+            lexical=False,
+            head_units=(4,),
+            classification_weight=weight,
+            optimizer="sgd",
+            learning_rate=step,
+            random_state=0,
+        )
+        found.append(classifier.fit(X, y).predict_proba(X))
+    np.testing.assert_allclose(found[0], found[1], atol=1e-4)
+    assert np.abs(found[0] - found[2]).max() > 1e-2
+
+
+def test_the_lexical_term_goes_on_by_the_weights_of_a_batch(bow_vae, reviews):
+    X, y = reviews
+    # A step so small that the latent term stays as it is.
+    options = {"learning_rate": 1e-9, "random_state": 0}
+    begun = TextVAEClassifier(FrozenEstimator(bow_vae), **options).partial_fit(X, y, classes=[0, 1])
+    again, labels = np.repeat(X[:64], 2), np.arange(128) % 2
+    margins = []
+    for heavy in (0, 1):
+        gone_on = copy.deepcopy(begun)
+        for _ in range(2):
+            gone_on.partial_fit(again, labels, sample_weight=np.where(labels == heavy, 5.0, 1.0))
+        margins.append(np.diff(gone_on.predict_log_proba(X), axis=1).mean())
+    assert margins[0] + 1 < margins[1]
+
+
+def log_loss(classifier, X, y):
+    return -classifier.predict_log_proba(X)[np.arange(len(y)), y].mean()
+
+
+def test_a_term_that_knows_nothing_counts_for_little(bow_vae, lstm_vae):
+    X, y = make_reviews(240, random_state=5)
+    random = np.random.default_rng(0)
+    # The class stands where the encoder does not read any more: it reads 16 tokens.
+    filler = [" ".join(random.choice(["a", "the", "film", "story", "music", "is", "was"], 20)) for _ in X]
+    late = [f"{text} {'dull' if label == 0 else 'great'}" for text, label in zip(filler, y, strict=True)]
+    classifier = TextVAEClassifier(FrozenEstimator(lstm_vae), random_state=0).fit(late, y)
+    assert classifier.term_weights_["lexical"] > 2 * classifier.term_weights_["latent"]
+    # The order of the words, in which the class is not.
+    shuffled = [" ".join(random.permutation(text.split())) for text in X]
+    options = {"ngram_range": (3, 3), "random_state": 0}
+    both = TextVAEClassifier(FrozenEstimator(bow_vae), **options).fit(shuffled[:120], y[:120])
+    alone = clone(both).set_params(lexical=False).fit(shuffled[:120], y[:120])
+    losses = [log_loss(each, shuffled[120:], y[120:]) for each in (both, alone)]
+    assert losses[0] < 1.2 * losses[1]
+
+
+def test_contributions_make_up_the_differences_between_texts(classifier, writing_classifier, reviews):
+    # "rest" is what is left, and so would hide an error in the others: it has to be the same for all texts.
+    for model in (classifier, writing_classifier):
+        texts = [*reviews[0][:30], "", "great music", "dull dull dull film"]
+        for label in model.classes_:
+            frame = model.explain(texts, y=label, n_contributions=10_000)
+            listed = frame[frame["part"] != "rest"].groupby("document")["contribution"].sum()
+            listed = listed.reindex(range(len(texts)), fill_value=0).to_numpy()
+            margins = margins_of(model, texts, np.full(len(texts), list(model.classes_).index(label)))
+            assert np.ptp(margins) > 1
+            np.testing.assert_allclose(listed - listed.mean(), margins - margins.mean(), atol=1e-3)
+
+
+def test_latents_of_average_texts_contribute_nothing(bow_vae, reviews):
+    X, y = reviews
+    classifier = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0).fit(X, y)
+    frame = classifier.explain(X, y=1, n_contributions=10_000)
+    frame = frame[frame["part"].isin(["latent", "hidden_0"])]
+    numbers = frame["name"].str.split(" ").str[0]
+    sums = frame.groupby([frame["part"], numbers])["contribution"].sum() / len(X)
+    spread = frame.groupby([frame["part"], numbers])["contribution"].std()
+    assert spread.max() > 0.02
+    assert sums.abs().max() < 1e-4
+
+
+def test_contributions_to_a_deep_head_are_by_its_slope_at_the_text(lstm_vae, reviews):
+    X, y = reviews
+    classifier = TextVAEClassifier(
+        FrozenEstimator(lstm_vae),
+        lexical=False,
+        head_units=(8,),
+        head_activation="tanh",
+        epochs=10,
+        learning_rate=3e-2,
+        random_state=0,
+    ).fit(X, y)
+    head, latents = classifier.class_head_, classifier.transform(X)
+    step = 1e-2 * np.eye(6, dtype=np.float32)
+    slopes = np.stack(
+        [(head(latents + each).numpy() - head(latents - each).numpy())[:, 0] / 2e-2 for each in step], axis=1
+    )
+    expected = slopes * (latents - latents.mean(axis=0))
+    frame = classifier.explain(X, y=1, n_contributions=100)
+    rest = frame[frame["part"] == "rest"]["contribution"].to_numpy()
+    frame = frame[frame["part"] == "latent"]
+    found = np.zeros_like(expected)
+    found[frame["document"], frame["name"].str.split(" ").str[0].astype(int)] = frame["contribution"]
+    assert np.abs(expected).max() > 0.1
+    np.testing.assert_allclose(found, expected, atol=1e-2 * np.abs(expected).max())
+    np.testing.assert_allclose(rest + found.sum(axis=1), head(latents).numpy()[:, 0], atol=1e-3)

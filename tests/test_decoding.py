@@ -1,5 +1,7 @@
 """Latents to texts: ways of choosing tokens, paths through latent space, classes."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from scipy.special import log_softmax
@@ -301,3 +303,32 @@ def test_importance_weighted_likelihood_of_the_decoder(writer):
     assert "iw_nll" not in writer.vae_.diagnostics(X)
     with pytest.raises(ValueError, match="n_importance_samples=-1"):
         writer.vae_.diagnostics(X, n_importance_samples=-1)
+
+
+def test_the_widest_beam_finds_the_best_text_of_all_by_its_length():
+    random = np.random.default_rng(0)
+    matrix = np.where(np.arange(4) < random.integers(1, 5, (300, 1)), random.integers(3, 6, (300, 4)), 0)
+    vae = TextVAETransformer(
+        2,
+        embedding_dim=8,
+        decoder_units=(12,),
+        encoder_units=(8,),
+        epochs=4,
+        learning_rate=1e-2,
+        random_state=0,
+    ).fit(matrix.astype(np.int32))
+    texts = [text for length in range(5) for text in product((3, 4, 5), repeat=length)]
+    ids = np.array([[*text, 2, *[0] * 4][:4] for text in texts], dtype=np.int32)
+    lengths = (ids > 0).sum(axis=1)
+    latents = np.random.default_rng(1).normal(size=(40, 2)).astype(np.float32)
+    found = vae.inverse_transform(latents, decoding="beam", beam_width=len(texts))
+    every = [np.repeat(latents, len(texts), axis=0), np.tile(ids, (len(latents), 1))]
+    logits = vae.decoder_(every).numpy()
+    logits[:, :, :2] = -np.inf
+    own = np.take_along_axis(log_softmax(logits, axis=-1), every[1][:, :, None], axis=-1)[:, :, 0]
+    likelihood = np.where(every[1] > 0, own, 0).sum(axis=1).reshape(len(latents), len(texts))
+    best = {exponent: (likelihood / lengths**exponent).argmax(axis=1) for exponent in (0, 0.7, 1)}
+    padded = [[*texts[number], 0, 0, 0, 0][:4] for number in best[0.7]]
+    for other in (0, 1):
+        assert np.mean(best[other] != best[0.7]) > 0.2
+    assert np.mean((found == padded).all(axis=1)) > 0.9

@@ -228,3 +228,144 @@ print(len(os.listdir("/proc/self/task")))
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="counts threads as Linux lists them")
 def test_the_environment_limits_the_threads_of_a_worker():
     assert n_threads(1) < n_threads(4)
+
+
+class Recorded(keras.callbacks.Callback):
+    """The number of batches, and the bag-of-words decoder after each epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.n_batches, self.kernels = 0, []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.n_batches += 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.kernels.append(self.model.bow_decoder.kernel.numpy().copy())
+
+
+def texts_at_random(n_texts, n_words, seed=0):
+    """Ten words each: what is learnt of one says nothing about another."""
+    words = [f"word{number}" for number in range(n_words)]
+    return [" ".join(text) for text in np.random.default_rng(seed).choice(words, (n_texts, 10))]
+
+
+def test_early_stopping_brings_back_the_weights_of_the_best_epoch():
+    recorded = Recorded()
+    vae = TextVAETransformer(
+        **SMALL,
+        decoder="bow",
+        dropout=0,
+        epochs=60,
+        batch_size=10,
+        learning_rate=3e-2,
+        kl_warmup=0,
+        early_stopping=True,
+        validation_fraction=0.3,
+        n_iter_no_change=3,
+        callbacks=recorded,
+    ).fit(texts_at_random(100, 60))
+    best = int(np.argmin(vae.history_["val_loss"]))
+    # It ended three epochs later, and other weights than these were reached by then.
+    assert vae.n_iter_ == best + 4
+    assert recorded.n_batches == 7 * vae.n_iter_
+    assert np.abs(recorded.kernels[best] - recorded.kernels[best + 2]).max() > 1e-2
+    np.testing.assert_array_equal(vae.components_, recorded.kernels[best])
+
+
+def test_texts_of_early_stopping_are_not_trained_on():
+    vae = TextVAETransformer(
+        16,
+        decoder="bow",
+        encoder_units=(64,),
+        dropout=0,
+        epochs=30,
+        learning_rate=3e-2,
+        kl_warmup=0,
+        posterior_scale=2.0,
+        early_stopping=True,
+        validation_fraction=0.5,
+        n_iter_no_change=100,
+        random_state=0,
+    ).fit(texts_at_random(80, 60))
+    history = vae.history_
+    # Words at random can be learnt by heart only.
+    assert history["nll_bow"][-1] < history["nll_bow"][0] - 5
+    assert history["val_nll_bow"][-1] > history["nll_bow"][-1] + 5
+
+
+def test_what_is_minimised_is_the_weighted_sum_of_the_parts(reviews):
+    vae = TextVAETransformer(
+        **SMALL,
+        tokenizer=TextTokenizer(max_length=8),
+        beta=0.5,
+        bow_weight=2.5,
+        kl_warmup=0.5,
+        epochs=8,
+        batch_size=160,
+    ).fit(reviews[0])
+    history = {name: np.array(values) for name, values in vae.history_.items()}
+    # One step an epoch, so that each epoch has one weight of the KL term.
+    warmup = np.minimum(1, np.arange(8) / 4)
+    expected = history["nll_text"] + 2.5 * history["nll_bow"] + 0.5 * warmup * history["kl"]
+    assert history["kl"].min() > 0.5
+    np.testing.assert_allclose(history["loss"], expected, rtol=1e-5)
+
+
+def cycles(n_texts):
+    """Texts in which each word says what the next one is."""
+    words = [f"word{number}" for number in range(12)]
+    return [" ".join(words[(start + step) % 12] for step in range(7)) for start in range(n_texts)]
+
+
+@pytest.mark.filterwarnings("ignore::skvae.CollapseWarning")
+def test_words_and_units_of_the_text_decoder_are_hidden_at_the_rates_asked_for():
+    nll = {}
+    for rates in ((0, 0), (0, 0.3), (0, 0.9), (0.9, 0)):
+        vae = TextVAETransformer(
+            2,
+            tokenizer=TextTokenizer(max_length=8),
+            embedding_dim=12,
+            decoder_units=(24,),
+            encoder_units=(4,),
+            dropout=rates[0],
+            word_dropout=rates[1],
+            bow_weight=0,
+            posterior_scale=0.1,
+            epochs=30,
+            batch_size=16,
+            learning_rate=3e-2,
+            random_state=0,
+        ).fit(cycles(64))
+        nll[rates] = np.mean(vae.history_["nll_text"][-5:])
+    assert nll[0, 0] + 1 < nll[0, 0.3] < nll[0, 0.9] - 1
+    assert nll[0, 0] + 2 < nll[0.9, 0]
+
+
+def test_latents_are_hidden_from_the_bag_of_words_at_the_rate_asked_for(reviews):
+    nll = []
+    for rate in (0, 0.4, 0.9):
+        vae = TextVAETransformer(
+            **SMALL, decoder="bow", dropout=rate, posterior_scale=2.0, epochs=15, learning_rate=3e-2
+        ).fit(reviews[0])
+        nll.append(vae.history_["nll_bow"][-1])
+    assert nll[0] + 0.5 < nll[1] < nll[2] - 0.5
+
+
+@pytest.mark.filterwarnings("ignore::skvae.CollapseWarning")
+def test_units_of_the_encoder_are_hidden_at_the_rate_asked_for(reviews):
+    kl = []
+    for rate in (0, 0.5, 0.9):
+        vae = TextVAETransformer(
+            6,
+            decoder="bow",
+            encoder_units=(16, 16),
+            dropout=rate,
+            posterior_scale=None,
+            epochs=1,
+            batch_size=160,
+            random_state=0,
+        ).fit(reviews[0])
+        # Of the first step, before which nothing was learnt: the others are scaled up, and means spread.
+        kl.append(vae.history_["kl"][0])
+    assert kl[0] + 0.1 < kl[1] < kl[2] - 0.5

@@ -1,0 +1,326 @@
+"""Faults to plant in the package, each with a test that has to notice it.
+
+`make mutants`, or `python -m tests.mutants [name ...]`, plants each in a copy of the package and runs its test there.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+TESTS = Path(__file__).parent
+_AT_ONCE = 2
+_PYTEST_PASSED, _PYTEST_FAILED = 0, 1
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A fault: a piece of source text that occurs once, and what takes its place.
+
+    Parameters
+    ----------
+    name : str
+    file : str
+        Within the package.
+    old, new : str
+        Right and wrong.
+    test : str
+        File in `tests` and function, as pytest names them.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+    def planted_in(self, source: str) -> str:
+        """The faulty source.
+
+        Raises
+        ------
+        ValueError
+            If `old` is not in the source, or more than once.
+        """
+        count = source.count(self.old)
+        if count != 1:
+            raise ValueError(f"{self.file} has {self.old!r} {count} times; expected it once.")
+        return source.replace(self.old, self.new)
+
+
+MUTANTS = [
+    # Training control
+    Mutant(
+        "best weights not restored",
+        "_training.py",
+        "restore_best_weights=True",
+        "restore_best_weights=False",
+        "test_training.py::test_early_stopping_brings_back_the_weights_of_the_best_epoch",
+    ),
+    Mutant(
+        "validation texts trained on",
+        "transformer.py",
+        "training, validation = self._split(documents, seeds.next())",
+        "_, validation = self._split(documents, seeds.next())",
+        "test_training.py::test_texts_of_early_stopping_are_not_trained_on",
+    ),
+    Mutant(
+        "validation_fraction ignored",
+        "transformer.py",
+        "round(self.validation_fraction * len(documents))",
+        "round(0.1 * len(documents))",
+        "test_training.py::test_early_stopping_brings_back_the_weights_of_the_best_epoch",
+    ),
+    Mutant(
+        "measuring validation texts draws from the generator of training",
+        "networks.py",
+        "random = self.random if training else self.random_of_evaluation",
+        "random = self.random",
+        "test_classifier.py::test_validation_texts_are_measured_each_epoch_and_not_trained_on",
+    ),
+    # The loss of the autoencoder
+    Mutant(
+        "kl_warmup ignored",
+        "networks.py",
+        "kl_weight = linear_warmup(self.optimizer.iterations, self.warmup_steps) if training else 1.0",
+        "kl_weight = 1.0",
+        "test_training.py::test_what_is_minimised_is_the_weighted_sum_of_the_parts",
+    ),
+    Mutant(
+        "beta ignored",
+        "networks.py",
+        "loss = self.config.beta * kl_weight *",
+        "loss = kl_weight *",
+        "test_training.py::test_what_is_minimised_is_the_weighted_sum_of_the_parts",
+    ),
+    Mutant(
+        "bow_weight only on or off",
+        "networks.py",
+        'self.config.bow_weight * parts["nll_bow"]',
+        'parts["nll_bow"]',
+        "test_training.py::test_what_is_minimised_is_the_weighted_sum_of_the_parts",
+    ),
+    Mutant(
+        "free_bits ignored",
+        "objectives.py",
+        "ops.maximum(average, free_bits)",
+        "average",
+        "test_transformer.py::test_guards_against_collapse_keep_the_nats_that_they_promise",
+    ),
+    Mutant(
+        "the text decoder is shown what comes next",
+        "networks.py",
+        "previous = targets[:, :-1]",
+        "previous = targets[:, 1:]",
+        "test_decoding.py::test_the_widest_beam_finds_the_best_text_of_all_by_its_length",
+    ),
+    # Dropout
+    Mutant(
+        "no dropout in the encoder",
+        "networks.py",
+        'layers.Dropout(config.dropout, seed=seeds.next(), name=f"dropout_{depth}")',
+        'layers.Dropout(0.0, seed=seeds.next(), name=f"dropout_{depth}")',
+        "test_training.py::test_units_of_the_encoder_are_hidden_at_the_rate_asked_for",
+    ),
+    Mutant(
+        "no dropout in the text decoder",
+        "networks.py",
+        "self._logits(self.dropout(hidden, training=training))",
+        "self._logits(hidden)",
+        "test_training.py::test_words_and_units_of_the_text_decoder_are_hidden_at_the_rates_asked_for",
+    ),
+    Mutant(
+        "no dropout in the bag-of-words decoder",
+        "networks.py",
+        "ops.matmul(self.dropout(z, training=training), self.kernel)",
+        "ops.matmul(z, self.kernel)",
+        "test_training.py::test_latents_are_hidden_from_the_bag_of_words_at_the_rate_asked_for",
+    ),
+    Mutant(
+        "no word dropout",
+        "networks.py",
+        "if training and self.word_dropout > 0:",
+        "if training and self.word_dropout > 1:",
+        "test_training.py::test_words_and_units_of_the_text_decoder_are_hidden_at_the_rates_asked_for",
+    ),
+    Mutant(
+        "word_dropout only on or off",
+        "networks.py",
+        "seed=self.random) < self.word_dropout",
+        "seed=self.random) < 0.3",
+        "test_training.py::test_words_and_units_of_the_text_decoder_are_hidden_at_the_rates_asked_for",
+    ),
+    # Fine-tuning
+    Mutant(
+        "sample weights ignored in fine-tuning",
+        "networks.py",
+        "ops.mean(sample_weight * cross_entropy)",
+        "ops.mean(cross_entropy)",
+        "test_classifier.py::test_texts_count_by_their_weight_where_labels_contradict",
+    ),
+    Mutant(
+        "classification_weight ignored",
+        "networks.py",
+        "loss = self.classification_weight * ops.mean(",
+        "loss = ops.mean(",
+        "test_classifier.py::test_a_heavier_classification_takes_longer_steps",
+    ),
+    Mutant(
+        "classification_weight ignored beside the ELBO",
+        "networks.py",
+        "_share_of_replica(loss + ops.mean(self.vae.total(y_pred)))",
+        "_share_of_replica(loss / self.classification_weight + ops.mean(self.vae.total(y_pred)))",
+        "test_classifier.py::test_each_weight_counts_in_fine_tuning",
+    ),
+    Mutant(
+        "the ELBO left out of fine-tuning",
+        "networks.py",
+        "_share_of_replica(loss + ops.mean(self.vae.total(y_pred)))",
+        "_share_of_replica(loss + 0.0 * ops.mean(self.vae.total(y_pred)))",
+        "test_classifier.py::test_each_weight_counts_in_fine_tuning",
+    ),
+    Mutant(
+        "class_weight ignored",
+        "classifier.py",
+        "weights = weights * compute_sample_weight(self.class_weight, labels)",
+        "pass",
+        "test_classifier.py::test_weights",
+    ),
+    Mutant(
+        "sample weights ignored by partial_fit of the lexical term",
+        "_class_head.py",
+        "_residual(self.term.logits(batch) + offset[rows], labels[rows], weights[rows])",
+        "_residual(self.term.logits(batch) + offset[rows], labels[rows], np.ones(len(rows)))",
+        "test_classifier.py::test_the_lexical_term_goes_on_by_the_weights_of_a_batch",
+    ),
+    # The sum of the terms, and what explains it
+    Mutant(
+        "equal stacking weights",
+        "_class_head.py",
+        "return np.asarray(solution.x)",
+        "return np.full(len(known), share)",
+        "test_classifier.py::test_a_term_that_knows_nothing_counts_for_little",
+    ),
+    Mutant(
+        "contributions to a deep head times -3",
+        "classifier.py",
+        "gradient = self.model_.head_gradient(features, directions)",
+        "gradient = -3 * self.model_.head_gradient(features, directions)",
+        "test_classifier.py::test_contributions_to_a_deep_head_are_by_its_slope_at_the_text",
+    ),
+    Mutant(
+        "contributions to a linear head times -3",
+        "classifier.py",
+        "gradient = directions @ self._head[0].kernel.T",
+        "gradient = -3 * directions @ self._head[0].kernel.T",
+        "test_classifier.py::test_contributions_make_up_the_differences_between_texts",
+    ),
+    Mutant(
+        "contributions of n-grams halved",
+        "_explanation.py",
+        "added = features.data *",
+        "added = 0.5 * features.data *",
+        "test_classifier.py::test_contributions_make_up_the_differences_between_texts",
+    ),
+    Mutant(
+        "contributions counted from 0, not from the average text",
+        "classifier.py",
+        "features = features - self._feature_means",
+        "pass",
+        "test_classifier.py::test_latents_of_average_texts_contribute_nothing",
+    ),
+    # Decoding
+    Mutant(
+        "a beam's log-probability is not divided by its length",
+        "decoding.py",
+        "_LENGTH_EXPONENT = 0.7",
+        "_LENGTH_EXPONENT = 0.0",
+        "test_decoding.py::test_the_widest_beam_finds_the_best_text_of_all_by_its_length",
+    ),
+    Mutant(
+        "temperature ignored",
+        "decoding.py",
+        " / options.temperature",
+        "",
+        "test_decoding.py::test_draws_from_the_likeliest_tokens_only_are_greedy",
+    ),
+]
+
+
+def package() -> Path:
+    """The folder of the package that the tests run on."""
+    specification = importlib.util.find_spec("skvae")
+    assert specification is not None
+    assert specification.origin is not None
+    return Path(specification.origin).parent
+
+
+def _run(mutant: Mutant | None, tests: Sequence[str]) -> tuple[int, str]:
+    """pytest's exit status and output for tests of a copy, with or without a fault."""
+    with TemporaryDirectory(prefix="mutant-") as name:
+        copy = Path(name)
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(package(), copy / "skvae", ignore=ignored)
+        shutil.copytree(TESTS, copy / "tests", ignore=ignored)
+        shutil.copy(TESTS.parent / "pyproject.toml", copy)
+        if mutant is not None:
+            file = copy / "skvae" / mutant.file
+            file.write_text(mutant.planted_in(file.read_text()))
+        # `-m pytest` puts the copy first on the path, before a package that is installed.
+        ended = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "--tb=line", *(f"tests/{test}" for test in tests)],
+            cwd=copy,
+            env=os.environ | {"PYTHONPATH": str(copy), "COLUMNS": "250"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+def _verdict(mutant: Mutant) -> tuple[bool, str]:
+    """Whether the fault was noticed, and a line that says so."""
+    try:
+        status, output = _run(mutant, [mutant.test])
+    except ValueError as error:
+        return False, f"NOT PLANTED  {mutant.name}: {error}"
+    # An error in a fixture is listed as "ERROR" and says nothing about the test.
+    failures = [line.partition(" - ")[2] for line in output.splitlines() if line.startswith("FAILED ")]
+    if status == _PYTEST_FAILED and failures:
+        return True, f"noticed      {mutant.name}: {failures[0]}"
+    if status == _PYTEST_PASSED:
+        return False, f"SURVIVED     {mutant.name}: {mutant.test} passes"
+    return False, f"NOT RUN      {mutant.name}: {mutant.test}\n{output}"
+
+
+def main(names: Sequence[str]) -> int:
+    """Plant the faults of these names, or all, one line each; 1 if any was not noticed."""
+    unknown = set(names) - {mutant.name for mutant in MUTANTS}
+    if unknown:
+        print(f"no mutant is called {', '.join(sorted(unknown))}; see tests/mutants.py")
+        return 1
+    chosen = [mutant for mutant in MUTANTS if not names or mutant.name in names]
+    # A test that fails anyway would notice everything.
+    status, output = _run(None, sorted({mutant.test for mutant in chosen}))
+    if status != _PYTEST_PASSED:
+        print(f"these tests have to pass without a fault:\n{output}")
+        return 1
+    missed = 0
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for noticed, line in pool.map(_verdict, chosen):
+            print(line, flush=True)
+            missed += not noticed
+    print(f"{len(chosen) - missed} of {len(chosen)} faults were noticed")
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
