@@ -877,7 +877,7 @@ class TextVAETransformer(
                 characters = Characters.of_texts(X, tokenizer)
         documents = self._autoencoder.prepare(self._autoencoder.read(X))
         figures = self._autoencoder.diagnostics(documents, int(n_importance_samples), characters)
-        if n_importance_samples and figures["iw_ess"] < min(_FEW_DRAWS, n_importance_samples):
+        if n_importance_samples and figures["iw_ess"] < _FEW_DRAWS:
             warnings.warn(
                 f"iw_nll rests on few latents: of {n_importance_samples} drawn for each document, the effective sample"
                 f" size is {figures['iw_ess']:.2g}, so that the figure is too high. Raise n_importance_samples, and"

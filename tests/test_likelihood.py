@@ -264,12 +264,22 @@ def test_characters_of_cut_texts_are_those_that_are_read(truncation):
 # Importance weights
 
 
-def test_few_latents_behind_the_weighted_likelihood_are_told(gru_vae, reviews):
+def test_few_latents_behind_the_weighted_likelihood_are_told(gru_vae, reviews, monkeypatch):
     X = reviews[0][:20]
     figures = gru_vae.diagnostics(X, n_importance_samples=40)
     assert 5 < figures["iw_ess"] <= 40
-    wide = gru_vae.diagnostics(X, n_importance_samples=1)
-    assert wide["iw_ess"] == pytest.approx(1)
+    with pytest.warns(UserWarning, match=r"of 1 drawn for each document, the effective sample size is 1,"):
+        assert gru_vae.diagnostics(X, n_importance_samples=1)["iw_ess"] == pytest.approx(1)
+    autoencoder = gru_vae._autoencoder
+    posterior = autoencoder.posterior
+
+    def beside_the_mark(documents):
+        mean, log_variance = posterior(documents)
+        return mean + 4, log_variance
+
+    monkeypatch.setattr(autoencoder, "posterior", beside_the_mark)
+    with pytest.warns(UserWarning, match=r"of 40 drawn"):
+        assert gru_vae.diagnostics(X, n_importance_samples=40)["iw_ess"] < 5
 
 
 def test_noise_belongs_to_documents():
