@@ -38,7 +38,7 @@ def step(policy: str, ids: Any) -> Callable[[], Any]:
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     vae = keras_vae_2017().vae
-    config = vae._config(vae.tokenizer.max_features + 3, 1, LENGTH, vae.tokenizer.padding)
+    config = vae._config(vae.tokenizer.max_features + 3, 1, LENGTH)
     seeds = SeedSequence(0)
     encoder, decoder = build_encoder(config, seeds), RepeatTextDecoder(config, seeds)
     decoder.build()

@@ -75,7 +75,7 @@ GENERATION = """\
 MODELS = """\
 ### Likelihoods and reconstructions
 
-{n_train:,} SNLI sentences to train on, 2,000 to test on (1,000 of them for the likelihoods; 50 importance samples; nats per
+{n_train:,} SNLI sentences to train on, 2,000 to test on (1,000 of them for the likelihoods; {n_draws} importance samples; nats per
 document); samples are 1,000 from the prior at temperature 1. "No guard": `posterior_scale=None, bow_weight=0,
 word_dropout=0, kl_warmup=0`; "annealing": the same with `kl_warmup=0.33`; "free bits": with `free_bits=0.18` besides, as
 many nats as the default's posterior scale buys; "repeat": `decoder="repeat"`; "few latents": `n_components=16,
@@ -97,7 +97,7 @@ CLASSES = """\
 from, and of the Stanford Sentiment Treebank's training part with their own. What is written is judged by TF-IDF and logistic
 regression trained on other texts (17,000 other reviews, their sentences, and the treebank's longer training sentences); the judge
 is right about {judge[IMDB]:.0%} of {n_test[IMDB]:,} unseen IMDB sentences, many of which do not say what their review thinks, and about {judge[SST-2]:.0%} of the {n_test[SST-2]:,}
-short test sentences of the treebank. Likelihoods are of 1,000 IMDB sentences, with 50 importance samples, in nats per document. Samples are
+short test sentences of the treebank. Likelihoods are of 1,000 IMDB sentences, with {n_draws} importance samples, in nats per document. Samples are
 2,000 at temperature 0.7. The defaults of `guidance` and `content_weight`, 24 and 6, were chosen on other sentences.
 """
 
@@ -259,12 +259,17 @@ def rewriting(rows: list[dict[str, Any]], sets: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def n_draws(part: dict[str, Any]) -> int:
+    """Importance samples behind the likelihoods of a part; results that do not say took 50."""
+    return int(part.get("n_importance_samples", 50))
+
+
 def generation(document: dict[str, Any]) -> str:
     parts, texts = document["parts"], [GENERATION]
     if "models" in parts:
         rows = {name: row for name, row in parts["models"].items() if isinstance(row, dict)}
         texts += [
-            MODELS.format(n_train=parts["models"]["n_train"]),
+            MODELS.format(n_train=parts["models"]["n_train"], n_draws=n_draws(parts["models"])),
             system_of_2017.table(rows, MODEL_COLUMNS),
         ]
     if "sentences" in parts:
@@ -275,7 +280,7 @@ def generation(document: dict[str, Any]) -> str:
         classes = parts["classes"]
         judge, n_test = classes["judge_of_real"], classes["n_test"]
         texts += [
-            CLASSES.format(n_train=classes["n_train"], judge=judge, n_test=n_test),
+            CLASSES.format(n_train=classes["n_train"], judge=judge, n_test=n_test, n_draws=n_draws(classes)),
             system_of_2017.table(
                 {
                     "skvae": classes["reconstruction"] | {"seconds": classes["seconds"]},

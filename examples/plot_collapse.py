@@ -46,13 +46,15 @@ for name, changed in settings.items():
         print(f"{name}: {warning.category.__name__}: {warning.message}")
 
 # %%
-# `diagnostics` tells them apart. The ELBO does not: the collapsed model may well have the better one.
+# `diagnostics` tells them apart. The ELBO does not: the collapsed model may well have the better one. Latent use is what the
+# decoder loses when each text gets the latents of another, in nats per text.
 
 for name, vae in fitted.items():
     figures = vae.diagnostics(unseen)
     print(
         f"{name:20} ELBO {figures['elbo']:6.1f}  KL {figures['kl']:5.2f}"
         f"  mutual information {figures['mutual_information']:4.2f}  active units {figures['active_units']}"
+        f"  latent use {figures['latent_use']:5.2f}"
     )
 
 # %%

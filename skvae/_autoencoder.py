@@ -9,27 +9,32 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
 
 from . import _bow_encoder
 from ._batches import Documents, prepare_documents, sequential_batches
+from ._characters import Characters
 from ._corpus import Corpus
 from ._decoding_options import DecodingOptions
 from ._guidance import Guidance
-from ._seeds import SeedSequence
+from ._seeds import DocumentNoise, SeedSequence
 from ._state import FittedNetwork
 from ._validation import check_texts, check_token_matrix, is_token_matrix
 from .diagnostics import (
     active_units,
     draw_latents,
+    effective_sample_size,
     gaussian_kl,
-    importance_weighted_nll,
+    importance_log_weights,
     mutual_information,
+    permuted_latents,
 )
 from .tokenization import UNKNOWN_ID, TextTokenizer
 
-DOCUMENTS_TO_JUDGE_BY = 2_000
+_DOCUMENTS_TO_JUDGE_BY = 2_000
 _WORDS_OF_A_BAG = 20
+# Two batches: more would make a short fit noticeably longer.
+_DOCUMENTS_TO_WARN_BY = 128
 _DOCUMENTS_TO_NORMALISE_BY = 10_000
 _ENCODING_BATCH = 512
 _DECODING_BATCH = 64
@@ -123,7 +128,7 @@ class FittedAutoencoder:
         batches = _batches(documents, _ENCODING_BATCH, _STEPS_PER_BATCH)
         compiled = _many_steps(documents, len(batches))
         for rows in batches:
-            inputs = documents.batch(rows, network.config.padding)
+            inputs = documents.batch(rows)
             mean, log_variance = (
                 network.model.encode_many(inputs["ids"]) if compiled else network.model.encode(inputs)
             )
@@ -180,8 +185,7 @@ class FittedAutoencoder:
         if self.network.config.posterior_scale is None:
             return
         if len(documents) > _DOCUMENTS_TO_NORMALISE_BY:
-            step = len(documents) / _DOCUMENTS_TO_NORMALISE_BY
-            documents = documents.take((np.arange(_DOCUMENTS_TO_NORMALISE_BY) * step).astype(np.int64))
+            documents = documents.take(_spread(len(documents), _DOCUMENTS_TO_NORMALISE_BY))
         layer = self.network.model.encoder.get_layer("normalization")
         layer.moving_mean.assign(np.zeros(self.n_components))
         layer.moving_variance.assign(np.ones(self.n_components))
@@ -215,12 +219,17 @@ class FittedAutoencoder:
         ended.normalise_over(documents, keep_history=keep_history)
         return ended
 
-    def diagnostics(self, documents: Documents, n_importance_samples: int = 0) -> dict[str, float]:
-        """ELBO and its parts, mutual information, active units, token accuracies, importance-weighted NLL."""
+    def diagnostics(
+        self,
+        documents: Documents,
+        n_importance_samples: int = 0,
+        characters: Characters | None = None,
+    ) -> dict[str, float]:
+        """Likelihoods, and figures that tell what the latents carry, as `TextVAETransformer.diagnostics` has them."""
         seeds = SeedSequence(0)
         mean, log_variance = self.posterior(documents)
-        random = np.random.default_rng(seeds.next())
-        latents = draw_latents(mean, log_variance, random)
+        noise = DocumentNoise(documents.keys(), seeds.next())
+        latents = draw_latents(mean, log_variance, noise)
         nll, accuracies = self._reconstruction(latents, documents)
         kl = float(gaussian_kl(mean, log_variance).mean())
         figures = {
@@ -228,22 +237,50 @@ class FittedAutoencoder:
             "nll": float(nll.mean()),
             "kl": kl,
             "mutual_information": mutual_information(
-                mean[:DOCUMENTS_TO_JUDGE_BY],
-                log_variance[:DOCUMENTS_TO_JUDGE_BY],
+                mean[:_DOCUMENTS_TO_JUDGE_BY],
+                log_variance[:_DOCUMENTS_TO_JUDGE_BY],
                 np.random.default_rng(seeds.next()),
             ),
             "active_units": active_units(mean),
         } | accuracies
+        if len(documents) > 1:
+            random = np.random.default_rng(seeds.next())
+            figures["latent_use"] = self._latent_use(latents, nll, documents, _DOCUMENTS_TO_JUDGE_BY, random)
+        if characters is not None and characters.read.any():
+            spelt_out = -figures["elbo"] * len(documents) + characters.spelling.sum()
+            figures["nats_per_character"] = float(spelt_out / characters.read.sum())
         if n_importance_samples:
-            weighted = importance_weighted_nll(
+            log_weights = importance_log_weights(
                 lambda latents: self._reconstruction(latents, documents)[0],
                 mean,
                 log_variance,
                 n_importance_samples,
-                random,
+                noise,
             )
+            weighted = np.log(n_importance_samples) - logsumexp(log_weights, axis=0)
             figures["iw_nll"] = float(weighted.mean())
+            figures["iw_ess"] = float(effective_sample_size(log_weights).mean())
         return figures
+
+    def latent_use(self, documents: Documents) -> float:
+        """Nats per document by which the NLL of some of the documents rises with the latents of others."""
+        some = documents.take(_spread(len(documents), _DOCUMENTS_TO_WARN_BY))
+        seeds = SeedSequence(0)
+        latents = draw_latents(*self.posterior(some), DocumentNoise(some.keys(), seeds.next()))
+        nll = self._reconstruction(latents, some)[0]
+        return self._latent_use(latents, nll, some, len(some), np.random.default_rng(seeds.next()))
+
+    def _latent_use(
+        self,
+        latents: NDArray[np.float32],
+        nll: NDArray[np.float64],
+        documents: Documents,
+        largest: int,
+        random: np.random.Generator,
+    ) -> float:
+        rows = _spread(len(documents), largest)
+        of_others = permuted_latents(latents[rows], random)
+        return float((self._reconstruction(of_others, documents.take(rows))[0] - nll[rows]).mean())
 
     def _reconstruction(
         self, latents: NDArray[np.float32], documents: Documents
@@ -255,16 +292,17 @@ class FittedAutoencoder:
         batches = _batches(documents, _DECODING_BATCH, _LOGITS_PER_BATCH // config.n_tokens)
         compiled = _many_steps(documents, len(batches))
         for rows in batches:
-            inputs = documents.batch(rows, config.padding)
+            inputs = documents.batch(rows)
             if model.text_decoder is None:
                 nll[rows] = model.decode_nll(latents[rows], inputs)["nll_bow"].numpy()
                 continue
-            from .objectives import sequence_nll
+            from .objectives import token_nll
 
             targets = inputs["ids"]
             logits_of = model.logits_of_many if compiled else model.text_decoder.logits
             logits = logits_of(latents[rows], targets)
-            nll[rows] = sequence_nll(logits, targets).numpy()
+            # In float64: what is left of float32 after the sum over hundreds of tokens is less than 1e-4 nats.
+            nll[rows] = token_nll(logits, targets).numpy().sum(axis=1, dtype=np.float64)
             right += int(((logits.numpy().argmax(axis=-1) == targets) & (targets != 0)).sum())
             frequency += np.bincount(targets[targets != 0], minlength=len(frequency))
         n_tokens = int(frequency.sum())
@@ -304,6 +342,12 @@ class FittedAutoencoder:
         n_words = min(_WORDS_OF_A_BAG, self.max_length)
         columns = np.argsort(-part, axis=1, kind="stable")[:, :n_words]
         return Corpus.from_matrix(np.flatnonzero(self.word_columns >= 0)[columns].astype(np.int32))
+
+
+def _spread(n_documents: int, largest: int) -> NDArray[np.int64]:
+    """Rows at even distances, at most `largest`."""
+    n_rows = min(n_documents, largest)
+    return (np.arange(n_rows) * (n_documents / n_rows)).astype(np.int64)
 
 
 def _batches(documents: Documents, largest: int, n_tokens: int) -> list[NDArray[np.integer]]:

@@ -10,8 +10,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from ._corpus import Corpus
+from ._corpus import Corpus, ragged_positions
 from ._network_config import NetworkConfig
+from ._seeds import scrambled
 from ._validation import FIRST_TOKEN_ID
 
 _BOUNDARY_ID = 2
@@ -29,7 +30,8 @@ class Documents:
     counts : CSR array of shape (n_documents, n_words), dtype float32, or None
         Bag of words of the whole document.
     texts : Corpus or None
-        Its first (or last) tokens, closed by a boundary where the document ends within them.
+        Its first (or last) tokens, closed by a boundary where the end of the document is among them. That of
+        `max_length` last tokens comes on top of them: decoders have to predict it, encoders do not read it.
     features : ndarray of shape (n_documents, n_features), dtype float32, or None
         What an encoder that is not trained made of it.
     """
@@ -53,8 +55,22 @@ class Documents:
             None if self.features is None else self.features[rows],
         )
 
-    def batch(self, rows: NDArray[np.integer], padding: str = "post") -> dict[str, NDArray[Any]]:
+    def keys(self) -> NDArray[np.uint64]:
+        """A number made of the content of each document, of shape (n_documents,): equal ones have equal keys."""
+        keys = np.zeros(len(self), dtype=np.uint64)
+        if self.counts is not None:
+            keys += _keys(self.counts.indices, self.counts.data, self.counts.indptr)
+        if self.texts is not None:
+            lengths = self.texts.lengths
+            positions = ragged_positions(np.zeros(len(lengths), dtype=np.int64), lengths)
+            keys += scrambled(_keys(self.texts.ids, positions, self.texts.starts))
+        return keys
+
+    def batch(self, rows: NDArray[np.integer]) -> dict[str, NDArray[Any]]:
         """The network's inputs for the documents at `rows`.
+
+        Shorter documents are filled with 0 at their end. A decoder counts its steps from the beginning, so
+        that before the text they would make its likelihood depend on the longest text of the batch.
 
         Returns
         -------
@@ -72,10 +88,17 @@ class Documents:
         if self.texts is not None:
             texts = self.texts.take(rows)
             longest = max(1, int(texts.lengths.max()))
-            inputs["ids"] = texts.padded(longest, padding=padding)
+            inputs["ids"] = texts.padded(longest)
         if self.features is not None:
             inputs["features"] = self.features[rows]
         return inputs
+
+
+def _keys(ids: Any, numbers: Any, starts: Any) -> NDArray[np.uint64]:
+    """Of each row of a ragged matrix of pairs; sums wrap around."""
+    pairs = scrambled(ids.astype(np.uint64)) + numbers.astype(np.uint64)
+    sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(scrambled(pairs), dtype=np.uint64)])
+    return np.asarray(sums[starts[1:]] - sums[starts[:-1]])
 
 
 def prepare_documents(
@@ -101,12 +124,11 @@ def prepare_documents(
     counts = corpus.counts(config.n_words, columns=word_columns) if config.reads_counts else None
     texts = None
     if config.reads_ids:
-        lengths = corpus.lengths
-        kept = np.minimum(lengths, config.max_length)
+        kept = np.minimum(corpus.lengths, config.max_length)
         # A text that ends is closed by a boundary, so that decoding learns where to stop.
-        closed = (lengths < config.max_length).astype(np.int64)
-        columns = corpus.padded(config.max_length, truncation=truncation)
-        columns[np.flatnonzero(closed), kept[closed.astype(bool)]] = _BOUNDARY_ID
+        closed = np.flatnonzero((truncation == "pre") | (corpus.lengths < config.max_length))
+        columns = corpus.padded(config.max_length, truncation=truncation, width=config.max_length + 1)
+        columns[closed, kept[closed]] = _BOUNDARY_ID
         texts = Corpus.from_matrix(columns)
     return Documents(counts, texts)
 

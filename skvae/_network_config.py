@@ -34,8 +34,6 @@ class NetworkConfig:
         Rates.
     beta, bow_weight : float
         Weights of the KL and of the bag-of-words term.
-    padding : str
-        Where shorter documents of a batch are filled with 0, "post" or "pre".
     free_bits : float
         KL of each latent dimension, in nats, that is not penalised.
     """
@@ -55,7 +53,6 @@ class NetworkConfig:
     word_dropout: float
     beta: float
     bow_weight: float
-    padding: str = "post"
     free_bits: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
@@ -84,4 +81,6 @@ class NetworkConfig:
         plain: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
+        # In files of format 1: the side on which texts were padded, which a masked encoder does not see.
+        plain.pop("padding", None)
         return cls(**plain)

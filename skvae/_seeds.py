@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
 from sklearn.utils import check_random_state
 
 
@@ -24,6 +26,53 @@ def draw_seed(random_state: Any) -> int:
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def scrambled(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Random-looking 64-bit numbers for others, one to one: the output function of SplitMix64.
+
+    References
+    ----------
+    G. L. Steele, D. Lea and C. H. Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
+    https://doi.org/10.1145/2660193.2660195
+    """
+    mixed = (numbers + _GOLDEN).astype(np.uint64)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)))
+
+
+class DocumentNoise:
+    """Noise that a document gets whichever others are beside it, and in whichever row it stands.
+
+    In the place of a `numpy.random.Generator`, whose noise belongs to rows: what is estimated of a
+    document would change with its neighbours.
+
+    Parameters
+    ----------
+    keys : ndarray of shape (n_documents,), dtype uint64
+        A number for each document, made of its content.
+    seed : int
+        Equal seeds give equal noise.
+    """
+
+    def __init__(self, keys: NDArray[np.uint64], seed: int) -> None:
+        self._streams = scrambled(keys ^ scrambled(np.array([seed], dtype=np.uint64)))
+        self._n_drawn = 0
+
+    def standard_normal(self, size: tuple[int, int], dtype: Any = np.float64) -> NDArray[Any]:
+        """The next draws, of shape (n_documents, n_columns)."""
+        n_rows, n_columns = size
+        if n_rows != len(self._streams):
+            raise ValueError(f"size={size!r}; expected as many rows as there are keys, {len(self._streams)}.")
+        places = np.arange(self._n_drawn, self._n_drawn + n_columns, dtype=np.uint64)
+        self._n_drawn += n_columns
+        bits = scrambled(self._streams[:, None] + _GOLDEN * places)
+        # 53 bits, and half a step away from 0 and 1.
+        return np.asarray(ndtri(((bits >> np.uint64(11)) + 0.5) * 2.0**-53), dtype=dtype)
 
 
 class SeedSequence:

@@ -50,8 +50,6 @@ class Batches:
         Decides the order of each epoch; None keeps the documents' own.
     targets : Targets or None, default=None
         For networks with a class head.
-    padding : {"post", "pre"}, default="post"
-        Which side of shorter documents is filled with 0.
     """
 
     def __init__(
@@ -61,13 +59,11 @@ class Batches:
         seed: int | None,
         *,
         targets: Targets | None = None,
-        padding: str = "post",
     ) -> None:
         self.documents = documents
         self.batch_size = batch_size
         self.seed = seed
         self.targets = targets
-        self.padding = padding
         # Set by `_EpochStart`, so that epoch k has the same order however training came to it.
         self.epoch = 0
         self._ordered: tuple[int, list[NDArray[np.int64]]] | None = None
@@ -89,7 +85,7 @@ class Batches:
         return self._ordered[1]
 
     def _assemble(self, rows: NDArray[np.int64]) -> tuple[Any, ...]:
-        inputs = self.documents.batch(rows, self.padding)
+        inputs = self.documents.batch(rows)
         if self.targets is None:
             return (inputs,)
         inputs["offset"] = self.targets.offset[rows]

@@ -317,7 +317,7 @@ class TextVAEClassifier(
         Warns
         -----
         CollapseWarning
-            If the latents carry nothing about the documents.
+            If the decoder ignores the latents.
         """
         trains_vae = not self._is_frozen
         fine_tunes = bool(self.epochs) and (trains_vae or len(self.head_units) > 0)
@@ -694,14 +694,12 @@ class TextVAEClassifier(
             self._pretrained = self.vae_._autoencoder.snapshot()
         config = self.vae_._autoencoder.network.config
         batch_size = resolve_batch_size(self.batch_size, len(documents), config.decoder != "bow")
-        batches = _training.Batches(
-            documents, batch_size, seeds.next(), targets=targets, padding=config.padding
-        )
+        batches = _training.Batches(documents, batch_size, seeds.next(), targets=targets)
         options: dict[str, Any] = {} if hasattr(self, "fit__verbose") else {"verbose": 0}
         if validation is not None:
             measured, measured_targets = validation
             options["validation_data"] = _training.Batches(
-                measured, batch_size, None, targets=measured_targets, padding=config.padding
+                measured, batch_size, None, targets=measured_targets
             ).as_dataset()
         callbacks = _training.user_callbacks(self.callbacks)
         self._fit_callbacks = _training.training_callbacks(

@@ -1,8 +1,9 @@
-"""What a latent space carries: KL, mutual information, active units, ELBO."""
+"""What a latent space carries: KL, mutual information, active units, likelihoods."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,14 @@ ACTIVE_UNIT_VARIANCE = 0.01
 
 
 class CollapseWarning(UserWarning):
-    """The latents carry nothing about the documents (posterior collapse)."""
+    """The decoder ignores the latents (posterior collapse): any other document's would serve as well."""
+
+
+class NormalNoise(Protocol):
+    """What draws noise: a `numpy.random.Generator`, or something that is asked in the same way."""
+
+    def standard_normal(self, size: Any, dtype: Any = ...) -> NDArray[Any]:
+        """Draws from N(0, 1)."""
 
 
 def gaussian_kl(mean: NDArray[np.float32], log_variance: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -32,7 +40,7 @@ def gaussian_kl(mean: NDArray[np.float32], log_variance: NDArray[np.float32]) ->
 
 
 def draw_latents(
-    mean: NDArray[np.float32], log_variance: NDArray[np.float32], random: np.random.Generator
+    mean: NDArray[np.float32], log_variance: NDArray[np.float32], random: NormalNoise
 ) -> NDArray[np.float32]:
     """A latent vector of each document from its posterior.
 
@@ -54,12 +62,12 @@ def importance_weighted_nll(
     mean: NDArray[np.float32],
     log_variance: NDArray[np.float32],
     n_draws: int,
-    random: np.random.Generator,
+    random: NormalNoise,
 ) -> NDArray[np.float64]:
     """Importance-weighted estimate of the negative log-evidence, -log p(x).
 
     Never below it on average, and closer to it the more latents are drawn; the negative ELBO is
-    the estimate from one.
+    the estimate from one. How far it may be trusted, `effective_sample_size` tells.
 
     Parameters
     ----------
@@ -82,6 +90,34 @@ def importance_weighted_nll(
     Y. Burda, R. Grosse and R. Salakhutdinov, "Importance Weighted Autoencoders", ICLR 2016.
     https://arxiv.org/abs/1509.00519
     """
+    log_weights = importance_log_weights(nll_of, mean, log_variance, n_draws, random)
+    return np.asarray(np.log(n_draws) - logsumexp(log_weights, axis=0))
+
+
+def importance_log_weights(
+    nll_of: Callable[[NDArray[np.float32]], NDArray[np.floating]],
+    mean: NDArray[np.float32],
+    log_variance: NDArray[np.float32],
+    n_draws: int,
+    random: NormalNoise,
+) -> NDArray[np.float64]:
+    """Log of the importance weights p(x, z) / q(z | x) of latents drawn from the posterior.
+
+    Parameters
+    ----------
+    nll_of : function
+        From latents of shape (n_samples, n_components) to -log p(x|z) of each document.
+    mean, log_variance : ndarray of shape (n_samples, n_components), dtype float32
+        Posteriors of the documents.
+    n_draws : int
+        Latents for each document.
+    random : numpy.random.Generator
+        Draws them.
+
+    Returns
+    -------
+    log_weights : ndarray of shape (n_draws, n_samples), dtype float64
+    """
     log_weights = np.empty((n_draws, len(mean)))
     for number in range(n_draws):
         z = draw_latents(mean, log_variance, random)
@@ -89,7 +125,50 @@ def importance_weighted_nll(
         prior = _log_density(exact, np.zeros_like(exact), np.zeros_like(exact)).sum(axis=1)
         posterior = _log_density(exact, mean.astype(np.float64), log_variance.astype(np.float64)).sum(axis=1)
         log_weights[number] = prior - posterior - nll_of(z)
-    return np.asarray(np.log(n_draws) - logsumexp(log_weights, axis=0))
+    return log_weights
+
+
+def effective_sample_size(log_weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How many draws with equal weights tell as much as these with unequal ones.
+
+    (sum w)^2 / sum w^2: from 1, where one draw outweighs all others, to the number of draws. Near 1, the
+    importance-weighted likelihood rests on the luckiest draw and is too low.
+
+    Parameters
+    ----------
+    log_weights : ndarray of shape (n_draws, n_samples), dtype float64
+        As `importance_log_weights` gives them.
+
+    Returns
+    -------
+    ess : ndarray of shape (n_samples,), dtype float64
+
+    References
+    ----------
+    A. Kong, "A Note on Importance Sampling Using Standardized Weights", technical report 348,
+    Department of Statistics, University of Chicago, 1992.
+    """
+    return np.asarray(np.exp(2 * logsumexp(log_weights, axis=0) - logsumexp(2 * log_weights, axis=0)))
+
+
+def permuted_latents(latents: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+    """To each document the latents of another one, each document's once.
+
+    Parameters
+    ----------
+    latents : ndarray of shape (n_samples, n_components), dtype float32
+        Of two documents or more.
+    random : numpy.random.Generator
+        Draws whose.
+
+    Returns
+    -------
+    permuted : ndarray of shape (n_samples, n_components), dtype float32
+    """
+    order = random.permutation(len(latents))
+    permuted = np.empty_like(latents)
+    permuted[order] = latents[np.roll(order, 1)]
+    return permuted
 
 
 def active_units(mean: NDArray[np.float32]) -> int:

@@ -159,7 +159,7 @@ class PosteriorNormalization(layers.BatchNormalization):
     """Batch normalisation of the posterior mean to a fixed standard deviation.
 
     With mean 0 and standard deviation `scale` over the documents, the KL of each latent
-    dimension averages at least scale**2 / 2 nats: the latents cannot be ignored.
+    dimension averages at least scale**2 / 2 nats over them, whether or not a decoder uses it.
 
     Parameters
     ----------
@@ -475,7 +475,8 @@ class TextVAE(keras.Model):
     def read(self, inputs: dict[str, Any]) -> Any:
         """What the encoder makes of its inputs up to `entry`."""
         if self.config.encoder != "bow":
-            return inputs["ids"]
+            # Without the boundary that closes a text of which these are the last tokens.
+            return inputs["ids"][:, : self.config.max_length]
         # A batch of documents travels as its non-zero counts and is never made dense: the
         # first layer takes a tenth of the time that way.
         first = self.encoder.get_layer("hidden_0")

@@ -57,6 +57,26 @@ def kl_above_free_bits(mean: Any, log_variance: Any, free_bits: float) -> Any:
     return ops.broadcast_to(ops.sum(ops.maximum(average, free_bits)), ops.shape(mean)[:1])
 
 
+def token_nll(logits: Any, targets: Any) -> Any:
+    """Negative log-likelihood of each token of sequences; padding counts nothing.
+
+    Parameters
+    ----------
+    logits : tensor of shape (batch, time, n_tokens)
+        Unnormalised log-probabilities of each next token.
+    targets : integer tensor of shape (batch, time)
+        The tokens that came, 0 = padding.
+
+    Returns
+    -------
+    nll : tensor of shape (batch, time)
+        Nats per token.
+    """
+    # One kernel; the derived gradient of a gathered logit is a scatter into all of them, on one core.
+    per_token = ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
+    return per_token * ops.cast(ops.not_equal(targets, 0), per_token.dtype)
+
+
 def sequence_nll(logits: Any, targets: Any) -> Any:
     """Negative log-likelihood of token sequences, summed over tokens; padding counts nothing.
 
@@ -72,9 +92,7 @@ def sequence_nll(logits: Any, targets: Any) -> Any:
     nll : tensor of shape (batch,)
         Nats per document.
     """
-    # One kernel; the derived gradient of a gathered logit is a scatter into all of them, on one core.
-    per_token = ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
-    return ops.sum(per_token * ops.cast(ops.not_equal(targets, 0), per_token.dtype), axis=-1)
+    return ops.sum(token_nll(logits, targets), axis=-1)
 
 
 def token_accuracy(logits: Any, targets: Any) -> tuple[Any, Any]:

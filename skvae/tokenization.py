@@ -81,7 +81,8 @@ class TextTokenizer(
         Number of columns of the matrix that `transform` returns. Longer documents are cut.
 
     padding : {"post", "pre"}, default="post"
-        Whether shorter documents are filled with 0 at their end or at their beginning.
+        Whether `transform` fills shorter documents with 0 at their end or at their beginning. It makes no
+        difference to an autoencoder.
 
     truncation : {"post", "pre"}, default="post"
         Whether longer documents lose their end or their beginning.

@@ -12,8 +12,9 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ._autoencoder import DOCUMENTS_TO_JUDGE_BY, FittedAutoencoder
+from ._autoencoder import FittedAutoencoder
 from ._batches import Documents, word_columns
+from ._characters import Characters
 from ._corpus import Corpus
 from ._decoding_options import DecodingOptions, check_option_names, is_count
 from ._guidance import Guidance
@@ -34,15 +35,19 @@ from ._state import FittedNetwork, StoredMixin
 from ._validation import (
     FIRST_TOKEN_ID,
     check_latents,
+    check_texts,
     check_token_matrix,
     is_token_matrix,
     resolve_threshold,
 )
-from .diagnostics import CollapseWarning, active_units, gaussian_kl
+from .diagnostics import CollapseWarning
 from .tokenization import TextTokenizer
 
 _DEFAULT_ENCODER_UNITS = {"bow": (128, 128), "bilstm": (256,)}
-_COLLAPSED_KL = 0.1
+# Nats per document: above what decoders show that ignore the latents, and a tenth of what the others do (see
+# docs/architecture.md).
+_COLLAPSED_USE = 0.2
+_FEW_DRAWS = 5
 
 
 class TextVAETransformer(
@@ -94,7 +99,8 @@ class TextVAETransformer(
     posterior_scale : float or None, default=0.6
         Standard deviation that batch normalisation gives to each posterior mean over the
         documents [3]_, which keeps the KL at `n_components * posterior_scale ** 2 / 2` nats or
-        more: the latents cannot collapse. None turns it off.
+        more: the latents say something of the document at no further cost. Whether the decoder
+        listens, "latent_use" of `diagnostics` tells. None turns it off.
 
     beta : float, default=1.0
         Weight of the KL term. Below 1, latents carry more and samples are worse.
@@ -109,7 +115,8 @@ class TextVAETransformer(
 
     bow_weight : float, default=1.0
         Weight of the bag-of-words term, which makes the latents answer for the content of the
-        whole document. 0 leaves that decoder out (and with it `components_`).
+        whole document. Beside a text decoder it is an auxiliary loss, which `score` does not count.
+        0 leaves that decoder out (and with it `components_`).
 
     max_df : float or int, default=0.5
         Tokens found in more documents than this (a share if float, a count if int) stay out of
@@ -351,7 +358,8 @@ class TextVAETransformer(
         Warns
         -----
         CollapseWarning
-            If the latents carry nothing about the documents.
+            If the decoder ignores the latents: "latent_use" of `diagnostics`, here of 128 of the documents, is
+            below 0.2 nats per document.
         """
         self._fit_corpus(*self._read_for_fit(X), given=(X, y))
         return self
@@ -454,14 +462,16 @@ class TextVAETransformer(
         self._autoencoder = autoencoder
         self.history_ = history
         self.n_iter_ = len(history["loss"])
-        self._warn_if_collapsed(documents)
+        # After the one pass of a first `partial_fit`, it is too early to judge.
+        if warmup:
+            self._warn_if_collapsed(documents)
         if task is not None and given is not None:
             task.call_on_fit_task_end(estimator=self, X=given[0], y=given[1], reconstruction_attributes={})
         return documents
 
     def _check_unchanged(self, config: NetworkConfig) -> None:
         """Refuse to go on with a network that the parameters no longer describe."""
-        wanted = self._config(config.n_tokens, config.n_words, config.max_length, config.padding).as_dict()
+        wanted = self._config(config.n_tokens, config.n_words, config.max_length).as_dict()
         for name, value in config.as_dict().items():
             if wanted[name] != value:
                 raise ValueError(
@@ -488,14 +498,12 @@ class TextVAETransformer(
             resolve_threshold(self.max_df, n_documents),
             None if tokenizer is None else tokenizer.tokens_,
         )
-        config = self._config(
-            n_tokens, int(columns.max() + 1), max_length, "post" if tokenizer is None else tokenizer.padding
-        )
+        config = self._config(n_tokens, int(columns.max() + 1), max_length)
         model = TextVAE(config, seeds.next())
         model.set_background(np.bincount(corpus.ids, minlength=n_tokens)[columns >= 0])
         return FittedAutoencoder(FittedNetwork(config, model), tokenizer, columns, max_length)
 
-    def _config(self, n_tokens: int, n_words: int, max_length: int, padding: str) -> NetworkConfig:
+    def _config(self, n_tokens: int, n_words: int, max_length: int) -> NetworkConfig:
         """What the parameters say of the network."""
         units = self.encoder_units
         config = NetworkConfig(
@@ -516,7 +524,6 @@ class TextVAETransformer(
             word_dropout=float(self.word_dropout),
             beta=float(self.beta),
             bow_weight=float(self.bow_weight),
-            padding=padding,
             free_bits=float(self.free_bits),
         )
         if config.decoder == "bow" and config.bow_weight == 0:
@@ -553,7 +560,7 @@ class TextVAETransformer(
         if self.early_stopping:
             training, validation = self._split(documents, seeds.next())
         batch_size = resolve_batch_size(self.batch_size, len(training), model.config.decoder != "bow")
-        batches = _training.Batches(training, batch_size, seeds.next(), padding=model.config.padding)
+        batches = _training.Batches(training, batch_size, seeds.next())
         recipe = (str(self.optimizer), self.learning_rate)
         if not (resume and model.compiled and model.recipe == recipe):
             model.recipe = recipe
@@ -578,9 +585,7 @@ class TextVAETransformer(
                 epochs=epochs,
                 validation_data=None
                 if validation is None
-                else _training.Batches(
-                    validation, batch_size, None, padding=model.config.padding
-                ).as_dataset(),
+                else _training.Batches(validation, batch_size, None).as_dataset(),
                 callbacks=_training.training_callbacks(
                     batches,
                     callbacks,
@@ -611,15 +616,13 @@ class TextVAETransformer(
         return documents.take(order[n_validation:]), documents.take(order[:n_validation])
 
     def _warn_if_collapsed(self, documents: Documents) -> None:
-        some = documents.take(np.arange(min(len(documents), DOCUMENTS_TO_JUDGE_BY)))
-        if len(some) < 2:
+        if len(documents) < 2:
             return
-        mean, log_variance = self._autoencoder.posterior(some)
-        kl = float(gaussian_kl(mean, log_variance).mean())
-        if kl < _COLLAPSED_KL or active_units(mean) == 0:
+        use = self._autoencoder.latent_use(documents)
+        if use < _COLLAPSED_USE:
             warnings.warn(
-                f"the latents carry nothing about the documents: KL = {kl:.3g} nats, {active_units(mean)} active units"
-                f" of {mean.shape[1]}. Set posterior_scale (its default, 0.6, prevents this) or free_bits, raise"
+                f"the decoder ignores the latents: with those of another document, a document is only {use:.2g} nats"
+                " less likely. Train for more epochs, set posterior_scale (default 0.6) or free_bits, raise"
                 " word_dropout, or lower beta.",
                 CollapseWarning,
                 stacklevel=4,
@@ -793,7 +796,9 @@ class TextVAETransformer(
         """Average evidence lower bound (ELBO) of the documents.
 
         A higher ELBO does not mean better latents: a collapsed model, whose decoder ignores them,
-        often has the best. Compare it between models of one shape only, and see `diagnostics`.
+        often has the best; and a smaller vocabulary leaves more tokens unknown, which are easy to
+        predict. Compare it between models of one shape and one tokenizer only, and see `diagnostics`,
+        whose "nats_per_character" compares tokenizers.
 
         Parameters
         ----------
@@ -821,30 +826,66 @@ class TextVAETransformer(
             Documents that were not trained on.
         n_importance_samples : int, default=0
             Latents drawn for each document to estimate "iw_nll"; 0 leaves it out. As many times
-            slower.
+            slower. 500 or more, where the KL is tens of nats.
 
         Returns
         -------
         figures : dict of str to float
-            - "elbo", "nll", "kl": nats per document; elbo = -(nll + kl).
+            - "elbo", "nll", "kl": nats per document; elbo = -(nll + kl). With a text decoder the words of
+              `bow_weight` do not count: their term helps training and is no part of the text's likelihood.
+            - "latent_use": nats per document by which "nll" rises when each document gets the latents of another
+              one (permutation importance [2]_; of 2,000 documents at most). 0: the decoder ignores the
+              latents, whatever the KL. Not for a single document.
             - "mutual_information": nats; at most log(n_samples).
             - "active_units": latent dimensions whose mean varies.
             - "token_accuracy", "majority_token_accuracy": share of tokens that the text decoder
               puts first given the true ones before, and the share that the most frequent token
               alone would get; padding is not counted. Not with decoder="bow".
+            - "nats_per_character": -elbo, and what it takes to spell out the unknown tokens, for each
+              character of the texts as far as `max_length` lets them be read. For comparisons between
+              tokenizers: a small vocabulary makes texts likely by leaving them unknown. Spelling takes
+              log(n + 1) nats for each character and one more for the end of the token [3]_, n being the number
+              of distinct characters in `X`. Not with decoder="bow", nor for token ids.
             - "iw_nll": importance-weighted negative log-likelihood [1]_, nats per document; nearer to
               the truth than -elbo. What other models' likelihoods are to be compared with.
+            - "iw_ess": effective sample size [4]_ of the draws behind "iw_nll", from 1 to
+              `n_importance_samples`, mean over documents. Where it is small, "iw_nll" is too high.
+
+        Warns
+        -----
+        UserWarning
+            If "iw_ess" is below 5.
 
         References
         ----------
         .. [1] Y. Burda, R. Grosse and R. Salakhutdinov, "Importance Weighted Autoencoders",
            ICLR 2016. https://arxiv.org/abs/1509.00519
+        .. [2] L. Breiman, "Random Forests", Machine Learning 45, 2001, section 10.
+           https://doi.org/10.1023/A:1010933404324
+        .. [3] S. J. Mielke and J. Eisner, "Spell Once, Summon Anywhere: A Two-Level Open-Vocabulary Language
+           Model", AAAI 2019. https://arxiv.org/abs/1804.08205
+        .. [4] A. Kong, "A Note on Importance Sampling Using Standardized Weights", technical report
+           348, Department of Statistics, University of Chicago, 1992.
         """
         check_is_fitted(self)
         if not is_count(n_importance_samples, 0):
             raise ValueError(f"n_importance_samples={n_importance_samples!r}; expected an int of at least 0.")
+        characters, tokenizer = None, self._autoencoder.tokenizer
+        if tokenizer is not None and not is_token_matrix(X):
+            X = check_texts(X)
+            if self._autoencoder.network.config.decoder != "bow":
+                characters = Characters.of_texts(X, tokenizer)
         documents = self._autoencoder.prepare(self._autoencoder.read(X))
-        return self._autoencoder.diagnostics(documents, int(n_importance_samples))
+        figures = self._autoencoder.diagnostics(documents, int(n_importance_samples), characters)
+        if n_importance_samples and figures["iw_ess"] < _FEW_DRAWS:
+            warnings.warn(
+                f"iw_nll rests on few latents: of {n_importance_samples} drawn for each document, the effective sample"
+                f" size is {figures['iw_ess']:.2g}, so that the figure is too high. Raise n_importance_samples, and"
+                " compare with figures of as many only.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return figures
 
     def _point(self, end: Any, name: str) -> NDArray[np.float32]:
         if isinstance(end, str):

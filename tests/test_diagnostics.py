@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, norm
 
-from skvae.diagnostics import active_units, gaussian_kl, importance_weighted_nll, mutual_information
+from skvae.diagnostics import (
+    active_units,
+    effective_sample_size,
+    gaussian_kl,
+    importance_log_weights,
+    importance_weighted_nll,
+    mutual_information,
+    permuted_latents,
+)
 
 
 def test_kl_of_known_gaussians():
@@ -71,3 +79,27 @@ def test_evidence_of_several_dimensions():
     )
     expected = -multivariate_normal(np.zeros(3), 2 * np.eye(3)).logpdf(x)
     np.testing.assert_allclose(weighted, expected, atol=1e-4)
+
+
+def test_effective_sample_size_of_known_weights():
+    weights = np.array([[1.0, 1.0, 3.0], [1.0, 1e-9, 1.0], [1.0, 1e-9, 1.0], [1.0, 1e-9, 1.0]])
+    found = effective_sample_size(np.log(weights) - 500.0)
+    np.testing.assert_allclose(found, [4, 1, 36 / 12], rtol=1e-6)
+
+
+def test_effective_sample_size_falls_with_the_gap():
+    random = np.random.default_rng(0)
+    x, nll_of = linear_gaussian(random)
+    log_variance = np.full(x.shape, np.log(0.2), dtype=np.float32)
+    of_the_posterior = importance_log_weights(nll_of, (0.4 * x).astype(np.float32), log_variance, 50, random)
+    np.testing.assert_allclose(effective_sample_size(of_the_posterior), 50, rtol=1e-3)
+    beside = importance_log_weights(nll_of, (0.4 * x + 1.5).astype(np.float32), log_variance, 50, random)
+    assert effective_sample_size(beside).mean() < 10
+
+
+def test_permuted_latents_are_all_those_of_others():
+    latents = np.arange(50, dtype=np.float32)[:, None]
+    for n_documents in (2, 3, 50):
+        permuted = permuted_latents(latents[:n_documents], np.random.default_rng(0))
+        assert sorted(permuted[:, 0]) == sorted(latents[:n_documents, 0])
+        assert (permuted != latents[:n_documents]).all()

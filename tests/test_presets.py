@@ -24,7 +24,7 @@ def test_the_network_of_2017_layer_for_layer():
     classifier = keras_vae_2017()
     vae = classifier.vae
     # 997 words and three reserved ids.
-    config = vae._config(vae.tokenizer.max_features + 3, 1, vae.tokenizer.max_length, vae.tokenizer.padding)
+    config = vae._config(vae.tokenizer.max_features + 3, 1, vae.tokenizer.max_length)
     network = TextVAE(config, seed=0)
     assert shapes(network.encoder) == [
         (1_000, 64),
