@@ -617,11 +617,16 @@ class TextVAEClassifier(
         vae = self._new_vae(seeds)
         tokenizer, corpus = vae._read_for_fit(X)
         if one_pass:
-            return vae, corpus, vae._fit_corpus(tokenizer, corpus, epochs=1, warmup=False)
-        if task is None:
-            return vae, corpus, vae._fit_corpus(tokenizer, corpus)
-        with task.subcontext(task_name="fit-autoencoder").propagate_callback_context(vae):
-            return vae, corpus, vae._fit_corpus(tokenizer, corpus, given=(X, None))
+            documents = vae._fit_corpus(tokenizer, corpus, epochs=1, warmup=False)
+        elif task is None:
+            documents = vae._fit_corpus(tokenizer, corpus)
+        else:
+            with task.subcontext(task_name="fit-autoencoder").propagate_callback_context(vae):
+                documents = vae._fit_corpus(tokenizer, corpus, given=(X, None))
+        if not isinstance(self.random_state, Integral) and getattr(self.vae, "random_state", None) is None:
+            # The seed that it was fitted from would write the same texts on every call.
+            vae.set_params(random_state=self.random_state)
+        return vae, corpus, documents
 
     def _new_vae(self, seeds: SeedSequence) -> TextVAETransformer:
         if self.vae is None:

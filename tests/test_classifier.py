@@ -584,6 +584,23 @@ def test_writing_follows_latents_that_partial_fit_moves(reviews):
     assert classifier.rewrite(X[:3], 1).shape == (3,)
 
 
+@pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)])
+def test_without_a_seed_each_call_writes_other_texts(reviews, random_state):
+    X, y = reviews
+    vae = small_vae(decoder="gru", random_state=None, tokenizer=TextTokenizer(max_length=8))
+    classifier = TextVAEClassifier(vae, epochs=0, random_state=random_state).fit(X, y)
+    for write in (
+        lambda: classifier.sample(3),
+        lambda: classifier.sample(3, 1),
+        lambda: classifier.vae_.sample(3),
+        lambda: classifier.rewrite(X[:3], 1, decoding="sample"),
+    ):
+        assert write().tolist() != write().tolist()
+    assert classifier.sample(3, random_state=0).tolist() == classifier.sample(3, random_state=0).tolist()
+    seeded = TextVAEClassifier(vae, epochs=0, random_state=0).fit(X, y)
+    assert seeded.sample(3).tolist() == seeded.sample(3).tolist()
+
+
 def test_a_class_that_the_latents_do_not_tell_apart_is_not_chased():
     random = np.random.default_rng(0)
     latents = random.standard_normal((400, 6)).astype(np.float32)
