@@ -960,12 +960,16 @@ class TextVAEClassifier(
 
     def _guidance(self, labels: NDArray[np.integer], strength: float) -> Guidance:
         n_tokens = self.vae_._autoencoder.network.config.n_tokens
-        if self._lexical is None or not strength:
-            alone, after, strength = np.zeros((n_tokens, 1), dtype=np.float32), list[Any](), 0
+        # What is not written yet counts as it does on average, so that the classes have their shares; so does
+        # the latent term, which is not asked about what is written.
+        intercept = _class_head.apply(self._head, self._activation, self._feature_means[None])[0]
+        if self._lexical is None:
+            alone, pairs, strength = np.zeros((n_tokens, len(intercept)), dtype=np.float32), None, 0
         else:
             ngrams, term = self._lexical
-            alone, after = ngrams.next_token_weights(term.kernel)
-        return Guidance(alone, after, _explanation.class_directions(labels, alone.shape[1]), float(strength))
+            alone, pairs = ngrams.next_token_weights(term.kernel)
+            intercept = intercept + term.bias
+        return Guidance.of_outputs(intercept, alone, pairs, labels, float(strength))
 
     def sample(
         self,
