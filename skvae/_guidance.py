@@ -37,11 +37,11 @@ class TokenPairs:
 
     def after(
         self, previous: NDArray[np.integer]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-        """Of all pairs that begin with these tokens: row in `previous`, second token, and weights."""
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Of all pairs that begin with these tokens: row in `previous`, second token, and row in `weights`."""
         first, lengths = self.starts[previous], np.diff(self.starts)[previous]
         places = ragged_positions(first, lengths)
-        return np.repeat(np.arange(len(previous)), lengths), self.tokens[places], self.weights[places]
+        return np.repeat(np.arange(len(previous)), lengths), self.tokens[places], places
 
 
 @dataclass(frozen=True)
@@ -109,11 +109,11 @@ class Guidance:
         """What one next token of each document adds to its logits, of shape (n_documents, n_classes)."""
         added = self.alone[tokens].astype(np.float64)
         if self.pairs is None:
-            return added
-        rows, seconds, weights = self.pairs.after(previous)
+            return np.asarray(added)
+        rows, seconds, places = self.pairs.after(previous)
         same = seconds == tokens[rows]
-        added[rows[same]] += weights[same]
-        return added
+        added[rows[same]] += self.pairs.weights[places[same]]
+        return np.asarray(added)
 
     def log_class_probabilities(
         self, logits: NDArray[np.floating], previous: NDArray[np.integer]
@@ -130,7 +130,7 @@ class Guidance:
         Returns
         -------
         log_probabilities : ndarray of shape (n_documents, n_tokens), dtype float64
-            However many classes, no array is larger than this but those of the pairs.
+            However many classes there are, memory is in proportion to this.
         """
         documents, alone = np.arange(len(logits)), self.alone.astype(np.float64)
         # The normaliser of a sum of logits is a product of matrices: with many classes much less work than
@@ -141,16 +141,15 @@ class Guidance:
         own = logits[documents, self.labels][:, None] - highest + (alone - highest_alone)[:, self.labels].T
         log_class = np.subtract(own, log_total, out=own)
         if self.pairs is not None:
-            rows, tokens, weights = self.pairs.after(previous)
-            of_pair = self.labels[rows]
-            own_of_pair = logits[rows, of_pair] + alone[tokens, of_pair] + weights[np.arange(len(rows)), of_pair]
+            rows, tokens, places = self.pairs.after(previous)
+            labels, weights = self.labels[rows], self.pairs.weights
+            own_of_pair = logits[rows, labels] + alone[tokens, labels] + weights[places, labels]
             total_of_pair = np.full(len(rows), -np.inf)
             for each in range(alone.shape[1]):
-                np.logaddexp(
-                    total_of_pair, logits[rows, each] + alone[tokens, each] + weights[:, each], out=total_of_pair
-                )
+                of_class = logits[rows, each] + alone[tokens, each] + weights[places, each]
+                np.logaddexp(total_of_pair, of_class, out=total_of_pair)
             log_class[rows, tokens] = own_of_pair - total_of_pair
-        return np.minimum(log_class, 0.0, out=log_class)
+        return np.asarray(np.minimum(log_class, 0.0, out=log_class))
 
     def adjusted(
         self,

@@ -9,11 +9,14 @@ from __future__ import annotations
 import importlib
 import threading
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ._forking import check_can_run
 from ._network_config import NetworkConfig
 
 FORMAT = 1
@@ -32,6 +35,9 @@ _PARTS = {
     "latent_classes": "_steering.LatentClasses",
 }
 _NAMES = {f"{__package__}.{home}": name for name, home in _PARTS.items()}
+
+# Attributes of a live network that a fit sets: `recipe` says whether its optimizer is gone on with.
+_OF_TRAINING = ("recipe", "warmup_steps")
 
 _build_lock = threading.Lock()
 
@@ -162,7 +168,7 @@ def _checksums(stamp: dict[str, Any], state: dict[str, Any]) -> set[int]:
     found = set()
     # NumPy 2 writes np.float64(0.1) where NumPy 1 wrote 0.1.
     for legacy in (False, "1.25") if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else (False,):
-        with np.printoptions(legacy=legacy):  # type: ignore[arg-type]
+        with np.printoptions(legacy=legacy):
             found.add(_checksum_of_repr([stamp, state]))
     return found
 
@@ -187,6 +193,34 @@ def _checksum_of_repr(value: Any, before: int = 0) -> int:
     return zlib.crc32(described.encode("utf-8", "surrogatepass"), before)
 
 
+class TrainingState:
+    """What training changes in a live network, to be put back where it fails.
+
+    Parameters
+    ----------
+    model : keras.Model
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.optimizer = model.optimizer if model.compiled else None
+        self.attributes = {name: getattr(model, name) for name in _OF_TRAINING if hasattr(model, name)}
+        variables = [*model.variables, *(() if self.optimizer is None else self.optimizer.variables)]
+        self.values = [(variable, np.array(variable.numpy())) for variable in variables]
+
+    def restore(self) -> None:
+        """Every variable of network and optimizer as it was; and the optimizer, if it was exchanged."""
+        from ._training import single_precision
+
+        if self.optimizer is not None and self.model.optimizer is not self.optimizer:
+            with single_precision():
+                self.model.compile(optimizer=self.optimizer, jit_compile=False)
+        for variable, value in self.values:
+            variable.assign(value)
+        for name, value in self.attributes.items():
+            setattr(self.model, name, value)
+
+
 class FittedNetwork:
     """A network that is either live (a Keras model) or stored (its weights), or both.
 
@@ -208,6 +242,7 @@ class FittedNetwork:
     @property
     def model(self) -> Any:
         """The live Keras model."""
+        check_can_run()
         if self._model is None:
             with _build_lock:
                 if self._model is None:
@@ -228,6 +263,21 @@ class FittedNetwork:
         stored = FittedNetwork(self.config)
         stored._weights = FittedNetwork(self.config, self.model).weights
         return stored
+
+    @contextmanager
+    def restored_after(self, *failures: type[BaseException]) -> Iterator[None]:
+        """Within, one of these exceptions leaves the network and its optimizer as they were before."""
+        weights = self.weights
+        before = None if self._model is None else TrainingState(self._model)
+        try:
+            yield
+        except failures:
+            if before is None:
+                self._model = None
+            else:
+                before.restore()
+            self._weights = weights
+            raise
 
     def changed(self) -> None:
         """Say that the live model was trained, so that the stored weights are stale."""
