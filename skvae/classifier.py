@@ -6,7 +6,7 @@ import pickle
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from numbers import Integral, Real
@@ -32,6 +32,7 @@ from ._class_head import LinearTerm
 from ._corpus import Corpus
 from ._decoding_options import DecodingOptions, check_option_names, is_count
 from ._explanation import Contributions
+from ._forking import check_can_run
 from ._guidance import Guidance
 from ._ngrams import NgramFeatures
 from ._scikeras import KerasEstimator
@@ -46,7 +47,7 @@ from ._sklearn import (
     fit_context,
     with_callbacks,
 )
-from ._state import StoredMixin
+from ._state import StoredMixin, TrainingState
 from ._steering import LatentClasses
 from ._validation import (
     check_labels,
@@ -326,9 +327,10 @@ class TextVAEClassifier(
         """Train for one pass over a batch, going on from what there is.
 
         The first call does what `fit` does, with one epoch for each step; it fixes the vocabulary
-        and the n-grams, so hand it a large and varied batch with texts of each class. Later calls
-        train the autoencoder (unless it is frozen), the head and the lexical term for one
-        pass each.
+        and the n-grams, so hand it a large and varied batch. A class that it has no text of is
+        unlikely until one comes. Later calls train the autoencoder (unless it is frozen), the head and the
+        lexical term for one pass each; with `epochs=0` the head is trained, and the autoencoder learns from
+        texts only.
 
         Parameters
         ----------
@@ -349,9 +351,19 @@ class TextVAEClassifier(
         Raises
         ------
         ValueError
-            As in `fit`, and if `classes` is missing or differs from that of the first call, or the
-            first batch lacks a class.
+            As in `fit`, except that a batch may hold one class only; if `classes` is missing or differs
+            from that of the first call, or `y` holds a class that is not among them; and with
+            `class_weight="balanced"` or `vae__early_stopping=True`, which need all texts at once.
         """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight 'balanced' is not supported for partial_fit. In order to use 'balanced' weights, use"
+                " compute_class_weight('balanced', classes=classes, y=y). In place of y you can use a large enough"
+                " sample of the full training set target to properly estimate the class frequency distributions."
+                " Pass the resulting weights, as a dict, as the class_weight parameter."
+            )
+        if not self._is_frozen and getattr(self.vae, "early_stopping", False):
+            raise ValueError("partial_fit does not support vae__early_stopping=True.")
         with self._all_or_nothing():
             if self.__sklearn_is_fitted__():
                 self._go_on(X, y, classes, sample_weight)
@@ -373,14 +385,10 @@ class TextVAEClassifier(
     def _begin(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
         if classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        _, labels = check_labels(y, _n_documents(X), unlabeled=self.unlabeled_label)
-        classes, found = np.unique(np.asarray(classes)), np.unique(labels)
-        if not np.array_equal(classes, found):
-            raise ValueError(
-                f"the first batch has the classes {found.tolist()}, and classes={classes.tolist()}; expected a batch"
-                " with texts of each class."
-            )
-        self._fit_steps(X, y, sample_weight, None, None, one_pass=True)
+        classes = np.unique(np.asarray(classes))
+        if len(classes) < 2:
+            raise ValueError(f"classes={classes.tolist()}; a classifier needs at least 2 classes.")
+        self._fit_steps(X, y, sample_weight, None, None, one_pass=True, classes=classes)
 
     def _go_on(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
         seeds = SeedSequence(draw_seed(self.random_state))
@@ -389,40 +397,75 @@ class TextVAEClassifier(
                 f"classes={np.unique(np.asarray(classes)).tolist()} is not the same as on the first call to"
                 f" partial_fit: {self.classes_.tolist()}."
             )
-        X, names, weights = self._labelled_first(X, y, sample_weight)
-        labels = self._class_indices(names)
-        if not self._was_frozen:
-            self.vae_.partial_fit(X)
-        autoencoder = self.vae_._autoencoder
-        corpus = autoencoder.read(X[: len(labels)])
+        X, names, weights = self._labelled_first(X, y, sample_weight, self.classes_)
+        labels = _class_indices(names, self.classes_)
+        vae, autoencoder = self.vae_, self.vae_._autoencoder
+        corpus = autoencoder.read(X[: len(labels)] if self._was_frozen else X)
         documents = autoencoder.prepare(corpus)
-        tfidf, offset = None, np.zeros((len(labels), self._head[-1].kernel.shape[1]), dtype=np.float32)
-        if self._lexical is not None:
-            ngrams, term = self._lexical
-            tfidf = ngrams.transform(corpus)
-            offset = term.logits(tfidf)
-        read = Documents(features=autoencoder.features(documents)) if self._was_frozen else documents
-        previous = self.history_
-        self._fine_tune(read, self._targets(labels, weights, offset), seeds, epochs=1)
-        self.history_ = {name: previous.get(name, []) + values for name, values in self.history_.items()}
-        self.n_iter_ += 1
-        if not self._was_frozen:
-            autoencoder.network.changed()
-            autoencoder.normalise_over(documents, keep_history=True)
+        labelled = np.arange(len(labels))
+        means_before = _some_features(autoencoder, documents).mean(axis=0)
+        # Statistics of before this batch: fine-tuning moves what its documents have added to them.
+        moments = autoencoder._moments
+        with self._network_restored():
+            if not self._was_frozen:
+                vae._go_on(documents)
+            tfidf, offset = None, np.zeros((len(labels), self._head[-1].kernel.shape[1]), dtype=np.float32)
+            if self._lexical is not None:
+                ngrams, term = self._lexical
+                tfidf = ngrams.transform(corpus.take(labelled))
+                offset = term.logits(tfidf)
+            read = documents.take(labelled)
+            if self._trains_head_alone:
+                read = Documents(features=autoencoder.features(read))
+            previous = self.history_
+            self._fine_tune(read, self._targets(labels, weights, offset), seeds, epochs=1)
+            added = self.history_ if self.epochs else {}
+            self.history_ = previous | {name: previous.get(name, []) + added[name] for name in added}
+            self.n_iter_ = len(self.history_.get("loss", []))
+            if not self._trains_head_alone:
+                autoencoder.network.changed()
+                autoencoder._moments = moments
+                autoencoder.normalise_over(documents, keep_history=True)
+            self._follow_means(means_before, documents)
         if self._latent_classes is not None:
-            self._latent_classes.go_on(autoencoder.posterior(documents)[0], labels, weights)
+            latents = autoencoder.posterior(documents.take(labelled))[0]
+            self._latent_classes.go_on(latents, labels, weights)
         if tfidf is not None:
             self._online = self._online or _class_head.OnlineTerm(term)
-            latent = _class_head.apply(self._head, self._activation, autoencoder.features(documents))
+            features = autoencoder.features(documents.take(labelled))
+            latent = _class_head.apply(self._head, self._activation, features)
             self._online.train(tfidf, labels, weights, latent)
 
-    def _class_indices(self, names: NDArray[Any]) -> NDArray[np.int64]:
-        """Index in `classes_` of each of the labels."""
-        known = {name: index for index, name in enumerate(self.classes_.tolist())}
-        unknown = sorted({name for name in names.tolist() if name not in known}, key=str)
-        if unknown:
-            raise ValueError(f"y holds {unknown}, which is none of the classes {self.classes_.tolist()}.")
-        return np.array([known[name] for name in names.tolist()], dtype=np.int64)
+    @contextmanager
+    def _network_restored(self) -> Iterator[None]:
+        """After an exception, head and autoencoder have the weights of before, and their optimizers the state."""
+        model = self.__dict__.get("_model")
+        before = None if model is None else TrainingState(model)
+        try:
+            with nullcontext() if self._was_frozen else self.vae_._all_or_nothing():
+                yield
+        except BaseException:
+            if before is not None:
+                before.restore()
+            raise
+
+    def _follow_means(self, before: NDArray[np.float32], documents: Documents) -> None:
+        """Keep the average features of all documents so far, given those of a batch before it was trained on."""
+        n_before = getattr(self, "_n_averaged", len(documents))
+        if not self._was_frozen:
+            # An encoder that moves makes earlier averages ever less true.
+            n_before = min(n_before, _DOCUMENTS_TO_STANDARDISE_BY)
+        after = _some_features(self.vae_._autoencoder, documents).mean(axis=0)
+        # Earlier documents have moved about as those of the batch.
+        moved = self._feature_means + (after - before)
+        self._n_averaged = n_before + len(documents)
+        self._feature_means = ((n_before * moved + len(documents) * after) / self._n_averaged).astype(
+            np.float32
+        )
+
+    @property
+    def _trains_head_alone(self) -> bool:
+        return self._was_frozen or not self.epochs
 
     def _targets(
         self, labels: NDArray[np.integer], weights: NDArray[np.float64], offset: NDArray[np.float32]
@@ -439,14 +482,15 @@ class TextVAEClassifier(
         validation: tuple[Any, Any] | None,
         *,
         one_pass: bool = False,
+        classes: NDArray[Any] | None = None,
         task: Any = None,
     ) -> None:
         epochs = min(1, self.epochs) if one_pass else self.epochs
         seeds = SeedSequence(draw_seed(self.random_state))
         ngram_range, head_units = self._check_parameters()
-        X, labels, weights = self._labelled_first(X, y, sample_weight)
+        X, labels, weights = self._labelled_first(X, y, sample_weight, classes)
         n_labelled = len(labels)
-        classes, labels = np.unique(labels, return_inverse=True)
+        classes, labels = _indexed(labels, classes)
         if len(classes) < 2:
             raise ValueError(
                 f"y holds one class only, {classes[0]!r}; a classifier needs texts of at least 2 classes."
@@ -461,7 +505,15 @@ class TextVAEClassifier(
         if self.lexical:
             tfidf = ngrams.fit_transform(corpus.take(labelled), autoencoder.network.config.n_tokens)
         some_features = _some_features(autoencoder, documents)
-        terms, factors, offset = _fit_terms(tfidf, features, some_features, labels, weights, seeds)
+        present, of_present = np.unique(labels, return_inverse=True)
+        if len(present) > 1:
+            terms, factors, offset = _fit_terms(tfidf, features, some_features, of_present, weights, seeds)
+        else:
+            terms, factors, offset = _terms_of_one_class(tfidf, features)
+        if len(present) < len(classes):
+            terms = {name: _for_all_classes(term, present, len(classes)) for name, term in terms.items()}
+            terms["latent"].bias += _rare_where_absent(labels, len(classes))
+            offset = _columns_of_all(offset, present, len(classes))
 
         self.__dict__.pop("_model", None)
         self.classes_ = classes
@@ -475,6 +527,8 @@ class TextVAEClassifier(
         self._head = (
             _random_head(features.shape[1], head_units, n_outputs, seeds) if head_units else [terms["latent"]]
         )
+        if head_units:
+            self._head[-1].bias += _rare_where_absent(labels, len(classes))
         # The linear head of a frozen autoencoder is fitted already.
         if epochs and (head_units or not self._was_frozen):
             read = Documents(features=features) if self._was_frozen else documents.take(labelled)
@@ -504,7 +558,7 @@ class TextVAEClassifier(
             autoencoder.normalise_over(documents)
             some_features = _some_features(autoencoder, documents)
         self.n_iter_ = len(self.history_.get("loss", []))
-        self._feature_means = some_features.mean(axis=0)
+        self._feature_means, self._n_averaged = some_features.mean(axis=0), len(documents)
         self._latent_classes = None
         if autoencoder.network.config.decoder != "bow":
             self._latent_classes = self._find_classes(documents, n_labelled, labels, weights, seeds)
@@ -532,13 +586,19 @@ class TextVAEClassifier(
     ) -> LatentClasses:
         """Where the classes lie among the latents, which alone the decoder sees."""
         latents = self.vae_._autoencoder.posterior(documents.take(np.arange(n_labelled)))[0]
-        term, _ = _fit_feature_term(latents, latents, labels, weights, seeds.next())
-        return LatentClasses(term, latents, labels)
+        present, of_present = np.unique(labels, return_inverse=True)
+        if len(present) > 1:
+            term, _ = _fit_feature_term(latents, latents, of_present, weights, seeds.next())
+        else:
+            term = _terms_of_one_class(None, latents)[0]["latent"]
+        if len(present) < len(self.classes_):
+            term = _for_all_classes(term, present, len(self.classes_))
+        return LatentClasses(term, latents, labels, len(self.classes_))
 
     def _validation_set(self, X: Any, y: Any) -> tuple[Documents, _training.Targets]:
         autoencoder = self.vae_._autoencoder
         corpus = autoencoder.read(X)
-        labels = self._class_indices(check_labels(y, len(corpus), name="y_val")[1])
+        labels = _class_indices(check_labels(y, len(corpus), name="y_val")[1], self.classes_)
         documents = autoencoder.prepare(corpus)
         offset = np.zeros((len(labels), self._head[-1].kernel.shape[1]), dtype=np.float32)
         if self._lexical is not None:
@@ -566,14 +626,18 @@ class TextVAEClassifier(
         return (int(ngram_range[0]), int(ngram_range[1])), tuple(int(width) for width in self.head_units)
 
     def _labelled_first(
-        self, X: Any, y: Any, sample_weight: Any
+        self, X: Any, y: Any, sample_weight: Any, classes: NDArray[Any] | None = None
     ) -> tuple[Any, NDArray[Any], NDArray[np.float64]]:
-        """Documents, those that count for the head first; labels and weights of these."""
+        """Documents, those that count for the head first; labels and weights of these.
+
+        `classes` are all there are, where `y` may lack some.
+        """
         X = check_token_matrix(X) if is_token_matrix(X) else check_texts(X)
         counts, labels = check_labels(y, len(X), unlabeled=self.unlabeled_label)
         weights = check_sample_weight(sample_weight, len(X))[counts]
         if self.class_weight is not None:
-            weights = weights * compute_sample_weight(self.class_weight, labels)
+            named = labels if classes is None else np.concatenate([labels, classes])
+            weights = weights * compute_sample_weight(self.class_weight, named)[: len(labels)]
         if weights.min() < 0 or any(weights[labels == label].max() == 0 for label in np.unique(labels)):
             raise ValueError(
                 f"a class has no weight above 0, or a negative one (class_weight={self.class_weight!r}); leave the"
@@ -660,6 +724,8 @@ class TextVAEClassifier(
     ) -> None:
         """Let scikeras build the network, compile it and run `Model.fit`."""
         config = self.vae_._autoencoder.network.config
+        if self.__dict__.get("_model") is not None and self._model.trains_vae == self._trains_head_alone:
+            del self._model
         batch_size = resolve_batch_size(self.batch_size, len(documents), config.decoder != "bow")
         batches = _training.Batches(
             documents, batch_size, seeds.next(), targets=targets, padding=config.padding
@@ -716,7 +782,7 @@ class TextVAEClassifier(
             self.vae_._autoencoder.network.model,
             head,
             self.classification_weight,
-            trains_vae=not self._was_frozen,
+            trains_vae=not self._trains_head_alone,
         )
 
     # Using
@@ -1087,7 +1153,7 @@ class TextVAEClassifier(
         """Index of the class of each document, from one class for all or one for each."""
         if np.ndim(y) == 0:
             y = [y] * n_samples
-        return self._class_indices(check_labels(y, n_samples)[1])
+        return _class_indices(check_labels(y, n_samples)[1], self.classes_)
 
     def _latent_classes_for(self, method: str) -> LatentClasses:
         if self._latent_classes is None:
@@ -1102,6 +1168,7 @@ class TextVAEClassifier(
     @property
     def model_(self) -> TextVAEWithClassHead:
         check_is_fitted(self)
+        check_can_run()
         with _model_lock:
             if getattr(self, "_model", None) is None:
                 self._model = self._keras_build_fn()
@@ -1155,8 +1222,22 @@ def _check_weight(weight: Any, name: str) -> None:
         raise ValueError(f"{name}={weight!r}; expected a finite number of at least 0.")
 
 
-def _n_documents(X: Any) -> int:
-    return len(check_token_matrix(X) if is_token_matrix(X) else check_texts(X))
+def _class_indices(names: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
+    """Index of each label among the classes."""
+    known = {name: index for index, name in enumerate(classes.tolist())}
+    unknown = sorted({name for name in names.tolist() if name not in known}, key=str)
+    if unknown:
+        raise ValueError(f"y holds {unknown}, which is none of the classes {classes.tolist()}.")
+    return np.array([known[name] for name in names.tolist()], dtype=np.int64)
+
+
+def _indexed(names: NDArray[Any], classes: NDArray[Any] | None) -> tuple[NDArray[Any], NDArray[np.integer]]:
+    """All classes, those of the labels if none are given, and the index of each label."""
+    found, labels = np.unique(names, return_inverse=True)
+    if classes is None or np.array_equal(classes, found):
+        return found, labels
+    labels = _class_indices(names, classes)
+    return classes.astype(object) if names.dtype == object else classes, labels
 
 
 def _joined(X: Any, X_unlabeled: Any) -> Any:
@@ -1208,6 +1289,48 @@ def _fit_terms(
         # Logits for documents that the n-grams were fitted to would leave nothing to learn.
         offset += (factors["lexical"] * left_out).astype(np.float32)
     return terms, factors, offset
+
+
+def _terms_of_one_class(
+    tfidf: Any, features: NDArray[np.float32]
+) -> tuple[dict[str, LinearTerm], dict[str, float], NDArray[np.float32]]:
+    """As `_fit_terms` where all documents are of one class, which they tell nothing about."""
+    read = {"latent": features.shape[1]}
+    if tfidf is not None and tfidf.shape[1]:
+        read = {"lexical": tfidf.shape[1]} | read
+    terms = {
+        name: LinearTerm(np.zeros((width, 1), dtype=np.float32), np.zeros(1, dtype=np.float32))
+        for name, width in read.items()
+    }
+    share = 1 / len(terms)
+    return terms, dict.fromkeys(terms, share), np.zeros((features.shape[0], 1), dtype=np.float32)
+
+
+def _columns_of_all(
+    outputs: NDArray[np.float32], present: NDArray[np.integer], n_classes: int
+) -> NDArray[np.float32]:
+    """Outputs for all classes, the last axis, from those for some; of the others 0, the average output."""
+    if len(present) == 2:
+        outputs = np.concatenate([-outputs / 2, outputs / 2], axis=-1)
+    columns = np.zeros((*outputs.shape[:-1], n_classes), dtype=np.float32)
+    columns[..., present] = outputs - outputs.mean(axis=-1, keepdims=True)
+    return columns[..., 1:] - columns[..., :1] if n_classes == 2 else columns
+
+
+def _for_all_classes(term: LinearTerm, present: NDArray[np.integer], n_classes: int) -> LinearTerm:
+    return LinearTerm(*(_columns_of_all(each, present, n_classes) for each in (term.kernel, term.bias)))
+
+
+def _rare_where_absent(labels: NDArray[np.integer], n_classes: int) -> NDArray[np.float32]:
+    """Logits of the classes that no document has, as by the rule of succession (Laplace); of the others 0.
+
+    Each has the odds of one document to those of all classes present, and less in a text that one of these
+    is clear of.
+    """
+    n_present = len(np.unique(labels))
+    logits = np.full(n_classes, np.log(n_present) - np.log(len(labels) + n_present), dtype=np.float32)
+    logits[labels] = 0
+    return logits[1:] - logits[:1] if n_classes == 2 else logits
 
 
 def _fit_feature_term(

@@ -368,7 +368,11 @@ def test_what_was_written_counts_for_the_next_token(decoding):
     pairs[3, 3], pairs[3, 4], pairs[4, 5], pairs[4, 3] = (-5, 0, 0), (1.5, 0, 0), (3, 0, 0), (-5, 0, 0)
     options = DecodingOptions(decoding)
     corpus = decode_tokens(
-        Undecided(), np.zeros((2, 1)), 3, options, guidance=guide_to(0, alone, pairs=pairs_of(pairs)).take([0, 0])
+        Undecided(),
+        np.zeros((2, 1)),
+        3,
+        options,
+        guidance=guide_to(0, alone, pairs=pairs_of(pairs)).take([0, 0]),
     )
     assert corpus.padded(3).tolist() == [[3, 4, 5]] * 2
 
