@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ._corpus import Corpus, ragged_positions
+from ._corpus import Corpus
 
 _SMALLEST = np.finfo(np.float64).tiny
 
@@ -35,13 +35,41 @@ class TokenPairs:
     tokens: NDArray[np.int64]
     weights: NDArray[np.float32]
 
-    def after(
-        self, previous: NDArray[np.integer]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Of all pairs that begin with these tokens: row in `previous`, second token, and row in `weights`."""
-        first, lengths = self.starts[previous], np.diff(self.starts)[previous]
-        places = ragged_positions(first, lengths)
-        return np.repeat(np.arange(len(previous)), lengths), self.tokens[places], places
+    def after(self, token: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Second tokens and weights of the pairs that begin with this token."""
+        here = slice(*self.starts[token : token + 2])
+        return self.tokens[here], self.weights[here]
+
+
+def log_class_probabilities(
+    logits: NDArray[np.floating], added: NDArray[np.floating], labels: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """Log-probability of each document's class, were each of some choices made.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n_documents, n_classes)
+        Without any.
+    added : ndarray of shape (n_choices, n_classes)
+        What each choice adds.
+    labels : ndarray of shape (n_documents,)
+        Index of the class of each document.
+
+    Returns
+    -------
+    log_probabilities : ndarray of shape (n_documents, n_choices), dtype float64
+        The log-softmax of the sums. However many classes there are, memory is in proportion to this.
+    """
+    logits, added = np.asarray(logits, dtype=np.float64), np.asarray(added, dtype=np.float64)
+    logits = logits - logits.max(axis=1, keepdims=True)
+    added = added - added.max(axis=1, keepdims=True)
+    # The normaliser of a sum of logits is a product of matrices: with many classes much less work than a
+    # softmax over them for each choice of each document.
+    total = np.exp(logits) @ np.exp(added).T
+    log_total = np.log(np.maximum(total, _SMALLEST, out=total), out=total)
+    own = logits[np.arange(len(logits)), labels][:, None] + added[:, labels].T
+    log_class = np.subtract(own, log_total, out=own)
+    return np.asarray(np.minimum(log_class, 0.0, out=log_class))
 
 
 @dataclass(frozen=True)
@@ -108,11 +136,12 @@ class Guidance:
     def added(self, previous: NDArray[np.integer], tokens: NDArray[np.integer]) -> NDArray[np.float64]:
         """What one next token of each document adds to its logits, of shape (n_documents, n_classes)."""
         added = self.alone[tokens].astype(np.float64)
-        if self.pairs is None:
-            return np.asarray(added)
-        rows, seconds, places = self.pairs.after(previous)
-        same = seconds == tokens[rows]
-        added[rows[same]] += self.pairs.weights[places[same]]
+        if self.pairs is not None:
+            for row, (first, second) in enumerate(zip(previous, tokens, strict=True)):
+                seconds, weights = self.pairs.after(first)
+                place = np.searchsorted(seconds, second)
+                if place < len(seconds) and seconds[place] == second:
+                    added[row] += weights[place]
         return np.asarray(added)
 
     def log_class_probabilities(
@@ -130,26 +159,15 @@ class Guidance:
         Returns
         -------
         log_probabilities : ndarray of shape (n_documents, n_tokens), dtype float64
-            However many classes there are, memory is in proportion to this.
         """
-        documents, alone = np.arange(len(logits)), self.alone.astype(np.float64)
-        # The normaliser of a sum of logits is a product of matrices: with many classes much less work than
-        # a softmax over them for each token of each document.
-        highest, highest_alone = logits.max(axis=1, keepdims=True), alone.max(axis=1, keepdims=True)
-        total = np.exp(logits - highest) @ np.exp(alone - highest_alone).T
-        log_total = np.log(np.maximum(total, _SMALLEST, out=total), out=total)
-        own = logits[documents, self.labels][:, None] - highest + (alone - highest_alone)[:, self.labels].T
-        log_class = np.subtract(own, log_total, out=own)
-        if self.pairs is not None:
-            rows, tokens, places = self.pairs.after(previous)
-            labels, weights = self.labels[rows], self.pairs.weights
-            own_of_pair = logits[rows, labels] + alone[tokens, labels] + weights[places, labels]
-            total_of_pair = np.full(len(rows), -np.inf)
-            for each in range(alone.shape[1]):
-                of_class = logits[rows, each] + alone[tokens, each] + weights[places, each]
-                np.logaddexp(total_of_pair, of_class, out=total_of_pair)
-            log_class[rows, tokens] = own_of_pair - total_of_pair
-        return np.asarray(np.minimum(log_class, 0.0, out=log_class))
+        log_class = log_class_probabilities(logits, self.alone, self.labels)
+        if self.pairs is None:
+            return log_class
+        for token in np.unique(previous):
+            rows, (seconds, weights) = np.flatnonzero(previous == token), self.pairs.after(token)
+            of_pairs = log_class_probabilities(logits[rows], self.alone[seconds] + weights, self.labels[rows])
+            log_class[np.ix_(rows, seconds)] = of_pairs
+        return log_class
 
     def adjusted(
         self,

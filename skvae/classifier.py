@@ -385,16 +385,25 @@ class TextVAEClassifier(
     def _begin(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
         if classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        classes = np.unique(np.asarray(classes))
+        classes = self._named_classes(classes)
         if len(classes) < 2:
             raise ValueError(f"classes={classes.tolist()}; a classifier needs at least 2 classes.")
         self._fit_steps(X, y, sample_weight, None, None, one_pass=True, classes=classes)
 
+    def _named_classes(self, classes: Any) -> NDArray[Any]:
+        """Each class once, in order."""
+        known, names = check_labels(classes, np.size(classes), unlabeled=self.unlabeled_label, name="classes")
+        if not known.all():
+            raise ValueError(
+                f"classes holds unlabeled_label={self.unlabeled_label!r}, which is no class; leave it out."
+            )
+        return np.asarray(np.unique(names))
+
     def _go_on(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
         seeds = SeedSequence(draw_seed(self.random_state))
-        if classes is not None and not np.array_equal(np.unique(np.asarray(classes)), self.classes_):
+        if classes is not None and not np.array_equal(self._named_classes(classes), self.classes_):
             raise ValueError(
-                f"classes={np.unique(np.asarray(classes)).tolist()} is not the same as on the first call to"
+                f"classes={self._named_classes(classes).tolist()} is not the same as on the first call to"
                 f" partial_fit: {self.classes_.tolist()}."
             )
         X, names, weights = self._labelled_first(X, y, sample_weight, self.classes_)

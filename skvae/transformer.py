@@ -597,6 +597,9 @@ class TextVAETransformer(
         training, validation = documents, None
         if self.early_stopping and validates:
             training, validation = self._split(documents, seeds.next())
+            if not resume and training.counts is not None:
+                # How often words occur in what is set aside must not help there.
+                model.set_background(np.asarray(training.counts.sum(axis=0)).ravel())
         batch_size = resolve_batch_size(self.batch_size, len(training), model.config.decoder != "bow")
         batches = _training.Batches(training, batch_size, seeds.next(), padding=model.config.padding)
         recipe = (str(self.optimizer), self.learning_rate)

@@ -551,6 +551,10 @@ def test_bad_batches_are_refused(bow_vae, reviews):
         classifier.partial_fit(X, y, classes=[0, 2])
     with pytest.raises(ValueError, match="at least 2 classes"):
         classifier.partial_fit(X, y, classes=[0])
+    for classes, message in (([0, None], "missing value"), ([0, 1, -1], "unlabeled_label=-1"), (1, "1d")):
+        marking = clone(classifier).set_params(unlabeled_label=-1)
+        with pytest.raises(ValueError, match=message):
+            marking.partial_fit(X, y, classes=classes)
     with pytest.raises(ValueError, match="class_weight 'balanced' is not supported for partial_fit"):
         clone(classifier).set_params(class_weight="balanced").partial_fit(X, y, classes=[0, 1])
     stopping = TextVAEClassifier(small_vae(early_stopping=True))

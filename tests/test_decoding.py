@@ -7,7 +7,7 @@ from sklearn.frozen import FrozenEstimator
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae._decoding_options import DecodingOptions
-from skvae._guidance import Guidance, TokenPairs
+from skvae._guidance import Guidance, TokenPairs, log_class_probabilities
 from skvae.datasets import make_reviews
 from skvae.decoding import decode_tokens
 
@@ -320,7 +320,10 @@ def pairs_of(weights):
 
 def test_guidance_is_the_rule_of_bayes():
     """The logit of class 0 less the mean logit is 5 for both tokens; their log-probabilities differ."""
-    guidance = guide_to(0, [[5, 5, -10], [4, -2, -2]])
+    tokens = np.array([[5, 5, -10], [4, -2, -2]])
+    found = log_class_probabilities(np.zeros((1, 3)), tokens, np.array([0]))
+    np.testing.assert_allclose(found, [[-0.693, -0.005]], atol=5e-4)
+    guidance = guide_to(0, tokens)
     logits = guidance.adjusted(np.zeros((1, 2), dtype=np.float32), guidance.intercept[None], np.array([0]))
     np.testing.assert_allclose(logits, [[-0.693, -0.005]], atol=5e-4)
 

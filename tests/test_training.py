@@ -355,3 +355,7 @@ def test_validation_texts_are_not_trained_on(early_stopping):
     as_before = (record.weights[0][first] == record.weights[-1][first]).all(axis=1)
     assert as_before.sum() == (16 if early_stopping else 0)
     assert all(word.startswith("own") for word in vae.words_[as_before])
+    if early_stopping:
+        # Nor are their words counted.
+        background = vae.model_.bow_decoder.background.numpy()
+        assert background[as_before].max() < background[~as_before].min()
