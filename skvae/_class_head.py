@@ -22,6 +22,7 @@ from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 
 from ._corpus import Corpus
+from ._forking import check_can_run
 
 _MANY_DOCUMENTS = 5_000
 _MAX_ITER = 1_000
@@ -445,6 +446,7 @@ def _activate(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
         return values
     if name == "relu":
         return np.maximum(values, 0)
+    check_can_run()
     import keras
 
     return np.asarray(keras.ops.convert_to_numpy(keras.activations.get(name)(values)))

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from ._corpus import Corpus
+from ._guidance import TokenPairs
 from ._validation import FIRST_TOKEN_ID
 
 
@@ -111,9 +112,7 @@ class NgramFeatures:
             names[chosen] = [" ".join(map(str, words)) for words in zip(*reversed(parts), strict=True)]
         return names
 
-    def next_token_weights(
-        self, kernel: NDArray[np.floating]
-    ) -> tuple[NDArray[np.float32], list[sp.csr_array]]:
+    def next_token_weights(self, kernel: NDArray[np.floating]) -> tuple[NDArray[np.float32], TokenPairs]:
         """What a token adds to a linear function of the weights when it comes next in a text.
 
         Of n-grams of one and of two tokens, for a text of the usual length; longer ones are left out.
@@ -127,26 +126,21 @@ class NgramFeatures:
         -------
         alone : ndarray of shape (n_tokens, n_outputs), dtype float32
             By itself.
-        after : list of CSR arrays of shape (n_tokens, n_tokens), one for each output
-            After the token of the row.
+        pairs : TokenPairs
+            After certain tokens.
         """
         weighted = (kernel * self.idf[:, None] / self.usual_length).astype(np.float32)
-        n_outputs, tokens = weighted.shape[1], self.codes[0]
-        alone = np.zeros((self.n_tokens, n_outputs), dtype=np.float32)
-        after = [sp.csr_array((self.n_tokens, self.n_tokens), dtype=np.float32) for _ in range(n_outputs)]
-        first = 0
+        tokens = self.codes[0]
+        alone = np.zeros((self.n_tokens, weighted.shape[1]), dtype=np.float32)
+        first, codes = 0, np.empty(0, dtype=np.int64)
         if self.shortest == 1:
             alone[tokens] = weighted[: len(tokens)]
             first = len(tokens)
         if self.shortest <= 2 <= self.longest:
             codes = self.codes[1]
-            places = (tokens[codes // self.n_tokens], codes % self.n_tokens)
-            pairs = weighted[first : first + len(codes)]
-            after = [
-                sp.csr_array((pairs[:, output], places), shape=(self.n_tokens, self.n_tokens))
-                for output in range(n_outputs)
-            ]
-        return alone, after
+        # Codes ascend, so the pairs of each first token lie together.
+        starts = np.searchsorted(tokens[codes // self.n_tokens], np.arange(self.n_tokens + 1))
+        return alone, TokenPairs(starts, codes % self.n_tokens, weighted[first : first + len(codes)])
 
     def _found(self, corpus: Corpus, *, learn: bool) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """For each kept length, document and index (within that length) of each n-gram that occurs."""

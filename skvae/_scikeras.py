@@ -151,9 +151,10 @@ class KerasEstimator(BaseWrapper):
         # scikeras refuses a network without a `loss` of Keras' own.
         if self.model_.compiled:
             return
-        self.model_.compile(**self._get_compile_kwargs())
-        # Variables that appear while the first batch is traced would cause a second tracing.
-        self.model_.optimizer.build(self.model_.trainable_variables)
+        with _training.single_precision():
+            self.model_.compile(**self._get_compile_kwargs())
+            # Variables that appear while the first batch is traced would cause a second tracing.
+            self.model_.optimizer.build(self.model_.trainable_variables)
 
 
 def _is_routed(name: str) -> bool:

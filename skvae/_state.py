@@ -9,16 +9,21 @@ from __future__ import annotations
 import importlib
 import threading
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ._forking import check_can_run
 from ._network_config import NetworkConfig
 
 FORMAT = 1
 
 _STAMP = "_skvae"
+# Files without this in their stamp were written when the checksum counted NumPy's scalars by their `repr`.
+_CHECKSUM_OF = "bytes"
 _PART = "_skvae_part"
 # What parts are called in files, and where they live today.
 _PARTS = {
@@ -30,6 +35,9 @@ _PARTS = {
     "latent_classes": "_steering.LatentClasses",
 }
 _NAMES = {f"{__package__}.{home}": name for name, home in _PARTS.items()}
+
+# Attributes of a live network that a fit sets: `recipe` says whether its optimizer is gone on with.
+_OF_TRAINING = ("recipe", "warmup_steps")
 
 _build_lock = threading.Lock()
 
@@ -53,7 +61,7 @@ class StoredMixin:
 
         state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
         state = _plain(self._to_store(dict(state)), {})
-        stamp = {"format": FORMAT, "version": __version__}
+        stamp = {"format": FORMAT, "version": __version__, "checksum_of": _CHECKSUM_OF}
         return state | {_STAMP: stamp | {"checksum": _checksum([stamp, state])}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -73,7 +81,7 @@ class StoredMixin:
                 f" skvae {__version__} reads format {FORMAT}. Load it with the version that wrote it, or fit again."
             )
         written = {key: value for key, value in stamp.items() if key != "checksum"}
-        if stamp.get("checksum") != _checksum([written, state]):
+        if stamp.get("checksum") not in _checksums(written, state):
             raise ValueError(
                 f"this file holds a {name} that is damaged: its checksum is not that of its content. Copy the file"
                 " again from where it came, or fit again."
@@ -126,11 +134,55 @@ def _checksum(value: Any, before: int = 0) -> int:
     kind = type(value)
     # The same for arrays that joblib maps into memory.
     described = f"{'ndarray' if isinstance(value, np.ndarray) else kind.__name__}:"
+    if kind is dict:
+        before = zlib.crc32(f"{described}{len(value)}".encode(), before)
+        # Sorted, since not all that write files keep the order.
+        for key, each in sorted(value.items(), key=lambda item: _checksum(item[0])):
+            before = _checksum(each, _checksum(key, before))
+        return before
+    if kind in (list, tuple):
+        before = zlib.crc32(f"{described}{len(value)}".encode(), before)
+        for each in value:
+            before = _checksum(each, before)
+        return before
+    if isinstance(value, (np.ndarray, np.generic)):
+        before = zlib.crc32(f"{described}{value.dtype.str}{value.shape}".encode(), before)
+        if value.dtype.hasobject:
+            return _checksum(value.tolist(), before)
+        if isinstance(value, np.generic) or not value.nbytes:
+            return zlib.crc32(value.tobytes(), before)
+        return zlib.crc32(np.ascontiguousarray(value).view(np.uint8).data, before)
+    if kind is float:
+        described += value.hex()
+    elif kind is bytes:
+        before = zlib.crc32(value, before)
+    elif value is None or kind in (bool, int, str):
+        described += str(value)
+    return zlib.crc32(described.encode("utf-8", "surrogatepass"), before)
+
+
+def _checksums(stamp: dict[str, Any], state: dict[str, Any]) -> set[int]:
+    """What an intact file with this stamp may have for its checksum."""
+    if stamp.get("checksum_of") == _CHECKSUM_OF:
+        return {_checksum([stamp, state])}
+    found = set()
+    # NumPy 2 writes np.float64(0.1) where NumPy 1 wrote 0.1.
+    for legacy in (False, "1.25") if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else (False,):
+        with np.printoptions(legacy=legacy):
+            found.add(_checksum_of_repr([stamp, state]))
+    return found
+
+
+def _checksum_of_repr(value: Any, before: int = 0) -> int:
+    """As `_checksum`, of files that do not say what theirs is of."""
+    kind = type(value)
+    # The same for arrays that joblib maps into memory.
+    described = f"{'ndarray' if isinstance(value, np.ndarray) else kind.__name__}:"
     if kind in (dict, list, tuple):
         before = zlib.crc32(f"{described}{len(value)}".encode(), before)
         # Sorted, since not all that write files keep the order.
         for each in sorted(value.items(), key=lambda item: str(item[0])) if kind is dict else value:
-            before = _checksum(each, before)
+            before = _checksum_of_repr(each, before)
         return before
     if isinstance(value, np.ndarray):
         before = zlib.crc32(f"{described}{value.dtype.str}{value.shape}".encode(), before)
@@ -139,6 +191,34 @@ def _checksum(value: Any, before: int = 0) -> int:
     if value is None or kind in (bool, int, float, str) or isinstance(value, np.generic):
         described += repr(value)
     return zlib.crc32(described.encode("utf-8", "surrogatepass"), before)
+
+
+class TrainingState:
+    """What training changes in a live network, to be put back where it fails.
+
+    Parameters
+    ----------
+    model : keras.Model
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.optimizer = model.optimizer if model.compiled else None
+        self.attributes = {name: getattr(model, name) for name in _OF_TRAINING if hasattr(model, name)}
+        variables = [*model.variables, *(() if self.optimizer is None else self.optimizer.variables)]
+        self.values = [(variable, np.array(variable.numpy())) for variable in variables]
+
+    def restore(self) -> None:
+        """Every variable of network and optimizer as it was; and the optimizer, if it was exchanged."""
+        from ._training import single_precision
+
+        if self.optimizer is not None and self.model.optimizer is not self.optimizer:
+            with single_precision():
+                self.model.compile(optimizer=self.optimizer, jit_compile=False)
+        for variable, value in self.values:
+            variable.assign(value)
+        for name, value in self.attributes.items():
+            setattr(self.model, name, value)
 
 
 class FittedNetwork:
@@ -162,6 +242,7 @@ class FittedNetwork:
     @property
     def model(self) -> Any:
         """The live Keras model."""
+        check_can_run()
         if self._model is None:
             with _build_lock:
                 if self._model is None:
@@ -182,6 +263,21 @@ class FittedNetwork:
         stored = FittedNetwork(self.config)
         stored._weights = FittedNetwork(self.config, self.model).weights
         return stored
+
+    @contextmanager
+    def restored_after(self, *failures: type[BaseException]) -> Iterator[None]:
+        """Within, one of these exceptions leaves the network and its optimizer as they were before."""
+        weights = self.weights
+        before = None if self._model is None else TrainingState(self._model)
+        try:
+            yield
+        except failures:
+            if before is None:
+                self._model = None
+            else:
+                before.restore()
+            self._weights = weights
+            raise
 
     def changed(self) -> None:
         """Say that the live model was trained, so that the stored weights are stale."""

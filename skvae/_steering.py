@@ -20,19 +20,32 @@ class LatentClasses:
     term : LinearTerm
         From latents to logits; one output means two classes.
     latents : ndarray of shape (n_documents, n_components), dtype float32
-        Of labelled documents, some of each class.
+        Of labelled documents.
     labels : ndarray of shape (n_documents,)
         Index of their classes.
+    n_classes : int
+        Number of all classes; some may have no document yet.
     """
 
-    def __init__(self, term: LinearTerm, latents: NDArray[np.float32], labels: NDArray[np.integer]) -> None:
+    def __init__(
+        self,
+        term: LinearTerm,
+        latents: NDArray[np.float32],
+        labels: NDArray[np.integer],
+        n_classes: int,
+    ) -> None:
         self._online = OnlineTerm(term)
+        self.clear_leads = np.full(n_classes, np.nan)
+        self._learn_leads(latents, labels)
+
+    def _learn_leads(self, latents: NDArray[np.float32], labels: NDArray[np.integer]) -> None:
+        """What is clear for the classes of which no document had been seen."""
         leads = self.leads(latents, labels)[0]
         # Also where no document of a class is told apart: then its clearest ones are still what is
         # known of it, and a step to the border could end where no document is.
-        self.clear_leads = np.array(
-            [np.quantile(leads[labels == label], _CLEAR) for label in range(labels.max() + 1)]
-        )
+        for label in np.unique(labels):
+            if np.isnan(self.clear_leads[label]):
+                self.clear_leads[label] = np.quantile(leads[labels == label], _CLEAR)
 
     def go_on(
         self, latents: NDArray[np.float32], labels: NDArray[np.integer], weights: NDArray[np.floating]
@@ -40,6 +53,10 @@ class LatentClasses:
         """Follow latents that training has moved, by one pass over a batch of documents."""
         term = self._online.term
         self._online.train(latents, labels, weights, np.zeros((len(labels), term.kernel.shape[1])))
+        if np.isnan(self.clear_leads).any():
+            # Read-only where joblib has mapped a file into memory.
+            self.clear_leads = self.clear_leads.copy()
+            self._learn_leads(latents, labels)
 
     def _kernel(self) -> NDArray[np.float64]:
         """One column a class."""
@@ -88,9 +105,11 @@ class LatentClasses:
             the next best class, which ends hardly farther away.
         """
         moved, kernel = latents.astype(np.float64), self._kernel()
+        # To the border of a class of which no document is known.
+        clear_leads = np.nan_to_num(self.clear_leads)
         for _ in range(_MAX_STEPS):
             leads, rivals = self.leads(moved, labels)
-            missing = np.maximum(self.clear_leads[labels] - leads, 0)
+            missing = np.maximum(clear_leads[labels] - leads, 0)
             if (missing <= 1e-6).all():
                 break
             across = (kernel[:, labels] - kernel[:, rivals]).T

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +73,11 @@ class Batches:
     def per_epoch(self) -> int:
         """Number of batches of one epoch."""
         return len(self._order())
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of updates of one epoch: replicas take a batch each."""
+        return -(-self.per_epoch // tf.distribute.get_strategy().num_replicas_in_sync)
 
     def _order(self) -> list[NDArray[np.int64]]:
         """Rows of each batch of the current epoch."""
@@ -217,6 +223,7 @@ def training_callbacks(
     name: str,
     verbose: int,
     patience: int | None = None,
+    first_compared: int = 0,
     report: ReportEpochs | None = None,
 ) -> list[Any]:
     """Ours and the user's Keras callbacks, in the order in which they must run.
@@ -233,6 +240,8 @@ def training_callbacks(
         0 prints nothing.
     patience : int or None, default=None
         Stop after this many epochs in which the validation loss did not fall.
+    first_compared : int, default=0
+        Index of the first epoch whose validation loss counts for that.
     report : ReportEpochs or None, default=None
         For callbacks of scikit-learn.
 
@@ -247,10 +256,28 @@ def training_callbacks(
         # "min" is said outright: Keras does not guess it for a loss of its own name.
         ours.append(
             keras.callbacks.EarlyStopping(
-                monitor="val_loss", mode="min", patience=patience, restore_best_weights=True
+                monitor="val_loss",
+                mode="min",
+                patience=patience,
+                restore_best_weights=True,
+                start_from_epoch=first_compared,
             )
         )
     return [*ours, *callbacks] if report is None else [*ours, *callbacks, report]
+
+
+@contextmanager
+def single_precision() -> Iterator[None]:
+    """Within, Keras makes learning rates and averages of its own in single precision, whatever its floatx."""
+    before = keras.config.floatx()
+    if before == "float32":
+        yield
+        return
+    keras.config.set_floatx("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before)
 
 
 @keras.saving.register_keras_serializable(package="skvae")
@@ -322,7 +349,8 @@ def make_optimizer(optimizer: Any, learning_rate: float, options: dict[str, Any]
     if kind is keras.optimizers.Adam and not options.get("amsgrad"):
         kind = FusedAdam
     try:
-        return kind.from_config({"learning_rate": learning_rate} | options)
+        with single_precision():
+            return kind.from_config({"learning_rate": learning_rate} | options)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"optimizer={optimizer!r} does not take the options {options}: {error}. Options are named as in"

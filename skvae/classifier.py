@@ -6,7 +6,7 @@ import pickle
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from numbers import Integral, Real
@@ -33,6 +33,7 @@ from ._class_head import LabelledDocuments, LinearTerm
 from ._corpus import Corpus
 from ._decoding_options import DecodingOptions, check_option_names, is_count
 from ._explanation import Contributions
+from ._forking import check_can_run
 from ._guidance import Guidance
 from ._ngrams import NgramFeatures
 from ._scikeras import KerasEstimator
@@ -47,7 +48,7 @@ from ._sklearn import (
     fit_context,
     with_callbacks,
 )
-from ._state import StoredMixin
+from ._state import StoredMixin, TrainingState
 from ._steering import LatentClasses
 from ._validation import (
     check_labels,
@@ -343,9 +344,10 @@ class TextVAEClassifier(
         """Train for one pass over a batch, going on from what there is.
 
         The first call does what `fit` does, with one epoch for each step; it fixes the vocabulary
-        and the n-grams, so hand it a large and varied batch with texts of each class. Later calls
-        train the autoencoder (unless it is frozen), the head and the lexical term for one
-        pass each.
+        and the n-grams, so hand it a large and varied batch. A class that it has no text of is
+        unlikely until one comes. Later calls train the autoencoder (unless it is frozen), the head and the
+        lexical term for one pass each; with `epochs=0` the head is trained, and the autoencoder learns from
+        texts only.
 
         Parameters
         ----------
@@ -366,9 +368,19 @@ class TextVAEClassifier(
         Raises
         ------
         ValueError
-            As in `fit`, and if `classes` is missing or differs from that of the first call, or the
-            first batch lacks a class.
+            As in `fit`, except that a batch may hold one class only; if `classes` is missing or differs
+            from that of the first call, or `y` holds a class that is not among them; and with
+            `class_weight="balanced"` or `vae__early_stopping=True`, which need all texts at once.
         """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight 'balanced' is not supported for partial_fit. In order to use 'balanced' weights, use"
+                " compute_class_weight('balanced', classes=classes, y=y). In place of y you can use a large enough"
+                " sample of the full training set target to properly estimate the class frequency distributions."
+                " Pass the resulting weights, as a dict, as the class_weight parameter."
+            )
+        if not self._is_frozen and getattr(self.vae, "early_stopping", False):
+            raise ValueError("partial_fit does not support vae__early_stopping=True.")
         with self._all_or_nothing():
             if self.__sklearn_is_fitted__():
                 self._go_on(X, y, classes, sample_weight)
@@ -390,52 +402,96 @@ class TextVAEClassifier(
     def _begin(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
         if classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        _, labels = check_labels(y, _n_documents(X), unlabeled=self.unlabeled_label)
-        classes, found = np.unique(np.asarray(classes)), np.unique(labels)
-        if not np.array_equal(classes, found):
+        classes = self._named_classes(classes)
+        if len(classes) < 2:
+            raise ValueError(f"classes={classes.tolist()}; a classifier needs at least 2 classes.")
+        self._fit_steps(X, y, sample_weight, None, None, one_pass=True, classes=classes)
+
+    def _named_classes(self, classes: Any) -> NDArray[Any]:
+        """Each class once, in order."""
+        known, names = check_labels(classes, np.size(classes), unlabeled=self.unlabeled_label, name="classes")
+        if not known.all():
             raise ValueError(
-                f"the first batch has the classes {found.tolist()}, and classes={classes.tolist()}; expected a batch"
-                " with texts of each class."
+                f"classes holds unlabeled_label={self.unlabeled_label!r}, which is no class; leave it out."
             )
-        self._fit_steps(X, y, sample_weight, None, None, one_pass=True)
+        return np.asarray(np.unique(names))
 
     def _go_on(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
         seeds = SeedSequence(draw_seed(self.random_state))
-        if classes is not None and not np.array_equal(np.unique(np.asarray(classes)), self.classes_):
+        if classes is not None and not np.array_equal(self._named_classes(classes), self.classes_):
             raise ValueError(
-                f"classes={np.unique(np.asarray(classes)).tolist()} is not the same as on the first call to"
+                f"classes={self._named_classes(classes).tolist()} is not the same as on the first call to"
                 f" partial_fit: {self.classes_.tolist()}."
             )
-        X, names, weights = self._labelled_first(X, y, sample_weight)
-        labels = self._class_indices(names)
-        if not self._was_frozen:
-            self.vae_.partial_fit(X)
-        autoencoder = self.vae_._autoencoder
-        corpus = autoencoder.read(X[: len(labels)])
+        X, names, weights = self._labelled_first(X, y, sample_weight, self.classes_)
+        labels = _class_indices(names, self.classes_)
+        vae, autoencoder = self.vae_, self.vae_._autoencoder
+        corpus = autoencoder.read(X[: len(labels)] if self._was_frozen else X)
         documents = autoencoder.prepare(corpus)
-        tfidf, offset = None, np.zeros((len(labels), self._head[-1].kernel.shape[1]), dtype=np.float32)
-        if self._lexical is not None:
-            ngrams, term = self._lexical
-            tfidf = ngrams.transform(corpus)
-            offset = term.logits(tfidf)
-        read = Documents(features=autoencoder.features(documents)) if self._was_frozen else documents
-        previous = self.history_
-        self._fine_tune(read, self._targets(labels, weights, offset), seeds, epochs=1)
-        self.history_ = {name: previous.get(name, []) + values for name, values in self.history_.items()}
-        self.n_iter_ += 1
-        if not self._was_frozen:
-            autoencoder.network.changed()
-            autoencoder.normalise_over(documents, keep_history=True)
+        labelled = np.arange(len(labels))
+        means_before = _some_features(autoencoder, documents).mean(axis=0)
+        # Statistics of before this batch: fine-tuning moves what its documents have added to them.
+        moments = autoencoder._moments
+        with self._network_restored():
+            if not self._was_frozen:
+                vae._go_on(documents)
+            tfidf, offset = None, np.zeros((len(labels), self._head[-1].kernel.shape[1]), dtype=np.float32)
+            if self._lexical is not None:
+                ngrams, term = self._lexical
+                tfidf = ngrams.transform(corpus.take(labelled))
+                offset = term.logits(tfidf)
+            read = documents.take(labelled)
+            if self._trains_head_alone:
+                read = Documents(features=autoencoder.features(read))
+            previous = self.history_
+            self._fine_tune(read, self._targets(labels, weights, offset), seeds, epochs=1)
+            added = self.history_ if self.epochs else {}
+            self.history_ = previous | {name: previous.get(name, []) + added[name] for name in added}
+            self.n_iter_ = len(self.history_.get("loss", []))
+            if not self._trains_head_alone:
+                autoencoder.network.changed()
+                autoencoder._moments = moments
+                autoencoder.normalise_over(documents, keep_history=True)
+            self._follow_means(means_before, documents)
         if self._latent_classes is not None:
-            self._latent_classes.go_on(autoencoder.posterior(documents)[0], labels, weights)
+            latents = autoencoder.posterior(documents.take(labelled))[0]
+            self._latent_classes.go_on(latents, labels, weights)
         if tfidf is not None:
             self._online = self._online or _class_head.OnlineTerm(term)
-            latent = _class_head.apply(self._head, self._activation, autoencoder.features(documents))
+            features = autoencoder.features(documents.take(labelled))
+            latent = _class_head.apply(self._head, self._activation, features)
             self._online.train(tfidf, labels, weights, latent)
 
-    def _class_indices(self, names: NDArray[Any]) -> NDArray[np.int64]:
-        """Index in `classes_` of each of the labels."""
-        return _indices(names, self.classes_)
+    @contextmanager
+    def _network_restored(self) -> Iterator[None]:
+        """After an exception, head and autoencoder have the weights of before, and their optimizers the state."""
+        model = self.__dict__.get("_model")
+        before = None if model is None else TrainingState(model)
+        try:
+            with nullcontext() if self._was_frozen else self.vae_._all_or_nothing():
+                yield
+        except BaseException:
+            if before is not None:
+                before.restore()
+            raise
+
+    def _follow_means(self, before: NDArray[np.float32], documents: Documents) -> None:
+        """Keep the average features of all documents so far, given those of a batch before it was trained on."""
+        n_before = getattr(self, "_n_averaged", len(documents))
+        if not self._was_frozen:
+            # An encoder that moves makes earlier averages ever less true.
+            n_before = min(n_before, _DOCUMENTS_TO_STANDARDISE_BY)
+        after = _some_features(self.vae_._autoencoder, documents).mean(axis=0)
+        # Earlier documents have moved about as those of the batch.
+        moved = self._feature_means + (after - before)
+        self._n_averaged = n_before + len(documents)
+        self._feature_means = ((n_before * moved + len(documents) * after) / self._n_averaged).astype(
+            np.float32
+        )
+
+    @property
+    def _trains_head_alone(self) -> bool:
+        return self._was_frozen or not self.epochs
 
     def _targets(
         self, labels: NDArray[np.integer], weights: NDArray[np.float64], offset: NDArray[np.float32]
@@ -452,20 +508,21 @@ class TextVAEClassifier(
         validation: tuple[Any, Any] | None,
         *,
         one_pass: bool = False,
+        classes: NDArray[Any] | None = None,
         task: Any = None,
     ) -> None:
         epochs = min(1, self.epochs) if one_pass else self.epochs
         seeds = SeedSequence(draw_seed(self.random_state))
         ngram_range, head_units = self._check_parameters()
-        X, labels, weights = self._labelled_first(X, y, sample_weight)
+        X, labels, weights = self._labelled_first(X, y, sample_weight, classes)
         n_labelled = len(labels)
-        classes, labels = np.unique(labels, return_inverse=True)
+        classes, labels = _indexed(labels, classes)
         if len(classes) < 2:
             raise ValueError(
                 f"y holds one class only, {classes[0]!r}; a classifier needs texts of at least 2 classes."
             )
         if validation is not None:
-            validation = (validation[0], _indices(validation[1], classes, argument="y_val"))
+            validation = (validation[0], _class_indices(validation[1], classes, argument="y_val"))
             if isinstance(X, np.ndarray) != isinstance(validation[0], np.ndarray):
                 raise ValueError(
                     "X and X_val must be alike: both texts, or both token ids of one TextTokenizer."
@@ -473,7 +530,8 @@ class TextVAEClassifier(
         vae, corpus, documents = self._first_step(X, n_labelled, X_unlabeled, seeds, one_pass, task)
         autoencoder = vae._autoencoder
         labelled = np.arange(n_labelled)
-        data = LabelledDocuments.of(corpus.take(labelled), labels, weights, seeds.next())
+        present, of_present = np.unique(labels, return_inverse=True)
+        data = LabelledDocuments.of(corpus.take(labelled), of_present, weights, seeds.next())
         features = autoencoder.features(documents.take(labelled))
         # Copies of labelled texts must not count where there are no others.
         population = documents.take(data.rows) if self._is_frozen else documents
@@ -482,8 +540,15 @@ class TextVAEClassifier(
         if self.lexical:
             tfidf = ngrams.fit_transform(corpus.take(data.rows), autoencoder.network.config.n_tokens)
         some_features = _some_features(autoencoder, population)
-        terms, stacking_weights, offset = _fit_terms(tfidf, features[data.rows], some_features, data)
+        if len(present) > 1:
+            terms, stacking_weights, offset = _fit_terms(tfidf, features[data.rows], some_features, data)
+        else:
+            terms, stacking_weights, offset = _terms_of_one_class(tfidf, features[data.rows])
         offset = offset[data.pair_of]
+        if len(present) < len(classes):
+            terms = {name: _for_all_classes(term, present, len(classes)) for name, term in terms.items()}
+            terms["latent"].bias += _rare_where_absent(labels, len(classes))
+            offset = _columns_of_all(offset, present, len(classes))
 
         self.__dict__.pop("_model", None)
         self._pretrained = None
@@ -534,10 +599,10 @@ class TextVAEClassifier(
                 after = self._logits(*self._features_of(corpus, documents, others))
                 self._shift_intercept(_class_head.frequency_shift(before, after))
         self.n_iter_ = len(self.history_.get("loss", []))
-        self._feature_means = some_features.mean(axis=0)
+        self._feature_means, self._n_averaged = some_features.mean(axis=0), len(documents)
         self._latent_classes = None
         if autoencoder.network.config.decoder != "bow":
-            self._latent_classes = self._find_classes(documents, data)
+            self._latent_classes = self._find_classes(documents, data, present)
         if task is not None:
             task.call_on_fit_task_end(
                 estimator=self, X=X[:n_labelled], y=classes[labels], reconstruction_attributes={}
@@ -552,11 +617,18 @@ class TextVAEClassifier(
             vae._autoencoder = autoencoder
         return {"vae_": vae, "_head": self._trained_head()}
 
-    def _find_classes(self, documents: Documents, data: LabelledDocuments) -> LatentClasses:
+    def _find_classes(
+        self, documents: Documents, data: LabelledDocuments, present: NDArray[np.integer]
+    ) -> LatentClasses:
         """Where the classes lie among the latents, which alone the decoder sees."""
         latents = self.vae_._autoencoder.posterior(documents.take(data.rows))[0]
-        term, _ = _fit_feature_term(latents, latents, data)
-        return LatentClasses(term, latents, data.labels)
+        if len(present) > 1:
+            term, _ = _fit_feature_term(latents, latents, data)
+        else:
+            term = _terms_of_one_class(None, latents)[0]["latent"]
+        if len(present) < len(self.classes_):
+            term = _for_all_classes(term, present, len(self.classes_))
+        return LatentClasses(term, latents, present[data.labels], len(self.classes_))
 
     def _validation_set(self, X: Any, labels: NDArray[np.integer]) -> tuple[Documents, _training.Targets]:
         autoencoder = self.vae_._autoencoder
@@ -588,9 +660,12 @@ class TextVAEClassifier(
         return (int(ngram_range[0]), int(ngram_range[1])), tuple(int(width) for width in self.head_units)
 
     def _labelled_first(
-        self, X: Any, y: Any, sample_weight: Any
+        self, X: Any, y: Any, sample_weight: Any, classes: NDArray[Any] | None = None
     ) -> tuple[Any, NDArray[Any], NDArray[np.float64]]:
-        """Documents, those that count for the head first; labels and weights of these."""
+        """Documents, those that count for the head first; labels and weights of these.
+
+        `classes` are all there are, where `y` may lack some.
+        """
         X = check_token_matrix(X) if is_token_matrix(X) else check_texts(X)
         counts, labels = check_labels(y, len(X), unlabeled=self.unlabeled_label)
         weights = check_sample_weight(sample_weight, len(X))[counts]
@@ -598,7 +673,8 @@ class TextVAEClassifier(
         if class_weight is not None:
             if class_weight == "balanced":
                 class_weight = _balanced(labels, weights)
-            weights = weights * compute_sample_weight(class_weight, labels)
+            named = labels if classes is None else np.concatenate([labels, classes])
+            weights = weights * compute_sample_weight(class_weight, named)[: len(labels)]
         if weights.min() < 0 or any(weights[labels == label].max() == 0 for label in np.unique(labels)):
             raise ValueError(
                 f"a class has no weight above 0, or a negative one (class_weight={self.class_weight!r}); leave the"
@@ -642,11 +718,16 @@ class TextVAEClassifier(
         vae = self._new_vae(seeds)
         tokenizer, corpus = vae._read_for_fit(X)
         if one_pass:
-            return vae, corpus, vae._fit_corpus(tokenizer, corpus, epochs=1, warmup=False)
-        if task is None:
-            return vae, corpus, vae._fit_corpus(tokenizer, corpus)
-        with task.subcontext(task_name="fit-autoencoder").propagate_callback_context(vae):
-            return vae, corpus, vae._fit_corpus(tokenizer, corpus, given=(X, None))
+            documents = vae._fit_corpus(tokenizer, corpus, epochs=1, warmup=False)
+        elif task is None:
+            documents = vae._fit_corpus(tokenizer, corpus)
+        else:
+            with task.subcontext(task_name="fit-autoencoder").propagate_callback_context(vae):
+                documents = vae._fit_corpus(tokenizer, corpus, given=(X, None))
+        if not isinstance(self.random_state, Integral) and getattr(self.vae, "random_state", None) is None:
+            # The seed that it was fitted from would write the same texts on every call.
+            vae.set_params(random_state=self.random_state)
+        return vae, corpus, documents
 
     def _new_vae(self, seeds: SeedSequence) -> TextVAETransformer:
         if self.vae is None:
@@ -693,6 +774,8 @@ class TextVAEClassifier(
             # A warm start that went on from weights fitted to the labels would fit the head to its own answers.
             self._pretrained = self.vae_._autoencoder.snapshot()
         config = self.vae_._autoencoder.network.config
+        if self.__dict__.get("_model") is not None and self._model.trains_vae == self._trains_head_alone:
+            del self._model
         batch_size = resolve_batch_size(self.batch_size, len(documents), config.decoder != "bow")
         batches = _training.Batches(documents, batch_size, seeds.next(), targets=targets)
         options: dict[str, Any] = {} if hasattr(self, "fit__verbose") else {"verbose": 0}
@@ -747,7 +830,7 @@ class TextVAEClassifier(
             self.vae_._autoencoder.network.model,
             head,
             self.classification_weight,
-            trains_vae=not self._was_frozen,
+            trains_vae=not self._trains_head_alone,
         )
 
     # Using
@@ -1032,12 +1115,16 @@ class TextVAEClassifier(
 
     def _guidance(self, labels: NDArray[np.integer], strength: float) -> Guidance:
         n_tokens = self.vae_._autoencoder.network.config.n_tokens
-        if self._lexical is None or not strength:
-            alone, after, strength = np.zeros((n_tokens, 1), dtype=np.float32), list[Any](), 0
+        # What is not written yet counts as it does on average, so that the classes have their shares; so does
+        # the latent term, which is not asked about what is written.
+        intercept = _class_head.apply(self._head, self._activation, self._feature_means[None])[0]
+        if self._lexical is None:
+            alone, pairs, strength = np.zeros((n_tokens, len(intercept)), dtype=np.float32), None, 0
         else:
             ngrams, term = self._lexical
-            alone, after = ngrams.next_token_weights(term.kernel)
-        return Guidance(alone, after, _explanation.class_directions(labels, alone.shape[1]), float(strength))
+            alone, pairs = ngrams.next_token_weights(term.kernel)
+            intercept = intercept + term.bias
+        return Guidance.of_outputs(intercept, alone, pairs, labels, float(strength))
 
     def sample(
         self,
@@ -1155,7 +1242,7 @@ class TextVAEClassifier(
         """Index of the class of each document, from one class for all or one for each."""
         if np.ndim(y) == 0:
             y = [y] * n_samples
-        return self._class_indices(check_labels(y, n_samples)[1])
+        return _class_indices(check_labels(y, n_samples)[1], self.classes_)
 
     def _latent_classes_for(self, method: str) -> LatentClasses:
         if self._latent_classes is None:
@@ -1170,6 +1257,7 @@ class TextVAEClassifier(
     @property
     def model_(self) -> TextVAEWithClassHead:
         check_is_fitted(self)
+        check_can_run()
         with _model_lock:
             if getattr(self, "_model", None) is None:
                 self._model = self._keras_build_fn()
@@ -1225,8 +1313,22 @@ def _check_weight(weight: Any, name: str) -> None:
         raise ValueError(f"{name}={weight!r}; expected a finite number of at least 0.")
 
 
-def _n_documents(X: Any) -> int:
-    return len(check_token_matrix(X) if is_token_matrix(X) else check_texts(X))
+def _class_indices(names: NDArray[Any], classes: NDArray[Any], *, argument: str = "y") -> NDArray[np.int64]:
+    """Index of each label among the classes."""
+    known = {name: index for index, name in enumerate(classes.tolist())}
+    unknown = sorted({name for name in names.tolist() if name not in known}, key=str)
+    if unknown:
+        raise ValueError(f"{argument} holds {unknown}, which is none of the classes {classes.tolist()}.")
+    return np.array([known[name] for name in names.tolist()], dtype=np.int64)
+
+
+def _indexed(names: NDArray[Any], classes: NDArray[Any] | None) -> tuple[NDArray[Any], NDArray[np.integer]]:
+    """All classes, those of the labels if none are given, and the index of each label."""
+    found, labels = np.unique(names, return_inverse=True)
+    if classes is None or np.array_equal(classes, found):
+        return found, labels
+    labels = _class_indices(names, classes)
+    return classes.astype(object) if names.dtype == object else classes, labels
 
 
 def _joined(X: Any, X_unlabeled: Any) -> Any:
@@ -1282,6 +1384,48 @@ def _fit_terms(
     return terms, weights, offset
 
 
+def _terms_of_one_class(
+    tfidf: Any, features: NDArray[np.float32]
+) -> tuple[dict[str, LinearTerm], dict[str, float], NDArray[np.float32]]:
+    """As `_fit_terms` where all documents are of one class, which they tell nothing about."""
+    read = {"latent": features.shape[1]}
+    if tfidf is not None and tfidf.shape[1]:
+        read = {"lexical": tfidf.shape[1]} | read
+    terms = {
+        name: LinearTerm(np.zeros((width, 1), dtype=np.float32), np.zeros(1, dtype=np.float32))
+        for name, width in read.items()
+    }
+    share = 1 / len(terms)
+    return terms, dict.fromkeys(terms, share), np.zeros((features.shape[0], 1), dtype=np.float32)
+
+
+def _columns_of_all(
+    outputs: NDArray[np.float32], present: NDArray[np.integer], n_classes: int
+) -> NDArray[np.float32]:
+    """Outputs for all classes, the last axis, from those for some; of the others 0, the average output."""
+    if len(present) == 2:
+        outputs = np.concatenate([-outputs / 2, outputs / 2], axis=-1)
+    columns = np.zeros((*outputs.shape[:-1], n_classes), dtype=np.float32)
+    columns[..., present] = outputs - outputs.mean(axis=-1, keepdims=True)
+    return columns[..., 1:] - columns[..., :1] if n_classes == 2 else columns
+
+
+def _for_all_classes(term: LinearTerm, present: NDArray[np.integer], n_classes: int) -> LinearTerm:
+    return LinearTerm(*(_columns_of_all(each, present, n_classes) for each in (term.kernel, term.bias)))
+
+
+def _rare_where_absent(labels: NDArray[np.integer], n_classes: int) -> NDArray[np.float32]:
+    """Logits of the classes that no document has, as by the rule of succession (Laplace); of the others 0.
+
+    Each has the odds of one document to those of all classes present, and less in a text that one of these
+    is clear of.
+    """
+    n_present = len(np.unique(labels))
+    logits = np.full(n_classes, np.log(n_present) - np.log(len(labels) + n_present), dtype=np.float32)
+    logits[labels] = 0
+    return logits[1:] - logits[:1] if n_classes == 2 else logits
+
+
 def _fit_feature_term(
     features: NDArray[np.float32],
     all_features: NDArray[np.float32],
@@ -1310,15 +1454,6 @@ def _random_head(
         head.append(LinearTerm(kernel, np.zeros(after, dtype=np.float32)))
     head[-1].bias = bias.astype(np.float32)
     return head
-
-
-def _indices(names: NDArray[Any], classes: NDArray[Any], *, argument: str = "y") -> NDArray[np.int64]:
-    """Index in `classes` of each of the labels."""
-    known = {name: index for index, name in enumerate(classes.tolist())}
-    unknown = sorted({name for name in names.tolist() if name not in known}, key=str)
-    if unknown:
-        raise ValueError(f"{argument} holds {unknown}, which is none of the classes {classes.tolist()}.")
-    return np.array([known[name] for name in names.tolist()], dtype=np.int64)
 
 
 def _balanced(labels: NDArray[Any], weights: NDArray[np.float64]) -> dict[Any, float]:

@@ -74,12 +74,13 @@ def decode_tokens(
 
 
 class _Guide:
-    """Follows the margins of a block of texts, and what is left of their content, while they are written."""
+    """Follows the class of a block of texts, and what is left of their content, while they are written."""
 
     def __init__(self, guidance: Guidance | None, rows: NDArray[np.integer]) -> None:
         self.guidance = None if guidance is None else guidance.take(rows)
-        self.margins = np.zeros(len(rows))
-        self.gains = np.zeros((len(rows), 0), dtype=np.float32)
+        self.class_logits, self.previous = np.zeros((len(rows), 0)), np.zeros(len(rows), dtype=np.int32)
+        if self.guidance is not None:
+            self.class_logits = np.tile(self.guidance.intercept.astype(np.float64), (len(rows), 1))
         self.source = self.unwritten = None
         self.place = np.zeros(len(rows), dtype=np.int64)
         if self.guidance is not None and self.guidance.source is not None and self.guidance.content_weight:
@@ -90,8 +91,8 @@ class _Guide:
     def adjusted(self, logits: NDArray[np.float32], previous: NDArray[np.int32]) -> NDArray[np.float32]:
         if self.guidance is None:
             return logits
-        self.gains = self.guidance.gains(previous)
-        logits = self.guidance.adjusted(logits, self.gains, self.margins)
+        self.previous = previous
+        logits = self.guidance.adjusted(logits, self.class_logits, previous)
         if self.source is not None and self.unwritten is not None:
             known = self.source[:, :-1] == previous[:, None]
             # A token that is not there took the place of one that is.
@@ -107,7 +108,8 @@ class _Guide:
     def follow(self, rows: NDArray[np.integer], tokens: NDArray[np.int32]) -> None:
         """Text i is from now on what text rows[i] was, and tokens[i]."""
         if self.guidance is not None:
-            self.margins = self.margins[rows] + self.gains[rows, tokens]
+            added = self.guidance.added(self.previous[rows], tokens)
+            self.class_logits = self.class_logits[rows] + added
         # All hypotheses of a document have the same source.
         if self.source is not None and self.unwritten is not None:
             same = self.source == tokens[:, None]

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
+from ._forking import check_can_run
 from ._network_config import NetworkConfig
 from ._recurrence import LSTM
 from ._seeds import SeedSequence
@@ -35,6 +36,9 @@ FIRST_TOKEN_ID = 3
 # document unlike the others now and then gets a variance of thousands, and the loss a spike.
 _LOG_VARIANCE_RANGE = (-20.0, 1.0)
 _INITIAL_LOG_VARIANCE = -2.0
+# Of all layers, models, metrics and draws, whatever Keras' global policy and floatx are: batches come in
+# single precision, and the gradients by hand are for it only.
+_DTYPE = "float32"
 
 
 def _glorot(seeds: SeedSequence) -> Any:
@@ -44,7 +48,7 @@ def _glorot(seeds: SeedSequence) -> Any:
 
 def _dense(units: int, seeds: SeedSequence, name: str, **kwargs: Any) -> Any:
     kwargs.setdefault("kernel_initializer", _glorot(seeds))
-    return layers.Dense(units, name=name, **kwargs)
+    return layers.Dense(units, name=name, dtype=_DTYPE, **kwargs)
 
 
 def _recurrent(kind: str, units: int, seeds: SeedSequence, name: str, **kwargs: Any) -> Any:
@@ -55,6 +59,7 @@ def _recurrent(kind: str, units: int, seeds: SeedSequence, name: str, **kwargs: 
         recurrent_initializer=keras.initializers.Orthogonal(seed=seeds.next()),
         seed=seeds.next(),
         name=name,
+        dtype=_DTYPE,
         **kwargs,
     )
 
@@ -65,8 +70,24 @@ def _embedding(config: NetworkConfig, seeds: SeedSequence, name: str, **kwargs: 
         config.embedding_dim,
         embeddings_initializer=keras.initializers.RandomNormal(stddev=0.05, seed=seeds.next()),
         name=name,
+        dtype=_DTYPE,
         **kwargs,
     )
+
+
+def _dropout(rate: float, seeds: SeedSequence, name: str) -> Any:
+    return layers.Dropout(rate, seed=seeds.next(), name=name, dtype=_DTYPE)
+
+
+def _functional(inputs: Any, outputs: Any, name: str) -> Any:
+    model = keras.Model(inputs, outputs, name=name)
+    # The constructor takes none.
+    model.dtype_policy = keras.DTypePolicy(_DTYPE)
+    return model
+
+
+def _tracker(name: str) -> Any:
+    return keras.metrics.Mean(name=name, dtype=_DTYPE)
 
 
 @keras.saving.register_keras_serializable(package="skvae")
@@ -120,10 +141,10 @@ def build_encoder(config: NetworkConfig, seeds: SeedSequence) -> Any:
         both (batch, n_components).
     """
     if config.encoder == "bow":
-        hidden = inputs = keras.Input((config.n_words,), name="log_counts")
+        hidden = inputs = keras.Input((config.n_words,), dtype=_DTYPE, name="log_counts")
         for depth, units in enumerate(config.encoder_units):
             if depth:
-                hidden = layers.Dropout(config.dropout, seed=seeds.next(), name=f"dropout_{depth}")(hidden)
+                hidden = _dropout(config.dropout, seeds, f"dropout_{depth}")(hidden)
             hidden = _dense(units, seeds, f"hidden_{depth}", activation="relu")(hidden)
     else:
         inputs = keras.Input((None,), dtype="int32", name="ids")
@@ -137,12 +158,14 @@ def build_encoder(config: NetworkConfig, seeds: SeedSequence) -> Any:
             }
             forward = _recurrent("lstm", units, seeds, "forward", **options)
             backward = _recurrent("lstm", units, seeds, "backward", go_backwards=True, **options)
-            hidden = layers.Bidirectional(forward, backward_layer=backward, name=f"hidden_{depth}")(hidden)
+            hidden = layers.Bidirectional(
+                forward, backward_layer=backward, name=f"hidden_{depth}", dtype=_DTYPE
+            )(hidden)
     if config.bottleneck_units is not None:
         hidden = _dense(config.bottleneck_units, seeds, "bottleneck", activation="relu")(hidden)
     mean = _dense(config.n_components, seeds, "mean")(hidden)
     if config.posterior_scale is not None:
-        mean = PosteriorNormalization(config.posterior_scale, name="normalization")(mean)
+        mean = PosteriorNormalization(config.posterior_scale, name="normalization", dtype=_DTYPE)(mean)
     log_variance = _dense(
         config.n_components,
         seeds,
@@ -151,7 +174,7 @@ def build_encoder(config: NetworkConfig, seeds: SeedSequence) -> Any:
         bias_initializer=keras.initializers.Constant(_INITIAL_LOG_VARIANCE),
     )(hidden)
     log_variance = ops.clip(log_variance, *_LOG_VARIANCE_RANGE)
-    return keras.Model(inputs, [mean, log_variance], name="encoder")
+    return _functional(inputs, [mean, log_variance], "encoder")
 
 
 @keras.saving.register_keras_serializable(package="skvae")
@@ -225,7 +248,7 @@ class RecurrentTextDecoder(_Part):
     """
 
     def __init__(self, config: NetworkConfig, seeds: SeedSequence) -> None:
-        super().__init__(name="text_decoder")
+        super().__init__(name="text_decoder", dtype=_DTYPE)
         self.config = config
         self.kind = config.decoder
         self.word_dropout = config.word_dropout
@@ -239,7 +262,7 @@ class RecurrentTextDecoder(_Part):
             for depth, units in enumerate(config.decoder_units)
         ]
         self.projection = _dense(config.embedding_dim, seeds, "projection")
-        self.dropout = layers.Dropout(config.dropout, seed=seeds.next(), name="dropout")
+        self.dropout = _dropout(config.dropout, seeds, "dropout")
         self.random = keras.random.SeedGenerator(seeds.next())
         self.n_tokens = config.n_tokens
         self.n_components = config.n_components
@@ -306,7 +329,9 @@ class RecurrentTextDecoder(_Part):
         boundary = ops.full_like(targets[:, :1], BOUNDARY_ID)
         previous = targets[:, :-1]
         if training and self.word_dropout > 0:
-            hide = keras.random.uniform(ops.shape(previous), seed=self.random) < self.word_dropout
+            hide = (
+                keras.random.uniform(ops.shape(previous), dtype=_DTYPE, seed=self.random) < self.word_dropout
+            )
             previous = ops.where(ops.logical_and(hide, previous > BOUNDARY_ID), UNKNOWN_ID, previous)
         hidden = self.embedding(ops.concatenate([boundary, previous], axis=1))
         repeated = ops.repeat(ops.expand_dims(z, 1), ops.shape(targets)[1], axis=1)
@@ -336,7 +361,7 @@ class RepeatTextDecoder(_Part):
     """
 
     def __init__(self, config: NetworkConfig, seeds: SeedSequence) -> None:
-        super().__init__(name="text_decoder")
+        super().__init__(name="text_decoder", dtype=_DTYPE)
         self.config = config
         self.recurrent = [
             _recurrent("lstm", units, seeds, f"recurrent_{depth}", return_sequences=True)
@@ -373,7 +398,7 @@ class RepeatTextDecoder(_Part):
         return self.output_layer(hidden)
 
     def call(self, z: Any, training: bool = False) -> Any:
-        return self.logits(z, ops.zeros((1, self.config.max_length)))
+        return self.logits(z, ops.zeros((1, self.config.max_length), dtype="int32"))
 
 
 @keras.saving.register_keras_serializable(package="skvae")
@@ -388,11 +413,11 @@ class BowDecoder(_Part):
     """
 
     def __init__(self, config: NetworkConfig, seeds: SeedSequence) -> None:
-        super().__init__(name="bow_decoder")
+        super().__init__(name="bow_decoder", dtype=_DTYPE)
         self.config = config
         self.shape = (config.n_components, config.n_words)
         self.initializer = _glorot(seeds)
-        self.dropout = layers.Dropout(config.dropout, seed=seeds.next(), name="dropout")
+        self.dropout = _dropout(config.dropout, seeds, "dropout")
 
     def build(self, input_shape: Any = None) -> None:
         self.kernel = self.add_weight(shape=self.shape, initializer=self.initializer, name="kernel")
@@ -432,11 +457,12 @@ class TextVAE(keras.Model):
     part_names = ("nll_text", "nll_bow", "kl")
 
     def __init__(self, config: NetworkConfig, seed: int) -> None:
-        super().__init__(name="text_vae")
+        check_can_run()
+        super().__init__(name="text_vae", dtype=_DTYPE)
         seeds = SeedSequence(seed)
         self.config = config
         self.encoder = build_encoder(config, seeds)
-        self._after_entry = keras.Model(self.entry, self.encoder.outputs, name="after_entry")
+        self._after_entry = _functional(self.entry, self.encoder.outputs, "after_entry")
         self.text_decoder: Any = None
         if config.decoder == "repeat":
             self.text_decoder = RepeatTextDecoder(config, seeds)
@@ -446,9 +472,9 @@ class TextVAE(keras.Model):
         self.random = keras.random.SeedGenerator(seeds.next())
         # Of its own, so that measuring validation texts does not change what is trained.
         self.random_of_evaluation = keras.random.SeedGenerator(seeds.next())
-        self.trackers = [keras.metrics.Mean(name=name) for name in self._tracked_parts()]
+        self.trackers = [_tracker(name) for name in self._tracked_parts()]
         if self.text_decoder is not None:
-            self.trackers.append(keras.metrics.Mean(name="token_accuracy"))
+            self.trackers.append(_tracker("token_accuracy"))
         self.warmup_steps = 0
         # What the network was compiled with, as the estimator has it.
         self.recipe: Any = None
@@ -549,7 +575,7 @@ class TextVAE(keras.Model):
     def parts(self, mean: Any, log_variance: Any, inputs: dict[str, Any], training: bool) -> dict[str, Any]:
         """Each part of the loss, of shape (batch,), with one latent drawn from each posterior."""
         random = self.random if training else self.random_of_evaluation
-        noise = keras.random.normal(ops.shape(mean), seed=random)
+        noise = keras.random.normal(ops.shape(mean), dtype=_DTYPE, seed=random)
         z = mean + ops.exp(0.5 * log_variance) * noise
         parts = self.decode_nll(z, inputs, training) | {"kl": gaussian_kl(mean, log_variance)}
         if self.config.free_bits > 0:
@@ -654,10 +680,10 @@ def build_decoder(part: Any) -> Any:
         tokens (batch, time) as well, as its second input, and gives the logits of each of them
         from those before, (batch, time, n_tokens).
     """
-    inputs = keras.Input((part.config.n_components,), name="z")
+    inputs = keras.Input((part.config.n_components,), dtype=_DTYPE, name="z")
     if isinstance(part, RecurrentTextDecoder):
         inputs = [inputs, keras.Input((None,), dtype="int32", name="ids")]
-    return keras.Model(inputs, part(inputs), name="decoder")
+    return _functional(inputs, part(inputs), "decoder")
 
 
 def build_class_head(
@@ -683,10 +709,10 @@ def build_class_head(
     class_head : keras.Model
         From features (batch, n_features) to logits (batch, n_outputs).
     """
-    hidden = inputs = keras.Input((n_features,), name="features")
+    hidden = inputs = keras.Input((n_features,), dtype=_DTYPE, name="features")
     for depth, width in enumerate(units):
         hidden = _dense(width, seeds, f"hidden_{depth}", activation=activation)(hidden)
-    return keras.Model(inputs, _dense(n_outputs, seeds, "logits")(hidden), name="class_head")
+    return _functional(inputs, _dense(n_outputs, seeds, "logits")(hidden), "class_head")
 
 
 @keras.saving.register_keras_serializable(package="skvae")
@@ -711,7 +737,7 @@ class TextVAEWithClassHead(keras.Model):
     """
 
     def __init__(self, vae: TextVAE, class_head: Any, classification_weight: float, trains_vae: bool) -> None:
-        super().__init__(name="text_vae_with_class_head")
+        super().__init__(name="text_vae_with_class_head", dtype=_DTYPE)
         self.trains_vae = trains_vae
         self.vae = vae
         self.class_head = class_head
@@ -721,9 +747,9 @@ class TextVAEWithClassHead(keras.Model):
         if vae.config.encoder == "bow":
             read += [encoder.get_layer(name).output for name in vae.config.hidden_layer_names]
         features = ops.concatenate(read, axis=-1) if len(read) > 1 else read[0]
-        self.reader = keras.Model(vae.entry, [*encoder.outputs, features], name="reader")
-        self.cross_entropy = keras.metrics.Mean(name="cross_entropy")
-        self.accuracy = keras.metrics.Mean(name="accuracy")
+        self.reader = _functional(vae.entry, [*encoder.outputs, features], "reader")
+        self.cross_entropy = _tracker("cross_entropy")
+        self.accuracy = _tracker("accuracy")
         self.built = True
 
     def get_config(self) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from numbers import Integral, Real
 from typing import Any
 
@@ -111,7 +113,8 @@ class TextVAETransformer(
         values above `posterior_scale ** 2 / 2` change anything.
 
     kl_warmup : float, default=0.33
-        Share of the training in which the weight of the KL term rises from 0 to `beta`.
+        Share of the training in which the weight of the KL term rises from 0 to `beta`. Trainings that go on
+        from another, by `warm_start` or `partial_fit`, have none.
 
     bow_weight : float, default=1.0
         Weight of the bag-of-words term, which makes the latents answer for the content of the
@@ -143,7 +146,10 @@ class TextVAETransformer(
         Step size of the optimizer.
 
     early_stopping : bool, default=False
-        Whether to set documents aside and stop when their loss no longer falls.
+        Whether to set documents aside, stop when their loss no longer falls, and go back to the weights of
+        the epoch in which it was lowest. Epochs of the warm-up of the KL (`kl_warmup`) are not compared: what is
+        minimised in them is another loss. So at least one epoch must come after the warm-up; if none
+        does, the weights of the last epoch stay, and a warning says so. Not with `partial_fit`.
 
     validation_fraction : float, default=0.1
         Share of the documents set aside by `early_stopping`.
@@ -191,7 +197,8 @@ class TextVAETransformer(
         decoder's tokens.
 
     n_iter_ : int
-        Number of epochs run.
+        Number of epochs run, those of all passes of `partial_fit` and of the fits that a warm start goes
+        on from included.
 
     See Also
     --------
@@ -331,6 +338,7 @@ class TextVAETransformer(
     # Fitting
 
     _autoencoder: FittedAutoencoder
+    history_: dict[str, list[float]]
 
     @fit_context
     def fit(self, X: Any, y: Any = None) -> TextVAETransformer:
@@ -361,7 +369,8 @@ class TextVAETransformer(
             If the decoder ignores the latents: "latent_use" of `diagnostics`, here of 128 of the documents, is
             below 0.2 nats per document.
         """
-        self._fit_corpus(*self._read_for_fit(X), given=(X, y))
+        with self._all_or_nothing():
+            self._fit_corpus(*self._read_for_fit(X), given=(X, y))
         return self
 
     @fit_context
@@ -381,14 +390,49 @@ class TextVAETransformer(
         Returns
         -------
         self : TextVAETransformer
+
+        Raises
+        ------
+        ValueError
+            As in `fit`, and if `early_stopping` is True.
         """
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True.")
         if self.__sklearn_is_fitted__():
-            documents = self._autoencoder.prepare(self._autoencoder.read(X))
-            self._train(self._autoencoder, documents, self._new_seeds(), epochs=1, resume=True)
+            # An interruption leaves what has been learned so far.
+            with self._all_or_nothing(Exception):
+                documents = self._autoencoder.prepare(self._autoencoder.read(X))
+                self._go_on(documents)
         else:
-            tokenizer, corpus = self._read_for_fit(X)
-            self._fit_corpus(tokenizer, corpus, epochs=1, warmup=False)
+            with self._all_or_nothing():
+                tokenizer, corpus = self._read_for_fit(X)
+                self._fit_corpus(tokenizer, corpus, epochs=1, warmup=False)
         return self
+
+    def _go_on(self, documents: Documents) -> None:
+        """One more pass, over these documents."""
+        history = self._train(
+            self._autoencoder, documents, self._new_seeds(), epochs=1, resume=True, validates=False
+        )
+        self.history_ = {name: self.history_.get(name, []) + values for name, values in history.items()}
+        self.n_iter_ = len(self.history_["loss"])
+
+    @contextmanager
+    def _all_or_nothing(self, *failures: type[BaseException]) -> Iterator[None]:
+        """After an exception (of these kinds), the estimator and its network are as before."""
+        failures = failures or (BaseException,)
+        before = dict(self.__dict__)
+        fitted = before.get("_autoencoder")
+        moments = getattr(fitted, "_moments", None)
+        try:
+            with nullcontext() if fitted is None else fitted.network.restored_after(*failures):
+                yield
+        except failures:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            if fitted is not None:
+                fitted._moments = moments
+            raise
 
     def _new_seeds(self) -> SeedSequence:
         return SeedSequence(draw_seed(self.random_state))
@@ -548,6 +592,7 @@ class TextVAETransformer(
         epochs: int,
         resume: bool,
         warmup: bool = True,
+        validates: bool = True,
         task: Any = None,
         given: tuple[Any, Any] | None = None,
     ) -> dict[str, list[float]]:
@@ -557,20 +602,33 @@ class TextVAETransformer(
         model = network.model
         callbacks = _training.user_callbacks(self.callbacks)
         training, validation = documents, None
-        if self.early_stopping:
+        if self.early_stopping and validates:
             training, validation = self._split(documents, seeds.next())
+            if not resume and training.counts is not None:
+                # How often words occur in what is set aside must not help there.
+                model.set_background(np.asarray(training.counts.sum(axis=0)).ravel())
         batch_size = resolve_batch_size(self.batch_size, len(training), model.config.decoder != "bow")
         batches = _training.Batches(training, batch_size, seeds.next())
         recipe = (str(self.optimizer), self.learning_rate)
         if not (resume and model.compiled and model.recipe == recipe):
             model.recipe = recipe
-            model.compile(
-                optimizer=_training.make_optimizer(self.optimizer, self.learning_rate), jit_compile=False
-            )
-            # Variables that appear while the first batch is traced would cause a second tracing.
-            model.optimizer.build(model.trainable_variables)
-            steps = epochs * batches.per_epoch
+            with _training.single_precision():
+                model.compile(
+                    optimizer=_training.make_optimizer(self.optimizer, self.learning_rate), jit_compile=False
+                )
+                # Variables that appear while the first batch is traced would cause a second tracing.
+                model.optimizer.build(model.trainable_variables)
+            steps = epochs * batches.steps_per_epoch
             model.warmup_steps = int(self.kl_warmup * steps) if warmup and not resume else 0
+        first_compared = self._first_compared(model, batches.steps_per_epoch)
+        if validation is not None and first_compared >= epochs:
+            warnings.warn(
+                f"early_stopping=True compares nothing, and the weights of the last epoch stay: the warm-up of the KL"
+                f" (kl_warmup={self.kl_warmup}) lasts into the last of epochs={epochs}. Set more epochs or a lower"
+                " kl_warmup.",
+                UserWarning,
+                stacklevel=6,
+            )
         report = None
         if task is not None and given is not None:
             report = _training.ReportEpochs(
@@ -591,7 +649,8 @@ class TextVAETransformer(
                     callbacks,
                     name=type(self).__name__,
                     verbose=self.verbose,
-                    patience=self.n_iter_no_change if self.early_stopping else None,
+                    patience=None if validation is None else self.n_iter_no_change,
+                    first_compared=first_compared,
                     report=report,
                 ),
                 # The batches shuffle themselves, from an explicit seed.
@@ -604,6 +663,12 @@ class TextVAETransformer(
             _training.release(callbacks)
         autoencoder.normalise_over(training, keep_history=resume)
         return {name: [float(value) for value in values] for name, values in history.items()}
+
+    @staticmethod
+    def _first_compared(model: Any, steps_per_epoch: int) -> int:
+        """Index of the first epoch of a training all of which comes after the warm-up of the KL."""
+        left = int(model.warmup_steps) - int(model.optimizer.iterations.numpy())
+        return max(0, -(-left // steps_per_epoch))
 
     def _split(self, documents: Documents, seed: int) -> tuple[Documents, Documents]:
         n_validation = max(1, round(self.validation_fraction * len(documents)))

@@ -442,13 +442,124 @@ def test_partial_fit_with_a_frozen_autoencoder_leaves_it(bow_vae, reviews):
     np.testing.assert_array_equal(bow_vae.transform(X), before)
 
 
+def three_classes():
+    X, y = make_reviews(480, n_classes=3, random_state=0)
+    return np.array(X, dtype=object), np.array(["bad", "good", "mixed"], dtype=object)[y]
+
+
+@pytest.mark.parametrize("decoder", ["bow", "gru"])
+@pytest.mark.parametrize("head_units", [(), (8,)])
+@pytest.mark.parametrize("present", [["good"], ["bad", "mixed"]])
+def test_a_first_batch_may_lack_classes(decoder, head_units, present):
+    X, y = three_classes()
+    classes = ["mixed", "good", "bad"]
+    vae = small_vae(decoder=decoder, tokenizer=TextTokenizer(max_length=8), epochs=1)
+    stream = TextVAEClassifier(
+        vae, head_units=head_units, epochs=1, random_state=0, class_weight={"bad": 1.5}
+    )
+    known = np.isin(y, present)
+    first = np.flatnonzero(known)[:60]
+    stream.partial_fit(X[first], y[first], classes=classes)
+    assert stream.classes_.tolist() == ["bad", "good", "mixed"]
+    probabilities = stream.predict_proba(X)
+    absent = ~np.isin(stream.classes_, present)
+    assert (probabilities[:, absent] > 0).all()
+    assert (probabilities[:, absent] < 0.1).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    assert np.isfinite(stream.explain(X[:3], "bad")["contribution"]).all()
+    if decoder == "gru":
+        for label in classes:
+            assert stream.rewrite(X[:3], label).shape == (3,)
+    again = pickle.loads(pickle.dumps(stream))
+    for start in range(0, 480, 60):
+        again.partial_fit(X[start : start + 60], y[start : start + 60])
+    assert (again.predict(X) == y).mean() > 0.6
+    if decoder == "gru":
+        assert np.isfinite(again._latent_classes.clear_leads).all()
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_first_batch_of_one_class_of_two(bow_vae, reviews, first):
+    X, y = np.array(reviews[0], dtype=object), reviews[1]
+    for lexical in (True, False):
+        stream = TextVAEClassifier(FrozenEstimator(bow_vae), lexical=lexical, random_state=0)
+        stream.partial_fit(X[y == first][:40], y[y == first][:40], classes=[0, 1])
+        # One more text of one class than there are, by the rule of succession: 1 of 42.
+        np.testing.assert_allclose(stream.predict_proba(X)[:, 1 - first], 1 / 42, rtol=1e-3)
+    stream = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)
+    stream.partial_fit(X[y == first][:40], y[y == first][:40], classes=[0, 1])
+    for _ in range(3):
+        stream.partial_fit(X, y)
+    # Its n-grams are those of one class only.
+    assert stream.score(X, y) > 0.8
+
+
+def test_a_pass_counts_each_document_once(reviews):
+    X, y = np.array(reviews[0], dtype=object), reviews[1]
+    marked = np.where(np.arange(160) % 4 == 0, -1, y)
+    stream = TextVAEClassifier(small_vae(learning_rate=1e-2), epochs=1, unlabeled_label=-1, random_state=0)
+    for start in range(0, 160, 40):
+        stream.partial_fit(X[start : start + 40], marked[start : start + 40], classes=[0, 1])
+    assert stream.vae_._autoencoder._moments[2] == 160
+    assert stream.n_iter_ == len(stream.history_["loss"]) == stream.vae_.n_iter_ == 4
+    # Of the last batch, with the weights of now.
+    autoencoder = stream.vae_._autoencoder
+    features = autoencoder.features(autoencoder.prepare(autoencoder.read(X)))
+    means = stream._feature_means
+    assert np.abs(means - features.mean(axis=0)).max() < 0.3 * features.std(axis=0).mean()
+
+
+def test_explanations_follow_what_later_batches_are_like(bow_vae, reviews):
+    X, y = np.array(reviews[0], dtype=object), reviews[1]
+    order = np.argsort(bow_vae.transform(X)[:, 0])
+    order = np.concatenate([order[:80], order[80:]])
+    stream = TextVAEClassifier(FrozenEstimator(bow_vae), epochs=1, random_state=0)
+    stream.partial_fit(X[order[:80]], y[order[:80]], classes=[0, 1]).partial_fit(X[order[80:]], y[order[80:]])
+    autoencoder = bow_vae._autoencoder
+    features = autoencoder.features(autoencoder.prepare(autoencoder.read(X)))
+    np.testing.assert_allclose(stream._feature_means, features.mean(axis=0), rtol=1e-4, atol=1e-5)
+
+
+def test_no_epochs_of_fine_tuning_is_none_in_partial_fit_either(reviews):
+    X, y = np.array(reviews[0], dtype=object), reviews[1]
+    names = np.array(["bad", "good"])
+    stream, same = (
+        TextVAEClassifier(small_vae(), epochs=0, lexical=False, random_state=0).partial_fit(
+            X[:80], names[y[:80]], classes=names
+        )
+        for _ in range(2)
+    )
+    vae = same.vae_.partial_fit(X[80:])
+    before = stream.predict_log_proba(X[80:])
+    stream.partial_fit(X[80:], names[y[80:]])
+    # The autoencoder has learned from the texts alone, and the head from the labels.
+    np.testing.assert_allclose(stream.transform(X), vae.transform(X), atol=1e-5)
+    assert np.abs(stream.predict_log_proba(X[80:]) - before).max() > 0
+    assert stream.history_ == {}
+    assert stream.n_iter_ == 0
+    # Fine-tuning can be turned on later, and off again.
+    stream.set_params(epochs=1).partial_fit(X, names[y]).set_params(epochs=0).partial_fit(X, names[y])
+    assert stream.n_iter_ == 1
+
+
 def test_bad_batches_are_refused(bow_vae, reviews):
     X, y = reviews
     classifier = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)
     with pytest.raises(ValueError, match="classes must be passed"):
         classifier.partial_fit(X, y)
-    with pytest.raises(ValueError, match="texts of each class"):
-        classifier.partial_fit(X, y, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match=r"y holds \[1\], which is none of the classes \[0, 2\]"):
+        classifier.partial_fit(X, y, classes=[0, 2])
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        classifier.partial_fit(X, y, classes=[0])
+    for classes, message in (([0, None], "missing value"), ([0, 1, -1], "unlabeled_label=-1"), (1, "1d")):
+        marking = clone(classifier).set_params(unlabeled_label=-1)
+        with pytest.raises(ValueError, match=message):
+            marking.partial_fit(X, y, classes=classes)
+    with pytest.raises(ValueError, match="class_weight 'balanced' is not supported for partial_fit"):
+        clone(classifier).set_params(class_weight="balanced").partial_fit(X, y, classes=[0, 1])
+    stopping = TextVAEClassifier(small_vae(early_stopping=True))
+    with pytest.raises(ValueError, match="partial_fit does not support vae__early_stopping=True"):
+        stopping.partial_fit(X, y, classes=[0, 1])
     classifier.partial_fit(X, y, classes=[0, 1])
     with pytest.raises(ValueError, match="not the same as on the first call"):
         classifier.partial_fit(X, y, classes=[0, 2])
@@ -584,12 +695,29 @@ def test_writing_follows_latents_that_partial_fit_moves(reviews):
     assert classifier.rewrite(X[:3], 1).shape == (3,)
 
 
+@pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)])
+def test_without_a_seed_each_call_writes_other_texts(reviews, random_state):
+    X, y = reviews
+    vae = small_vae(decoder="gru", random_state=None, tokenizer=TextTokenizer(max_length=8))
+    classifier = TextVAEClassifier(vae, epochs=0, random_state=random_state).fit(X, y)
+    for write in (
+        lambda: classifier.sample(3),
+        lambda: classifier.sample(3, 1),
+        lambda: classifier.vae_.sample(3),
+        lambda: classifier.rewrite(X[:3], 1, decoding="sample"),
+    ):
+        assert write().tolist() != write().tolist()
+    assert classifier.sample(3, random_state=0).tolist() == classifier.sample(3, random_state=0).tolist()
+    seeded = TextVAEClassifier(vae, epochs=0, random_state=0).fit(X, y)
+    assert seeded.sample(3).tolist() == seeded.sample(3).tolist()
+
+
 def test_a_class_that_the_latents_do_not_tell_apart_is_not_chased():
     random = np.random.default_rng(0)
     latents = random.standard_normal((400, 6)).astype(np.float32)
     labels = (np.arange(400) % 20 == 0).astype(np.int64)
     term, _ = classifier_module._fit_feature_term(latents, latents, labels, np.ones(400), 0)
-    classes = LatentClasses(term, latents, labels)
+    classes = LatentClasses(term, latents, labels, 2)
     moved = classes.moved(latents, np.ones(400, dtype=np.int64))
     largest = np.linalg.norm(latents, axis=1).max()
     assert np.linalg.norm(moved, axis=1).max() < 1.5 * largest

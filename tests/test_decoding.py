@@ -8,7 +8,10 @@ from scipy.special import log_softmax
 from sklearn.frozen import FrozenEstimator
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
+from skvae._decoding_options import DecodingOptions
+from skvae._guidance import Guidance, TokenPairs, log_class_probabilities
 from skvae.datasets import make_reviews
+from skvae.decoding import decode_tokens
 
 
 @pytest.fixture(scope="module")
@@ -332,3 +335,95 @@ def test_the_widest_beam_finds_the_best_text_of_all_by_its_length():
     for other in (0, 1):
         assert np.mean(best[other] != best[0.7]) > 0.2
     assert np.mean((found == padded).all(axis=1)) > 0.9
+
+
+def guide_to(label, alone, intercept=(0.0, 0.0, 0.0), pairs=None, strength=1.0):
+    arrays = [np.array(each, dtype=np.float32) for each in (intercept, alone)]
+    return Guidance.of_outputs(*arrays, pairs, np.array([label]), strength)
+
+
+def pairs_of(weights):
+    """Pairs of tokens from a dense array of shape (n_tokens, n_tokens, n_outputs)."""
+    first, second = np.nonzero(weights.any(axis=2))
+    starts = np.searchsorted(first, np.arange(len(weights) + 1))
+    return TokenPairs(starts, second, weights[first, second].astype(np.float32))
+
+
+def test_guidance_is_the_rule_of_bayes():
+    """The logit of class 0 less the mean logit is 5 for both tokens; their log-probabilities differ."""
+    tokens = np.array([[5, 5, -10], [4, -2, -2]])
+    found = log_class_probabilities(np.zeros((1, 3)), tokens, np.array([0]))
+    np.testing.assert_allclose(found, [[-0.693, -0.005]], atol=5e-4)
+    guidance = guide_to(0, tokens)
+    logits = guidance.adjusted(np.zeros((1, 2), dtype=np.float32), guidance.intercept[None], np.array([0]))
+    np.testing.assert_allclose(logits, [[-0.693, -0.005]], atol=5e-4)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3, 40])
+def test_guidance_counts_intercept_single_tokens_and_pairs(n_outputs):
+    random = np.random.default_rng(0)
+    n_tokens, n_rows, n_classes = 30, 50, max(2, n_outputs)
+    intercept, alone = 3 * random.normal(size=n_outputs), 8 * random.normal(size=(n_tokens, n_outputs))
+    pairs = 5 * random.normal(size=(n_tokens, n_tokens, n_outputs))
+    pairs[random.random((n_tokens, n_tokens)) < 0.8] = 0
+    labels, previous, tokens = (random.integers(n, size=n_rows) for n in (n_classes, n_tokens, n_tokens))
+    guidance = Guidance.of_outputs(
+        *(each.astype(np.float32) for each in (intercept, alone)), pairs_of(pairs), labels, 1.0
+    )
+    first = guidance.intercept + guidance.added(np.zeros(n_rows, dtype=int), previous)
+    found = guidance.log_class_probabilities(first, previous)
+    logits = intercept + (alone + pairs[0])[previous][:, None] + alone + pairs[previous]
+    if n_outputs == 1:
+        logits = np.concatenate([np.zeros_like(logits), logits], axis=2)
+    expected = log_softmax(logits, axis=2)[np.arange(n_rows), :, labels]
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    second = first + guidance.added(previous, tokens)
+    np.testing.assert_allclose(
+        log_softmax(second, axis=1)[np.arange(n_rows), labels], expected[np.arange(n_rows), tokens], atol=1e-4
+    )
+
+
+class Undecided:
+    """A decoder to which all tokens are alike."""
+
+    def start(self, z):
+        return [[np.zeros((len(z), 1))]]
+
+    def step(self, tokens, states, z):
+        return np.zeros((len(z), 6), dtype=np.float32), states
+
+
+@pytest.mark.parametrize("decoding", ["greedy", "beam"])
+def test_what_was_written_counts_for_the_next_token(decoding):
+    alone = np.full((6, 3), [-9.0, 9.0, 9.0])
+    # After 3, which is best alone, 4 and then 5 bring the class nearer.
+    alone[3], alone[4], alone[5] = (1, 0, 0), (0, 0, 0), (0, 0, 0)
+    pairs = np.zeros((6, 6, 3))
+    pairs[3, 3], pairs[3, 4], pairs[4, 5], pairs[4, 3] = (-5, 0, 0), (1.5, 0, 0), (3, 0, 0), (-5, 0, 0)
+    options = DecodingOptions(decoding)
+    corpus = decode_tokens(
+        Undecided(),
+        np.zeros((2, 1)),
+        3,
+        options,
+        guidance=guide_to(0, alone, pairs=pairs_of(pairs)).take([0, 0]),
+    )
+    assert corpus.padded(3).tolist() == [[3, 4, 5]] * 2
+
+
+def test_what_the_classes_start_from_is_the_average_logit_of_the_head(writing_classifier):
+    guidance = writing_classifier._guidance(np.array([0]), 1.0)
+    X, _ = make_reviews(90, n_classes=3, random_state=1)
+    features, tfidf = writing_classifier._read(writing_classifier.vae_._autoencoder.read(X))
+    from_words = (tfidf @ writing_classifier._lexical[1].kernel).mean(axis=0)
+    average = writing_classifier._logits(features, tfidf).mean(axis=0) - from_words
+    np.testing.assert_allclose(guidance.intercept, average, atol=1e-3)
+
+
+def test_guidance_knows_how_frequent_the_classes_are(gru_vae):
+    X, y = make_reviews(300, random_state=3)
+    kept = np.flatnonzero((y == 0) | (np.arange(300) % 10 == 0))
+    rare = TextVAEClassifier(FrozenEstimator(gru_vae), epochs=0, random_state=0)
+    rare.fit([X[row] for row in kept], y[kept])
+    intercept = rare._guidance(np.array([0]), 1.0).intercept
+    assert intercept[1] < intercept[0] - 0.5

@@ -4,6 +4,8 @@ import errno
 import os
 import pickle
 import signal
+import subprocess
+import sys
 
 import joblib
 import keras
@@ -86,6 +88,53 @@ def test_an_interrupted_partial_fit_has_learned_and_answers(reviews):
     assert np.isfinite(vae.partial_fit(X).transform(X)).all()
 
 
+FAULTS = {
+    "loss": ({"learning_rate": 1e30, "epochs": 3}, ValueError),
+    "callback": ({"callbacks": RaiseIn(RuntimeError("no more"), 1)}, RuntimeError),
+    "interrupt": ({"callbacks": RaiseIn(KeyboardInterrupt(), 1)}, KeyboardInterrupt),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("source", ["fitted", "loaded"])
+def test_a_warm_start_that_fails_leaves_network_and_optimizer_as_they_were(fault, source, reviews):
+    X, _ = reviews
+    vae, same = (small_vae(warm_start=True).fit(X) for _ in range(2))
+    if source == "loaded":
+        vae, same = (pickle.loads(pickle.dumps(each)) for each in (vae, same))
+    before, stored = vae.transform(X), vae._autoencoder.network.weights
+    params, error = FAULTS[fault]
+    with pytest.raises(error):
+        vae.set_params(**params).fit(X)
+    np.testing.assert_array_equal(vae.transform(X), before)
+    for name, weight in vae._autoencoder.network.model.named_weights().items():
+        np.testing.assert_array_equal(weight.numpy(), stored[name])
+    assert vae.history_ == same.history_
+    assert vae.n_iter_ == same.n_iter_
+    # Moments of the optimizer, generators and normalisation: training goes on as if nothing had been.
+    vae.set_params(**{name: getattr(same, name) for name in params}).fit(X)
+    np.testing.assert_array_equal(vae.transform(X), same.fit(X).transform(X))
+
+
+def test_a_pass_that_fails_leaves_the_estimators_as_they_were(reviews):
+    X, y = reviews
+    vae = small_vae(batch_size=16).fit(X)
+    before = vae.transform(X)
+    with pytest.raises(ValueError, match="nothing was fitted"):
+        vae.set_params(learning_rate=1e30).partial_fit(X)
+    np.testing.assert_array_equal(vae.transform(X), before)
+    classifier = TextVAEClassifier(small_vae(), epochs=1, random_state=0).partial_fit(X, y, classes=[0, 1])
+    before = classifier.predict_proba(X), classifier.transform(X)
+    for _, error in (FAULTS["interrupt"], FAULTS["callback"]):
+        with pytest.raises(error):
+            classifier.set_params(callbacks=RaiseIn(error())).partial_fit(X[:50], y[:50])
+        np.testing.assert_array_equal(classifier.predict_proba(X), before[0])
+        np.testing.assert_array_equal(classifier.transform(X), before[1])
+        assert classifier.n_iter_ == classifier.vae_.n_iter_ == 1
+    classifier.set_params(callbacks=None).partial_fit(X, y)
+    assert classifier.n_iter_ == classifier.vae_.n_iter_ == 2
+
+
 class KillWorker(keras.callbacks.Callback):
     """Kills the process it trains in, if that is not the one that made it."""
 
@@ -103,3 +152,84 @@ def test_a_killed_worker_ends_a_search_with_joblibs_error(reviews):
     search = GridSearchCV(small_vae(callbacks=KillWorker()), {"epochs": [1, 2]}, cv=2, n_jobs=2)
     with joblib.parallel_config("loky"), pytest.raises(TerminatedWorkerError):
         search.fit(reviews[0])
+
+
+IN_A_FORKED_CHILD = """
+import multiprocessing, pickle, sys, warnings
+
+import numpy as np
+from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
+from skvae.datasets import make_reviews
+
+# Newer versions of Python warn of forking beside threads.
+warnings.simplefilter("ignore", DeprecationWarning)
+X, y = make_reviews(100, random_state=0)
+small = dict(n_components=4, encoder_units=(8,), decoder_units=(8,), embedding_dim=4, epochs=1, random_state=0)
+bag = TextVAETransformer(decoder="bow", **small).fit(X)
+if sys.argv[1] == "stored":
+    bag = pickle.loads(pickle.dumps(bag))
+writer = TextVAETransformer(encoder="bilstm", tokenizer=TextTokenizer(max_length=8), **small).fit(X)
+classifier = TextVAEClassifier(TextVAETransformer(decoder="bow", **small), epochs=1, random_state=0).fit(X, y)
+streamed = TextVAETransformer(decoder="bow", **small).partial_fit(X).partial_fit(X)
+expected = bag.transform(X), classifier.predict_proba(X)
+
+def refused(use):
+    try:
+        use()
+    except RuntimeError as error:
+        return "loky" in str(error) and "spawn" in str(error)
+
+def child(answers):
+    answers.put([
+        np.array_equal(bag.transform(X), expected[0]),
+        np.allclose(classifier.predict_proba(X), expected[1]),
+        streamed.transform(X).shape == (100, 4),
+        refused(lambda: writer.transform(X)),
+        refused(lambda: writer.sample(2)),
+        refused(lambda: bag.fit(X)),
+        refused(lambda: bag.partial_fit(X)),
+        refused(lambda: bag.score(X)),
+        refused(lambda: classifier.partial_fit(X, y)),
+        refused(lambda: classifier.model_),
+        refused(lambda: TextVAEClassifier(random_state=0).fit(X, y)),
+        bool(pickle.dumps(streamed)),
+    ])
+
+context = multiprocessing.get_context("fork")
+answers = context.SimpleQueue()
+process = context.Process(target=child, args=(answers,))
+process.start()
+process.join(60)
+hangs = process.exitcode is None
+if hangs:
+    process.kill()
+print("hangs" if hangs else answers.get())
+"""
+
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system that forks")
+
+
+@forks
+@pytest.mark.parametrize("bag", ["live", "stored"])
+def test_a_forked_child_reads_bags_of_words_and_is_refused_the_rest(bag):
+    ended = subprocess.run(
+        [sys.executable, "-c", IN_A_FORKED_CHILD, bag],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert ended.stdout.strip() == str([True] * 12), ended.stdout + ended.stderr
+
+
+@forks
+def test_a_child_is_free_to_run_tensorflow_where_the_parent_has_not():
+    code = """
+import os, sys
+import skvae._forking
+
+status = os.waitpid(os.fork() or os._exit(bool(skvae._forking.check_can_run())), 0)[1]
+sys.exit(status)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=100).returncode == 0

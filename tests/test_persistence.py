@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import skops.io
 
-from skvae import TextVAEClassifier
+from skvae import TextVAEClassifier, TextVAETransformer, _state
 from skvae._seeds import SeedSequence
 from skvae.diagnostics import draw_latents, gaussian_kl
 
@@ -121,6 +121,51 @@ def test_a_damaged_array_is_named_as_such(bow_vae, tmp_path):
     for mode in (None, "r"):
         with pytest.raises(ValueError, match=r"TextVAETransformer that is damaged.*Copy the file again"):
             joblib.load(path, mmap_mode=mode)
+
+
+def with_scalars(fitted):
+    """An estimator with NumPy's scalars where users put them: alone, in containers, in object arrays."""
+    again = pickle.loads(pickle.dumps(fitted))
+    again.set_params(learning_rate=np.float64(4e-3), epochs=np.int64(2), encoder=np.str_("bow"))
+    again.set_params(encoder_units=(np.int32(16),), beta=np.float32(0.1), early_stopping=np.bool_(False))
+    again.extra_ = {np.float64(0.5): np.array([np.float64(0.1), np.str_("a"), None], dtype=object)}
+    return again
+
+
+@pytest.mark.parametrize("legacy", ["1.13", "1.25", False])
+def test_a_file_is_whole_whatever_numpy_prints(bow_vae, legacy):
+    stored = pickle.dumps(with_scalars(bow_vae))
+    with np.printoptions(legacy=legacy):
+        again = pickle.loads(stored)
+        stored_here = pickle.dumps(again)
+    assert type(again.learning_rate) is np.float64
+    assert pickle.loads(stored_here).extra_[0.5].tolist() == [0.1, "a", None]
+
+
+def test_the_checksum_tells_types_and_values_apart(bow_vae):
+    def checksum(**params):
+        return pickle.loads(pickle.dumps(bow_vae)).set_params(**params).__getstate__()["_skvae"]["checksum"]
+
+    values = [4e-3, np.float64(4e-3), np.float32(4e-3), np.float64(np.nextafter(4e-3, 1)), "0.004", b"0.004"]
+    values += [np.array(4e-3), np.array(["a", 4e-3], dtype=object), np.array(["a", 5e-3], dtype=object)]
+    assert len({checksum(learning_rate=value) for value in values}) == len(values)
+
+
+@pytest.mark.parametrize("legacy", ["1.25", False])
+def test_files_with_the_checksum_of_before_load(bow_vae, legacy):
+    fitted = with_scalars(bow_vae)
+    del fitted.extra_
+    state = fitted.__getstate__()
+    stamp = state.pop("_skvae")
+    written = {key: stamp[key] for key in ("format", "version")}
+    with np.printoptions(legacy=legacy):
+        state["_skvae"] = written | {"checksum": _state._checksum_of_repr([written, state])}
+    again = TextVAETransformer.__new__(TextVAETransformer)
+    again.__setstate__(state)
+    assert again.learning_rate == 4e-3
+    state["_skvae"]["checksum"] += 1
+    with pytest.raises(ValueError, match="damaged"):
+        again.__setstate__(state)
 
 
 @pytest.mark.parametrize("estimator", ["classifier", "gru_vae", "tokenizer"])

@@ -1,5 +1,6 @@
 import gc
 import os
+import pickle
 import subprocess
 import sys
 from collections import Counter
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from sklearn.base import clone
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae._batches import Documents, epoch_order
@@ -104,9 +106,10 @@ def alive():
 def test_nothing_of_a_fit_outlives_the_estimator(reviews):
     X, y = reviews
     before = alive()
-    vae = TextVAETransformer(**(SMALL | {"decoder": "bow", "epochs": 1, "early_stopping": True}))
+    vae = TextVAETransformer(**(SMALL | {"decoder": "bow", "epochs": 2, "early_stopping": True}))
     classifier = TextVAEClassifier(vae, epochs=1, random_state=0)
-    classifier.fit(X, y, X_val=X[:20], y_val=y[:20]).partial_fit(X, y)
+    classifier.fit(X, y, X_val=X[:20], y_val=y[:20])
+    classifier.set_params(vae__early_stopping=False).partial_fit(X, y)
     del classifier
     assert alive() == before
 
@@ -163,6 +166,7 @@ def test_an_interrupted_training_goes_on_from_a_backup_to_the_same_weights(revie
 
 ON_TWO_DEVICES = """
 import tensorflow as tf
+from sklearn.base import clone
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -369,3 +373,130 @@ def test_units_of_the_encoder_are_hidden_at_the_rate_asked_for(reviews):
         # Of the first step, before which nothing was learnt: the others are scaled up, and means spread.
         kl.append(vae.history_["kl"][0])
     assert kl[0] + 0.1 < kl[1] < kl[2] - 0.5
+
+
+@pytest.fixture(params=["mixed_float16", "mixed_bfloat16", "float64", "float16"])
+def global_precision(request):
+    """Keras' global state: a policy, or the type of floats from which new policies follow."""
+    policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
+    if "mixed" in request.param:
+        keras.config.set_dtype_policy(request.param)
+    else:
+        keras.config.set_floatx(request.param)
+        keras.config.set_dtype_policy(request.param)
+    yield
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy(policy)
+
+
+@pytest.mark.parametrize("fixture", ["lstm_vae", "repeat_vae", "classifier"])
+def test_fits_are_in_single_precision_whatever_keras_is_set_to(fixture, global_precision, request, reviews):
+    X, y = reviews
+    fitted = request.getfixturevalue(fixture)
+    if fixture == "classifier":
+        again = clone(fitted).fit(X[:60], y[:60], X_unlabeled=X[60:])
+        np.testing.assert_allclose(again.predict_proba(X), fitted.predict_proba(X), rtol=1e-4)
+    else:
+        again = clone(fitted).fit(X)
+    latents = again.transform(X)
+    assert latents.dtype == np.float32
+    np.testing.assert_allclose(latents, fitted.transform(X), rtol=1e-4, atol=1e-5)
+    assert {variable.dtype for variable in again.model_.trainable_variables} == {"float32"}
+
+
+# Keras converts its weights in a way that NumPy 2 frowns upon.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_files_answer_in_single_precision_whatever_keras_is_set_to(
+    global_precision, lstm_vae, gru_vae, writing_classifier, reviews, tmp_path
+):
+    X, _ = reviews
+    for fitted in (lstm_vae, gru_vae):
+        again = pickle.loads(pickle.dumps(fitted))
+        np.testing.assert_array_equal(again.transform(X), fitted.transform(X))
+        assert again.transform(X).dtype == np.float32
+        assert again.sample(3).tolist() == fitted.sample(3).tolist()
+        assert again.score(X) == pytest.approx(fitted.score(X))
+        assert np.isfinite(again.partial_fit(X).transform(X)).all()
+    again = pickle.loads(pickle.dumps(writing_classifier))
+    assert again.rewrite(X[:2], "bad").tolist() == writing_classifier.rewrite(X[:2], "bad").tolist()
+    lstm_vae.encoder_.save(tmp_path / "encoder.keras")
+    ids = lstm_vae.tokenizer_.transform(X)[:5]
+    mean, _ = keras.saving.load_model(tmp_path / "encoder.keras")(ids)
+    assert keras.backend.standardize_dtype(mean.dtype) == "float32"
+
+
+class Record(keras.callbacks.Callback):
+    """Weights of before the training, and at the end of each epoch."""
+
+    def on_train_begin(self, logs=None):
+        self.weights = [[np.array(each) for each in self.model.get_weights()]]
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.weights.append([np.array(each) for each in self.model.get_weights()])
+
+    def epoch_of(self, network):
+        """Number of the epoch, from 1 on, that a network has the kernels of."""
+        kernels = [number for number, each in enumerate(network.weights) if "kernel" in each.path]
+        now = network.get_weights()
+        for epoch, weights in enumerate(self.weights):
+            if all(np.array_equal(now[number], weights[number]) for number in kernels):
+                return epoch
+
+
+def stopping_vae(record, **options):
+    defaults = {"decoder": "bow", "posterior_scale": None, "n_iter_no_change": 3}
+    return TextVAETransformer(
+        **(SMALL | defaults | {"early_stopping": True, "learning_rate": 2e-2, "callbacks": record} | options)
+    )
+
+
+# Its latents may be empty: what is tested is which weights come back.
+@pytest.mark.filterwarnings("ignore::skvae.diagnostics.CollapseWarning")
+@pytest.mark.parametrize(("kl_warmup", "n_warmup"), [(0.0, 0), (0.6, 60), (0.605, 61)])
+def test_early_stopping_compares_from_the_end_of_the_warmup_on(reviews, kl_warmup, n_warmup):
+    record = Record()
+    vae = stopping_vae(record, epochs=100, kl_warmup=kl_warmup, dropout=0.0, batch_size=40).fit(reviews[0])
+    losses = np.array(vae.history_["val_loss"])
+    best = n_warmup + 1 + int(losses[n_warmup:].argmin())
+    assert record.epoch_of(vae.model_) == best
+    assert vae.n_iter_ == best + 3 < 100
+    if n_warmup:
+        # Within the warm-up, it did not fall for as many epochs as are waited for.
+        assert losses[:4].argmin() == 0
+    # A fit that goes on has no warm-up.
+    vae.set_params(warm_start=True).fit(reviews[0])
+    own = vae.history_["val_loss"][len(losses) :]
+    assert record.epoch_of(vae.model_) == 1 + int(np.argmin(own))
+
+
+def test_early_stopping_without_an_epoch_after_the_warmup(reviews):
+    record = Record()
+    vae = stopping_vae(record, epochs=3, kl_warmup=1.0, posterior_scale=0.6)
+    with pytest.warns(UserWarning, match=r"compares nothing.*kl_warmup=1.0"):
+        vae.fit(reviews[0])
+    assert record.epoch_of(vae.model_) == vae.n_iter_ == 3
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_validation_texts_are_not_trained_on(early_stopping):
+    record = Record()
+    texts = [
+        f"{text} own{row}word own{row}word" for row, text in enumerate(make_reviews(80, random_state=0)[0])
+    ]
+    vae = stopping_vae(
+        record,
+        posterior_scale=0.6,
+        epochs=4,
+        early_stopping=early_stopping,
+        validation_fraction=0.2,
+        tokenizer=TextTokenizer(min_df=1),
+    ).fit(texts)
+    first = [each.path for each in vae.model_.weights].index("hidden_0/kernel")
+    # Words that occur in no text trained on have no gradient in the encoder.
+    as_before = (record.weights[0][first] == record.weights[-1][first]).all(axis=1)
+    assert as_before.sum() == (16 if early_stopping else 0)
+    assert all(word.startswith("own") for word in vae.words_[as_before])
+    if early_stopping:
+        # Nor are their words counted.
+        background = vae.model_.bow_decoder.background.numpy()
+        assert background[as_before].max() < background[~as_before].min()

@@ -242,6 +242,19 @@ def test_a_warm_start_refuses_another_shape_and_takes_another_step_size(reviews)
         vae.set_params(beta=0.5).fit(X)
 
 
+def test_partial_fit_counts_all_its_passes(reviews):
+    X, _ = reviews
+    vae = TextVAETransformer(decoder="bow", **SMALL)
+    for number in range(1, 4):
+        vae.partial_fit(X)
+        assert vae.n_iter_ == len(vae.history_["loss"]) == len(vae.history_["kl"]) == number
+    assert len(set(vae.history_["loss"])) == 3
+    with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
+        vae.set_params(early_stopping=True).partial_fit(X)
+    with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
+        clone(vae).partial_fit(X)
+
+
 def test_an_interrupted_partial_fit_leaves_one_model(reviews):
     X, _ = reviews
 
