@@ -145,7 +145,7 @@ class LatentSpaceDisplay:
             raise ValueError(f"y has {len(y)} labels for {len(latents)} documents; expected one each.")
         if projection is None:
             projection = PCA(2)
-            points = projection.fit_transform(latents)
+            points = np.asarray(projection.fit_transform(latents))
             shares = projection.explained_variance_ratio_
             names = tuple(
                 f"{order} principal component ({share:.0%} of the variance)"
