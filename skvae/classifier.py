@@ -22,6 +22,7 @@ from sklearn.base import (
     clone,
 )
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
 
@@ -356,10 +357,10 @@ class TextVAEClassifier(
         """
         with self._all_or_nothing():
             if self.__sklearn_is_fitted__():
-                self._go_on(check_documents(X, fitted=self), y, classes, sample_weight)
+                self._go_on(check_documents(X, fitted=self), y, read_once(classes), sample_weight)
             else:
                 column = column_name(X)
-                self._begin(check_documents(X), read_once(y), classes, sample_weight)
+                self._begin(check_documents(X), read_once(y), read_once(classes), sample_weight)
                 self._column_name = column
         return self
 
@@ -784,7 +785,27 @@ class TextVAEClassifier(
         check_is_fitted(self)
         return np.asarray(self.classes_[self.predict_log_proba(X).argmax(axis=1)])
 
-    score = ClassifierMixin.score
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Share of the texts whose likeliest class is theirs.
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
+                (n_samples, max_length)
+            Texts, or token ids.
+        y : array-like of shape (n_samples,)
+            The class of each.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How much each counts.
+
+        Returns
+        -------
+        accuracy : float
+        """
+        predicted = self.predict(X)
+        labels = check_labels(y, len(predicted))[1]
+        weights = None if sample_weight is None else check_sample_weight(sample_weight, len(labels))
+        return float(accuracy_score(labels, predicted, sample_weight=weights))
 
     def explain(self, X: Any, y: Any = None, *, n_contributions: int = 10) -> Any:
         """Which n-grams and which latents spoke for a class, and how loudly.
