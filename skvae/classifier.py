@@ -1096,6 +1096,10 @@ class TextVAEClassifier(
         corpus = autoencoder.read(X, fitted=self)
         labels = self._classes_of(y, len(corpus))
         latents = autoencoder.posterior(autoencoder.prepare(corpus))[0]
+        tokenizer = autoencoder.tokenizer
+        if tokenizer is not None and tokenizer.truncation == "pre":
+            # The decoder has learned to write ends of documents.
+            corpus = Corpus.from_matrix(corpus.padded(autoencoder.max_length, truncation="pre"))
         guide = replace(
             self._guidance(labels, guidance),
             source=corpus,

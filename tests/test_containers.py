@@ -422,7 +422,7 @@ RAGGED = {
 @pytest.mark.parametrize("y", RAGGED.values(), ids=RAGGED)
 def test_labels_in_rows_are_refused_in_our_words(y):
     y = ([0] * length for length in (1, 2)) if isinstance(y, str) and y == "generator" else y
-    with pytest.raises(ValueError, match="^y .*one class for each text"):
+    with pytest.raises(ValueError, match=r"^y .*one class for each text"):
         TextVAEClassifier().fit(["a dull film", "a great film"], y)
 
 
