@@ -46,6 +46,7 @@ from ._sklearn import (
     StrOptions,
     begin_fit_task,
     fit_context,
+    names_without,
     with_callbacks,
 )
 from ._state import StoredMixin
@@ -693,8 +694,7 @@ class TextVAEClassifier(
         self._head = self._trained_head()
         self.history_ = {name: [float(value) for value in values] for name, values in self.history_.items()}
         # What scikeras leaves behind is of no use to anybody, and callbacks may not pickle.
-        for name in ("_fit_callbacks", "feature_encoder_", "target_encoder_"):
-            self.__dict__.pop(name, None)
+        self.__dict__.pop("_fit_callbacks", None)
 
     def _trained_head(self) -> list[LinearTerm]:
         # Copies: what `numpy` gives may share the memory of a variable that is trained on.
@@ -1155,6 +1155,15 @@ class TextVAEClassifier(
     def tokenizer_(self) -> Any:
         check_is_fitted(self)
         return self.vae_.tokenizer_
+
+    def __dir__(self) -> list[str]:
+        # What goes through all attributes, as the display in a notebook does, must not build networks.
+        unbuilt = (
+            self.vae_._unbuilt() - {"model_"} if self.__sklearn_is_fitted__() else {"encoder_", "decoder_"}
+        )
+        if getattr(self, "_model", None) is None:
+            unbuilt |= {"model_", "class_head_"}
+        return names_without(self, unbuilt)
 
     @property
     def _n_features_out(self) -> int:

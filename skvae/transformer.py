@@ -28,6 +28,7 @@ from ._sklearn import (
     StrOptions,
     begin_fit_task,
     fit_context,
+    names_without,
     set_params,
     with_callbacks,
 )
@@ -887,9 +888,8 @@ class TextVAETransformer(
 
     @property
     def decoder_(self) -> Any:
-        from .networks import build_decoder
-
-        return build_decoder(self.model_.text_decoder or self.model_.bow_decoder)
+        check_is_fitted(self)
+        return self._autoencoder.network.decoder
 
     @property
     def components_(self) -> NDArray[np.float32]:
@@ -908,6 +908,16 @@ class TextVAETransformer(
     @property
     def _n_features_out(self) -> int:
         return self._autoencoder.n_components
+
+    def __dir__(self) -> list[str]:
+        # What goes through all attributes, as the display in a notebook does, must not build networks.
+        return names_without(self, self._unbuilt())
+
+    def _unbuilt(self) -> set[str]:
+        """Attributes that would build a network if they were asked for now."""
+        network = self._autoencoder.network if self.__sklearn_is_fitted__() else None
+        unbuilt = set() if network is not None and network.is_live else {"model_", "encoder_"}
+        return unbuilt if network is not None and network.has_decoder else unbuilt | {"decoder_"}
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_autoencoder")
