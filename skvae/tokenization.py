@@ -14,10 +14,17 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ._containers import column_name
 from ._corpus import Corpus, ragged_positions
 from ._sklearn import DocumentedMixin, Interval, StrOptions, fit_context
 from ._state import StoredMixin
-from ._validation import FIRST_TOKEN_ID, check_texts, check_token_matrix, resolve_threshold
+from ._validation import (
+    FIRST_TOKEN_ID,
+    check_texts,
+    check_token_matrix,
+    resolve_threshold,
+    warn_if_renamed,
+)
 
 UNKNOWN_ID = 1
 BOUNDARY_ID = 2
@@ -211,6 +218,7 @@ class TextTokenizer(
             Token ids, 0 where a document is shorter than `max_length`.
         """
         check_is_fitted(self)
+        warn_if_renamed(X, self)
         return self._pad(self.encode(X))
 
     def inverse_transform(self, X: Any) -> NDArray[np.object_]:
@@ -242,7 +250,7 @@ class TextTokenizer(
         -------
         corpus : Corpus
         """
-        texts = check_texts(X)
+        column, texts = column_name(X), check_texts(X)
         chunks = self._chunked(texts)
         engine = self._untrained_engine()
         if self.analyzer == "bpe":
@@ -254,6 +262,7 @@ class TextTokenizer(
         self._token_table = _tokens_by_id(engine)
         self._id_table = _ids_by_token(self._token_table)
         self.n_documents_ = len(texts)
+        self._column_name = column
         self.n_tokens_ = engine.get_vocab_size(with_added_tokens=True)
         self.document_frequency_ = np.diff(corpus.counts(self.n_tokens_).tocsc().indptr.astype(np.int64))
         return corpus

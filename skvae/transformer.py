@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._autoencoder import FittedAutoencoder
 from ._batches import Documents, word_columns
 from ._characters import Characters
+from ._containers import column_name
 from ._corpus import Corpus
 from ._decoding_options import DecodingOptions, check_option_names, is_count
 from ._guidance import Guidance
@@ -30,16 +31,15 @@ from ._sklearn import (
     StrOptions,
     begin_fit_task,
     fit_context,
+    names_without,
     set_params,
     with_callbacks,
 )
 from ._state import FittedNetwork, StoredMixin
 from ._validation import (
     FIRST_TOKEN_ID,
+    check_documents,
     check_latents,
-    check_texts,
-    check_token_matrix,
-    is_token_matrix,
     resolve_threshold,
 )
 from .diagnostics import CollapseWarning
@@ -339,6 +339,8 @@ class TextVAETransformer(
 
     _autoencoder: FittedAutoencoder
     history_: dict[str, list[float]]
+    # A name for warnings, where `feature_names_in_` would promise a matrix of features.
+    _column_name: str | None = None
 
     @fit_context
     def fit(self, X: Any, y: Any = None) -> TextVAETransformer:
@@ -369,8 +371,11 @@ class TextVAETransformer(
             If the decoder ignores the latents: "latent_use" of `diagnostics`, here of 128 of the documents, is
             below 0.2 nats per document.
         """
+        column = column_name(X)
+        X = check_documents(X)
         with self._all_or_nothing():
             self._fit_corpus(*self._read_for_fit(X), given=(X, y))
+            self._column_name = column
         return self
 
     @fit_context
@@ -401,12 +406,13 @@ class TextVAETransformer(
         if self.__sklearn_is_fitted__():
             # An interruption leaves what has been learned so far.
             with self._all_or_nothing(Exception):
-                documents = self._autoencoder.prepare(self._autoencoder.read(X))
-                self._go_on(documents)
+                self._go_on(self._autoencoder.prepare(self._autoencoder.read(X, fitted=self)))
         else:
+            column = column_name(X)
             with self._all_or_nothing():
-                tokenizer, corpus = self._read_for_fit(X)
+                tokenizer, corpus = self._read_for_fit(check_documents(X))
                 self._fit_corpus(tokenizer, corpus, epochs=1, warmup=False)
+                self._column_name = column
         return self
 
     def _go_on(self, documents: Documents) -> None:
@@ -437,14 +443,13 @@ class TextVAETransformer(
     def _new_seeds(self) -> SeedSequence:
         return SeedSequence(draw_seed(self.random_state))
 
-    def _read_for_fit(self, X: Any) -> tuple[TextTokenizer | None, Corpus]:
+    def _read_for_fit(self, X: list[str] | NDArray[np.int32]) -> tuple[TextTokenizer | None, Corpus]:
         """Documents to fit on, and the tokenizer that read them (None for token ids)."""
         if self.warm_start and self.__sklearn_is_fitted__():
             return self._autoencoder.tokenizer, self._autoencoder.read(X)
-        if is_token_matrix(X):
-            matrix = check_token_matrix(X)
-            self._check_enough_tokens(matrix)
-            return None, Corpus.from_matrix(matrix)
+        if isinstance(X, np.ndarray):
+            self._check_enough_tokens(X)
+            return None, Corpus.from_matrix(X)
         if isinstance(self.tokenizer, FrozenEstimator):
             frozen = self.tokenizer.estimator
             if not isinstance(frozen, TextTokenizer):
@@ -709,12 +714,14 @@ class TextVAETransformer(
         latents : ndarray of shape (n_samples, n_components), dtype float32
         """
         check_is_fitted(self)
-        return self._latents(X)
+        return self._latents(X, fitted=self)
 
-    def _latents(self, X: Any) -> NDArray[np.float32]:
+    def _latents(self, X: Any, *, fitted: Any = None) -> NDArray[np.float32]:
+        """What `transform` returns, whatever output `set_output` asks it for."""
         autoencoder = self._autoencoder
         blocks = [
-            autoencoder.posterior(autoencoder.prepare(corpus))[0] for corpus in autoencoder.read_in_blocks(X)
+            autoencoder.posterior(autoencoder.prepare(corpus))[0]
+            for corpus in autoencoder.read_in_blocks(X, fitted=fitted)
         ]
         return np.concatenate(blocks)
 
@@ -936,10 +943,13 @@ class TextVAETransformer(
         if not is_count(n_importance_samples, 0):
             raise ValueError(f"n_importance_samples={n_importance_samples!r}; expected an int of at least 0.")
         characters, tokenizer = None, self._autoencoder.tokenizer
-        if tokenizer is not None and not is_token_matrix(X):
-            X = check_texts(X)
-            if self._autoencoder.network.config.decoder != "bow":
-                characters = Characters.of_texts(X, tokenizer)
+        X = check_documents(X, fitted=self)
+        if (
+            tokenizer is not None
+            and isinstance(X, list)
+            and self._autoencoder.network.config.decoder != "bow"
+        ):
+            characters = Characters.of_texts(X, tokenizer)
         documents = self._autoencoder.prepare(self._autoencoder.read(X))
         figures = self._autoencoder.diagnostics(documents, int(n_importance_samples), characters)
         if n_importance_samples and figures["iw_ess"] < _FEW_DRAWS:
@@ -954,7 +964,7 @@ class TextVAETransformer(
 
     def _point(self, end: Any, name: str) -> NDArray[np.float32]:
         if isinstance(end, str):
-            return self.transform([end])
+            return self._latents([end])
         try:
             vector = np.atleast_2d(np.asarray(end, dtype=np.float32))
         except (TypeError, ValueError) as error:
@@ -985,9 +995,8 @@ class TextVAETransformer(
 
     @property
     def decoder_(self) -> Any:
-        from .networks import build_decoder
-
-        return build_decoder(self.model_.text_decoder or self.model_.bow_decoder)
+        check_is_fitted(self)
+        return self._autoencoder.network.decoder
 
     @property
     def components_(self) -> NDArray[np.float32]:
@@ -1006,6 +1015,16 @@ class TextVAETransformer(
     @property
     def _n_features_out(self) -> int:
         return self._autoencoder.n_components
+
+    def __dir__(self) -> list[str]:
+        # What goes through all attributes, as the display in a notebook does, must not build networks.
+        return names_without(self, self._unbuilt())
+
+    def _unbuilt(self) -> set[str]:
+        """Attributes that would build a network if they were asked for now."""
+        network = self._autoencoder.network if self.__sklearn_is_fitted__() else None
+        unbuilt = set() if network is not None and network.is_live else {"model_", "encoder_"}
+        return unbuilt if network is not None and network.has_decoder else unbuilt | {"decoder_"}
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_autoencoder")

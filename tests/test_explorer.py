@@ -1,4 +1,4 @@
-"""The explorer page, in a real browser. Needs the extra `explorer` and a Chromium on the PATH."""
+"""The explorer page, alone and in a real browser. Needs the extra `explorer`, and a Chromium on the PATH."""
 
 import shutil
 import socket
@@ -9,19 +9,16 @@ import urllib.request
 from pathlib import Path
 
 import joblib
+import numpy as np
 import pytest
+from sklearn.frozen import FrozenEstimator
+
+from skvae import TextVAEClassifier
 
 pytest.importorskip(
     "streamlit", reason="the page needs Streamlit; install the extra: pip install '.[explorer]'"
 )
-playwright_api = pytest.importorskip(
-    "playwright.sync_api",
-    reason="the browser is driven by Playwright; install the extra: pip install '.[explorer]'",
-)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium on the PATH; on Debian, apt-get install chromium"
-)
 FOLDER = Path(__file__).parents[1] / "examples" / "latent_explorer"
 
 
@@ -58,6 +55,12 @@ def address(writing_classifier, reviews, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
+    playwright_api = pytest.importorskip(
+        "playwright.sync_api",
+        reason="the browser is driven by Playwright; install the extra: pip install '.[explorer]'",
+    )
+    if CHROMIUM is None:
+        pytest.skip("no chromium on the PATH; on Debian, apt-get install chromium")
     with playwright_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
@@ -70,17 +73,16 @@ def page(browser, address):
     elsewhere = []
     page.on("request", lambda request: elsewhere.append(request.url) if address not in request.url else None)
     page.goto(address)
-    # The first visit loads the estimator, and with it TensorFlow.
     page.get_by_role("heading", name="Latent explorer").wait_for(timeout=120_000)
+    # Nothing is loaded before it was said what loading means.
+    page.get_by_text("run whatever code").wait_for()
+    assert not page.get_by_text("probability of good").count()
+    page.get_by_role("button", name="Load it").click()
+    # The first visit loads the estimator, and with it TensorFlow.
     page.get_by_text("probability of good").first.wait_for(timeout=120_000)
     yield page
     assert not [url for url in elsewhere if url.startswith(("http://", "https://"))]
     page.close()
-
-
-def quote(panel):
-    """The text that the page writes."""
-    return panel.locator("blockquote").inner_text(timeout=60_000)
 
 
 def test_a_typed_review_gets_probabilities_neighbours_and_a_reconstruction(page, writing_classifier):
@@ -90,10 +92,10 @@ def test_a_typed_review_gets_probabilities_neighbours_and_a_reconstruction(page,
     (probabilities,) = writing_classifier.predict_proba([text])
     panel = page.get_by_role("tabpanel")
     for name, probability in zip(writing_classifier.classes_, probabilities, strict=True):
-        metric = panel.get_by_test_id("stMetric").filter(has_text=f"probability of {name}")
-        metric.filter(has_text=f"{probability:.0%}").wait_for(timeout=60_000)
+        column = panel.get_by_test_id("stColumn").filter(has_text=f"probability of {name}")
+        column.filter(has_text=f"{probability:.0%}").wait_for(timeout=60_000)
     again = writing_classifier.inverse_transform(writing_classifier.transform([text]))[0]
-    panel.locator("blockquote").filter(has_text=again).wait_for(timeout=60_000)
+    panel.get_by_test_id("stText").filter(has_text=again).wait_for(timeout=60_000)
     panel.get_by_test_id("stDataFrame").wait_for()
 
 
@@ -102,7 +104,7 @@ def test_the_text_changes_while_the_slider_is_dragged_from_one_review_to_another
     panel = page.get_by_role("tabpanel")
     start, end = gru_vae.inverse_transform(gru_vae.transform(reviews[0][:2]))
     assert start != end
-    panel.locator("blockquote").filter(has_text=start).wait_for(timeout=60_000)
+    panel.get_by_test_id("stText").filter(has_text=start).wait_for(timeout=60_000)
     slider = panel.get_by_role("slider")
     box, track = slider.bounding_box(), panel.get_by_test_id("stSlider").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -110,7 +112,7 @@ def test_the_text_changes_while_the_slider_is_dragged_from_one_review_to_another
     page.mouse.move(track["x"] + track["width"] / 2, box["y"] + 5, steps=5)
     page.mouse.move(track["x"] + track["width"] + 20, box["y"] + 5, steps=5)
     page.mouse.up()
-    panel.locator("blockquote").filter(has_text=end).wait_for(timeout=60_000)
+    panel.get_by_test_id("stText").filter(has_text=end).wait_for(timeout=60_000)
 
 
 def test_a_review_is_rewritten_towards_a_class(page, writing_classifier, reviews):
@@ -121,4 +123,27 @@ def test_a_review_is_rewritten_towards_a_class(page, writing_classifier, reviews
     # What it is least is what the page suggests.
     other = writing_classifier.classes_[writing_classifier.predict_proba(text)[0].argmin()]
     written = writing_classifier.rewrite(text, y=other)[0]
-    panel.locator("blockquote").filter(has_text=written).wait_for(timeout=60_000)
+    panel.get_by_test_id("stText").filter(has_text=written).wait_for(timeout=60_000)
+
+
+def test_texts_and_names_are_shown_to_the_letter(gru_vae, reviews, tmp_path, monkeypatch):
+    from streamlit.testing.v1 import AppTest
+
+    X, y = reviews
+    names = np.array(["*bad* $a$", ":red[good] <b>"])
+    classifier = TextVAEClassifier(FrozenEstimator(gru_vae), random_state=0).fit(X, names[y])
+    joblib.dump((classifier, X), tmp_path / "explorer.joblib")
+    monkeypatch.setattr(sys, "argv", ["app.py", str(tmp_path / "explorer.joblib")])
+    page = AppTest.from_file(str(FOLDER / "app.py"), default_timeout=120).run()
+    # Nothing is loaded before it was said what loading means.
+    assert "run whatever code" in page.warning[0].value
+    assert not page.text_area
+    page.button[0].click().run()
+    assert not page.warning
+    next(button for button in page.button if button.label == "Rewrite").click().run()
+    assert not page.exception
+    shown = {text.value for text in page.text}
+    assert {f"probability of {name}" for name in names} <= shown
+    assert classifier.inverse_transform(classifier.transform(X[:1]))[0] in shown
+    assert not page.markdown
+    assert {metric.label for metric in page.metric} == {"probability"}
