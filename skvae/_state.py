@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from ._network_config import NetworkConfig
 
-FORMAT = 1
+FORMAT = 2
+_READABLE = (1, FORMAT)
 
 _STAMP = "_skvae"
 _PART = "_skvae_part"
@@ -65,12 +66,12 @@ class StoredMixin:
                 f"this file holds a {name} without a format number, and cannot be read: it is damaged, or no release"
                 " of skvae wrote it."
             )
-        if stamp["format"] != FORMAT:
+        if stamp["format"] not in _READABLE:
             from . import __version__
 
             raise ValueError(
                 f"this file holds a {name} of format {stamp['format']!r}, written by skvae {stamp.get('version')};"
-                f" skvae {__version__} reads format {FORMAT}. Load it with the version that wrote it, or fit again."
+                f" skvae {__version__} reads formats {_READABLE[0]} to {FORMAT}. Load it with the version that wrote it, or fit again."
             )
         written = {key: value for key, value in stamp.items() if key != "checksum"}
         if stamp.get("checksum") != _checksum([written, state]):

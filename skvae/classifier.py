@@ -459,7 +459,10 @@ class TextVAEClassifier(
 
         ngrams, tfidf = NgramFeatures(ngram_range), None
         if self.lexical:
-            tfidf = ngrams.fit_transform(corpus.take(labelled), autoencoder.network.config.n_tokens)
+            stop_ids = None if vae.tokenizer_ is None else vae.tokenizer_._stop_ids
+            tfidf = ngrams.fit_transform(
+                corpus.take(labelled), autoencoder.network.config.n_tokens, stop_ids
+            )
         some_features = _some_features(autoencoder, documents)
         terms, factors, offset = _fit_terms(tfidf, features, some_features, labels, weights, seeds)
 
@@ -615,7 +618,7 @@ class TextVAEClassifier(
             corpus = vae._autoencoder.read(X[:n_labelled])
             return vae, corpus, vae._autoencoder.prepare(corpus)
         vae = self._new_vae(seeds)
-        tokenizer, corpus = vae._read_for_fit(X)
+        tokenizer, corpus = vae._read_for_fit(X, n_labelled)
         if one_pass:
             return vae, corpus, vae._fit_corpus(tokenizer, corpus, epochs=1, warmup=False)
         if task is None:
