@@ -18,7 +18,7 @@ from ._decoding_options import DecodingOptions
 from ._guidance import Guidance
 from ._seeds import SeedSequence
 from ._state import FittedNetwork
-from ._validation import check_texts, check_token_matrix, is_token_matrix
+from ._validation import check_documents
 from .diagnostics import (
     active_units,
     draw_latents,
@@ -87,27 +87,37 @@ class FittedAutoencoder:
             return np.arange(len(self.word_columns)).astype(object)
         return self.tokenizer.tokens_
 
-    def read(self, X: Any) -> Corpus:
-        """Documents from texts or token ids, whichever this autoencoder was fitted on."""
-        if is_token_matrix(X):
+    def read(self, X: Any, *, name: str = "X", fitted: Any = None) -> Corpus:
+        """Documents from texts or token ids, whichever this autoencoder was fitted on.
+
+        `fitted` is the estimator whose method was called with them, and `name` how it calls them.
+        """
+        return self._corpus(self._judged(X, name, fitted), name)
+
+    def _judged(self, X: Any, name: str, fitted: Any) -> list[str] | NDArray[np.int32]:
+        n_tokens = None if self.tokenizer is None else self.tokenizer.n_tokens_
+        return check_documents(X, name=name, n_tokens=n_tokens, fitted=fitted)
+
+    def _corpus(self, documents: list[str] | NDArray[np.int32], name: str) -> Corpus:
+        if isinstance(documents, np.ndarray):
+            corpus = Corpus.from_matrix(documents)
             if self.tokenizer is not None:
-                return Corpus.from_matrix(check_token_matrix(X, n_tokens=self.tokenizer.n_tokens_))
-            corpus = Corpus.from_matrix(check_token_matrix(X))
+                return corpus
             # A token that the tokenizer knows need not occur in what the autoencoder was fitted on.
             known = corpus.ids < len(self.word_columns)
             return Corpus(np.where(known, corpus.ids, UNKNOWN_ID).astype(np.int32), corpus.starts)
         if self.tokenizer is None:
             raise ValueError(
-                "X holds texts, but this estimator was fitted on token ids; pass what the same TextTokenizer's"
+                f"{name} holds texts, but this estimator was fitted on token ids; pass what the same TextTokenizer's"
                 " transform returns."
             )
-        return self.tokenizer.encode(X)
+        return self.tokenizer.encode(documents)
 
-    def read_in_blocks(self, X: Any) -> Iterator[Corpus]:
+    def read_in_blocks(self, X: Any, *, fitted: Any = None) -> Iterator[Corpus]:
         """As `read`, some documents at a time: what is made of them takes far more memory than they do."""
-        X = check_token_matrix(X) if is_token_matrix(X) else check_texts(X)
-        for start in range(0, len(X), _DOCUMENTS_PER_BLOCK):
-            yield self.read(X[start : start + _DOCUMENTS_PER_BLOCK])
+        documents = self._judged(X, "X", fitted)
+        for start in range(0, len(documents), _DOCUMENTS_PER_BLOCK):
+            yield self._corpus(documents[start : start + _DOCUMENTS_PER_BLOCK], "X")
 
     def prepare(self, corpus: Corpus) -> Documents:
         """What the network reads of each document."""

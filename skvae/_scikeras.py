@@ -17,16 +17,6 @@ from ._sklearn import set_params
 _ROUTED_TO = ("optimizer", "fit")
 
 
-class _Unchanged:
-    """Stands in for scikeras' transformers of X and y, which call check_array."""
-
-    def fit(self, values: Any) -> _Unchanged:
-        return self
-
-    def transform(self, values: Any) -> Any:
-        return values
-
-
 def _absent(estimator: Any) -> Any:
     raise AttributeError(f"{type(estimator).__name__} has no such method; use fit.")
 
@@ -113,29 +103,40 @@ class KerasEstimator(BaseWrapper):
     initialize: Any = property(_absent)
     current_epoch: Any = property(_absent)
 
-    @property
-    def initialized_(self) -> bool:
-        # scikeras asks whether there is an attribute `model_`; here that is built on demand.
+    # What scikeras makes numeric arrays of, and its own account of the network: there is neither here.
+    feature_encoder: Any = property(_absent)
+    target_encoder: Any = property(_absent)
+    initialized_: Any = property(_absent)
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        warm_start: bool,
+        epochs: int,
+        initial_epoch: int,
+        **kwargs: Any,
+    ) -> None:
+        # scikeras' own encodes X and y first, and keeps the encoders.
         model = getattr(self, "_model", None)
-        return model is not None and model.compiled
+        if model is None or not model.compiled:
+            self.model_ = self._build_keras_model()
+        self._initialize_callbacks()
+        self._ensure_compiled_model()
+        self._fit_keras_model(
+            X,
+            y,
+            sample_weight=sample_weight,
+            warm_start=warm_start,
+            epochs=epochs,
+            initial_epoch=initial_epoch,
+            **kwargs,
+        )
 
     def _initialize_callbacks(self) -> None:
         # They come ready: scikeras refuses tuples and single classes.
         pass
-
-    def _validate_data(
-        self, X: Any = None, y: Any = None, reset: bool = False, y_numeric: bool = False
-    ) -> tuple[Any, Any]:
-        # scikeras insists on numeric 2-D arrays. What comes here are batches of judged texts.
-        return X, y
-
-    @property
-    def feature_encoder(self) -> _Unchanged:
-        return _Unchanged()
-
-    target_encoder = feature_encoder
-    # scikeras sets these where it builds the network, and asks for them where it does not.
-    feature_encoder_ = target_encoder_ = _Unchanged()
 
     def _get_compile_kwargs(self) -> dict[str, Any]:
         # scikeras compiles a loss and metrics from parameters; this network computes its own.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from sklearn.base import BaseEstimator, _fit_context
@@ -63,6 +64,12 @@ def begin_fit_task(estimator: Any, X: Any, y: Any, n_subtasks: int) -> Any:
     return task.call_on_fit_task_begin(estimator=estimator, X=X, y=y)
 
 
+def names_without(estimator: Any, left_out: Container[str]) -> list[str]:
+    """What `dir` lists of an estimator: the attributes that it has, but for some that are not even asked for."""
+    # Not by `super`: BaseEstimator's own asks for each.
+    return [name for name in object.__dir__(estimator) if name not in left_out and hasattr(estimator, name)]
+
+
 class DocumentedMixin:
     """The "?" of an estimator's diagram in a notebook opens its page in our API reference."""
 
@@ -80,6 +87,7 @@ __all__ = [
     "StrOptions",
     "begin_fit_task",
     "fit_context",
+    "names_without",
     "set_params",
     "with_callbacks",
 ]

@@ -159,6 +159,28 @@ class FittedNetwork:
         self.config = config
         self._model = model
         self._weights: dict[str, NDArray[Any]] | None = None
+        self._decoder: Any = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the Keras model is there already."""
+        return self._model is not None
+
+    @property
+    def has_decoder(self) -> bool:
+        """Whether the decoder is there already as a model of its own."""
+        return self._decoder is not None
+
+    @property
+    def decoder(self) -> Any:
+        """The live model's decoder as a model of its own, which shares its weights."""
+        from .networks import build_decoder
+
+        model = self.model
+        with _build_lock:
+            if self._decoder is None:
+                self._decoder = build_decoder(model.text_decoder or model.bow_decoder)
+            return self._decoder
 
     @property
     def model(self) -> Any:
@@ -187,7 +209,7 @@ class FittedNetwork:
     def changed(self) -> None:
         """Say that the live model was trained, so that the stored weights are stale."""
         assert self._model is not None
-        self._weights = None
+        self._weights = self._decoder = None
 
     def _rebuild(self) -> Any:
         from .networks import TextVAE
@@ -210,4 +232,4 @@ class FittedNetwork:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.config = NetworkConfig.from_dict(state["config"])
         self._weights = state["weights"]
-        self._model = None
+        self._model = self._decoder = None

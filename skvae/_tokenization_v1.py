@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._corpus import Corpus
+from ._splitting import Chunks, encode_chunks
+from ._validation import FIRST_TOKEN_ID
 
 _LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _QUOTE_OR_DASH = re.compile(r"[\"“”'‘’-]")
@@ -52,10 +54,13 @@ class FirstSplitting:
         for token, index in names.items():
             self.tokens[index] = token
 
+    def names(self) -> list[str]:
+        """The tokens as users see them."""
+        names: list[str] = self.tokens[FIRST_TOKEN_ID:].tolist()
+        return names
+
     def encode(self, texts: Iterable[str]) -> Corpus:
         """Ids of whole documents."""
-        from ._splitting import Chunks, encode_chunks
-
         cleaned = map(self._clean, texts)
         if self.analyzer == "char":
             ids, lengths = encode_chunks(list(cleaned), self.engine)

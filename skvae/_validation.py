@@ -7,7 +7,7 @@ expected and what to do; nothing downstream has to check again.
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable, Sequence
+import warnings
 from typing import Any
 
 import numpy as np
@@ -15,52 +15,13 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
+from ._containers import column_name, unpack
+
 FIRST_TOKEN_ID = 3
 """Ids below this one are reserved: 0 padding, 1 unknown, 2 document boundary."""
 
+_NO_LABELS = (list, tuple, set, frozenset, dict, np.ndarray)
 _EXPECTED = "a 1-D collection of str (list, tuple, array, Series or a single column)"
-
-
-def _as_sequence(X: Any, name: str) -> Sequence[Any]:
-    """The items of `X` in order, without looking at their types yet."""
-    if isinstance(X, (str, bytes)):
-        raise ValueError(
-            f"{name} is a single {type(X).__name__}; expected {_EXPECTED}. Wrap one text in a list: [text]."
-        )
-    if X is None:
-        raise ValueError(f"{name} is None; expected {_EXPECTED}.")
-    if isinstance(X, dict):
-        raise TypeError(f"{name} is a dict; expected {_EXPECTED}.")
-    if hasattr(X, "columns") and hasattr(X, "shape") and len(X.shape) == 2:
-        if X.shape[1] != 1:
-            raise ValueError(
-                f"{name} is a data frame with {X.shape[1]} columns; expected {_EXPECTED}."
-                " Select the text column, or use a ColumnTransformer."
-            )
-        # iloc is pandas (whose column names may repeat); polars selects by position with [].
-        X = X.iloc[:, 0] if hasattr(X, "iloc") else X[:, 0]
-    if hasattr(X, "to_list"):
-        items: Sequence[Any] = X.to_list()
-        return items
-    if isinstance(X, (list, tuple)):
-        # A list of one-text lists is what `np.array([[text], [text]]).tolist()` gives.
-        if len(X) and all(isinstance(item, (list, tuple, np.ndarray)) for item in X):
-            X = np.asarray(X, dtype=object)
-        else:
-            return X
-    if hasattr(X, "toarray"):
-        raise TypeError(f"{name} is a sparse matrix; expected {_EXPECTED}.")
-    if isinstance(X, np.ndarray):
-        if X.ndim == 2 and X.shape[1] == 1:
-            X = X[:, 0]
-        if X.ndim != 1:
-            raise ValueError(
-                f"{name} has shape {X.shape}; expected {_EXPECTED}. Reshape your data to one text a row."
-            )
-        return list(X)
-    if isinstance(X, Iterable):
-        return list(X)
-    raise TypeError(f"{name} is a {type(X).__name__}; expected {_EXPECTED}.")
 
 
 def _is_missing(item: Any) -> bool:
@@ -70,13 +31,65 @@ def _is_missing(item: Any) -> bool:
     return isinstance(item, numbers.Real) and bool(np.isnan(float(item)))
 
 
+def check_documents(
+    X: Any,
+    *,
+    name: str = "X",
+    n_tokens: int | None = None,
+    allow_empty: bool = False,
+    fitted: Any = None,
+) -> list[str] | NDArray[np.int32]:
+    """Return `X` as texts or as token ids, whichever it holds; read once, so that an iterator will do.
+
+    Parameters
+    ----------
+    X : 1-D collection of str of shape (n_samples,), or array of int of shape (n_samples, max_length)
+        Any container: list, tuple, iterator, array, series, or frame of one column; or what
+        `TextTokenizer.transform` returned, in any output format.
+    name : str, default="X"
+        How messages name the argument.
+    n_tokens : int or None, default=None
+        Number of known token ids; None accepts any that is not negative.
+    allow_empty : bool, default=False
+        Whether no texts at all are legal.
+    fitted : estimator or None, default=None
+        One that remembers the column that it was fitted on, to warn of another.
+
+    Returns
+    -------
+    documents : list of str of length n_samples, or ndarray of shape (n_samples, max_length), dtype int32
+
+    Raises
+    ------
+    TypeError
+        If `X` is no collection, or a row holds something else than a `str`.
+    ValueError
+        If `X` is a bare string, has no or several columns, is empty, if a row is missing, or if it holds
+        numbers that do not look like the output of `TextTokenizer.transform`.
+
+    Warns
+    -----
+    UserWarning
+        If `X` is a column of another name than that which the estimator was fitted on.
+    """
+    if fitted is not None:
+        warn_if_renamed(X, fitted, name)
+    values, names = unpack(X, name, _EXPECTED)
+    values = _matrix_of_numbers(values, names, name)
+    if isinstance(values, list):
+        return _judge_texts(values, name, allow_empty)
+    ids = _judge_ids(values, name, n_tokens, allow_empty)
+    _check_like_tokenizer_output(ids, names, name)
+    return ids
+
+
 def check_texts(X: Any, *, name: str = "X", allow_empty: bool = False) -> list[str]:
     """Return `X` as a list of `str`, or say which row is wrong.
 
     Parameters
     ----------
     X : 1-D collection of str of shape (n_samples,)
-        List, tuple, array, pandas or polars Series, or a single column.
+        Any container: list, tuple, iterator, array, series, or frame of one column.
     name : str, default="X"
         How messages name the argument.
     allow_empty : bool, default=False
@@ -93,11 +106,22 @@ def check_texts(X: Any, *, name: str = "X", allow_empty: bool = False) -> list[s
     ValueError
         If `X` is a bare string, has no or several columns, is empty, or a row is missing.
     """
-    items = _as_sequence(X, name)
-    if not len(items) and not allow_empty:
+    values, names = unpack(X, name, _EXPECTED)
+    values = _matrix_of_numbers(values, names, name)
+    if isinstance(values, list):
+        return _judge_texts(values, name, allow_empty)
+    if values.dtype.kind not in "iufb":
+        _judge_ids(values, name, None)
+    raise ValueError(
+        f"{name} is a matrix of numbers ({values.dtype}) of shape {values.shape}; expected {_EXPECTED}."
+    )
+
+
+def _judge_texts(items: list[Any], name: str, allow_empty: bool) -> list[str]:
+    if not items and not allow_empty:
         raise ValueError(f"Found array with 0 sample(s): {name} is empty while a minimum of 1 is required.")
-    if all(type(item) is str for item in items):
-        return list(items)
+    if all(type(item) is str for item in items) or all(type(item) is list for item in items):
+        return items
     texts = []
     for row, item in enumerate(items):
         if isinstance(item, str):
@@ -110,34 +134,159 @@ def check_texts(X: Any, *, name: str = "X", allow_empty: bool = False) -> list[s
         elif isinstance(item, bytes):
             raise TypeError(f"{name} has bytes in row {row}; expected str. Decode it: x.decode('utf-8').")
         else:
-            raise TypeError(f"{name} has a {type(item).__name__} in row {row} ({item!r:.60}); expected str.")
+            ids = (
+                isinstance(item, numbers.Number)
+                and " Token ids come as TextTokenizer.transform returns them."
+            )
+            raise TypeError(
+                f"{name} has a {type(item).__name__} in row {row} ({item!r:.60}); expected str.{ids or ''}"
+            )
     return texts
 
 
-def is_token_matrix(X: Any) -> bool:
-    """Whether `X` is what `TextTokenizer.transform` returns: a 2-D integer array or frame."""
-    if isinstance(X, (str, bytes)) or hasattr(X, "toarray"):
+def _matrix_of_numbers(
+    values: list[Any] | NDArray[Any], names: list[Any] | None, name: str
+) -> list[Any] | NDArray[Any]:
+    """Items that may be texts, or a matrix, from what `unpack` found."""
+    if not isinstance(values, list) or not values:
+        return values
+    if names is not None and all(isinstance(item, numbers.Real) for item in values):
+        # A frame of one column is a matrix where a series is none.
+        return np.array(values).reshape(-1, 1)
+    if not all(isinstance(row, (list, tuple, np.ndarray)) for row in values):
+        return values
+    # What `np.array([[text], [text]]).tolist()` gives.
+    if all(len(row) == 1 for row in values) and not isinstance(values[0][0], numbers.Number):
+        return [row[0] for row in values]
+    if any(isinstance(item, str) for row in values for item in row):
+        return _tokenised(values, name)
+    if len({len(row) for row in values}) > 1:
+        raise ValueError(
+            f"{name} has rows of different lengths; expected {_EXPECTED}, or token ids padded as"
+            " TextTokenizer.transform returns them."
+        )
+    return np.array(values)
+
+
+def _tokenised(rows: list[Any], name: str) -> list[Any]:
+    """Texts that come as lists of tokens; two columns of texts are no such thing."""
+    for place, row in enumerate(rows):
+        wrong = next((item for item in row if not isinstance(item, str) or len(item.split()) != 1), None)
+        if isinstance(wrong, str):
+            raise ValueError(
+                f"{name} has several str in row {place}, with white space or nothing in one ({wrong!r:.60}); expected {_EXPECTED},"
+                " or lists of tokens. Select the column of the texts."
+            )
+        if len(row) and not all(isinstance(item, str) for item in row):
+            raise TypeError(
+                f"{name} has a {type(wrong).__name__} among the tokens of row {place} ({wrong!r:.60}); expected str."
+            )
+    return [list(map(str, row)) for row in rows]
+
+
+def _judge_ids(
+    values: NDArray[Any], name: str, n_tokens: int | None, allow_empty: bool = False
+) -> NDArray[np.int32]:
+    """A matrix of numbers as token ids that are known."""
+    if values.ndim != 2:
+        raise ValueError(f"{name} has shape {values.shape}; expected {_EXPECTED}.")
+    if allow_empty and not len(values):
+        return np.zeros(values.shape, dtype=np.int32)
+    if values.dtype.kind not in "iufb":
+        items = values.ravel().tolist()
+        if not all(isinstance(item, numbers.Real) or _is_missing(item) for item in items):
+            raise ValueError(
+                f"{name} has {values.shape[1]} columns (shape {values.shape}); expected {_EXPECTED}. Select the text"
+                " column, or use a ColumnTransformer."
+            )
+        missing = next((place for place, item in enumerate(items) if _is_missing(item)), None)
+        if missing is not None:
+            raise ValueError(
+                f"{name} has a missing value ({items[missing]!r}) in row {missing // values.shape[1]}; expected token ids"
+                " as TextTokenizer.transform returns them, or texts."
+            )
+        values = np.array(items).reshape(values.shape)
+    if not values.size:
+        raise ValueError(
+            f"Found array with {values.shape[0]} sample(s) and {values.shape[1]} feature(s) (shape {values.shape}):"
+            f" {name} is empty while a minimum of 1 is required."
+        )
+    if values.dtype.kind == "f" and (np.floor(values) == values).all():
+        raise TypeError(
+            f"{name} holds whole numbers as floats ({values.dtype}); expected texts (str) or token ids (integers). If"
+            f" they are ids of TextTokenizer.transform, cast them back: {name}.astype('int32')."
+        )
+    if values.dtype.kind not in "iu":
+        raise TypeError(
+            f"{name} holds numbers of dtype {values.dtype} (shape {values.shape}); expected texts (str), or token ids"
+            " (integers) as TextTokenizer.transform returns them."
+        )
+    if values.size and values.min() < 0:
+        row = int(np.argwhere(values < 0)[0, 0])
+        raise ValueError(f"{name} has a negative token id in row {row}; ids start at 0 (padding).")
+    limit = np.iinfo(np.int32).max if n_tokens is None else n_tokens
+    if values.size and values.max() >= limit:
+        row = int(np.argwhere(values >= limit)[0, 0])
+        raise ValueError(
+            f"{name} has token id {values.max()} in row {row}, but only {limit} ids are known."
+            " Use the tokenizer that the estimator was fitted with."
+        )
+    return np.asarray(values.astype(np.int32, copy=False))
+
+
+def _check_like_tokenizer_output(ids: NDArray[np.int32], names: list[Any] | None, name: str) -> None:
+    """Refuse integers that `TextTokenizer.transform` cannot have returned: they mean something else."""
+    reason = _unlike_tokenizer_output(ids, names)
+    if reason is not None:
+        raise ValueError(
+            f"{name} holds integers which are neither texts nor token ids of TextTokenizer.transform: {reason}. Pass"
+            f" {_EXPECTED}, or what TextTokenizer.transform returned, whole and with nothing beside it."
+        )
+
+
+def _unlike_tokenizer_output(ids: NDArray[np.int32], names: list[Any] | None) -> str | None:
+    if names is not None and not _are_numbered(names):
+        return f"the columns ({', '.join(map(str, names))[:60]}) are not numbered from 0 on, as transform names them"
+    boundary = FIRST_TOKEN_ID - 1
+    if (ids == boundary).any():
+        row = int(np.argwhere(ids == boundary)[0, 0])
+        return f"row {row} holds {boundary}, which is reserved and never comes out of it"
+    known = ids != 0
+    filled = known.any(axis=1)
+    first = known.argmax(axis=1)
+    last = ids.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+    holes = filled & (known.sum(axis=1) != last - first + 1)
+    if holes.any():
+        return f"row {int(holes.argmax())} has a 0 (padding) amid other numbers"
+    pre, post = filled & (first > 0), filled & (last < ids.shape[1] - 1)
+    if pre.any() and post.any():
+        return f"row {int(pre.argmax())} has its padding (0) at the beginning and row {int(post.argmax())} at the end"
+    return None
+
+
+def _are_numbered(names: list[Any]) -> bool:
+    """Whether the columns are 0, 1, 2, ... or a common name with these numbers."""
+    if all(isinstance(column, numbers.Integral) for column in names):
+        return names == list(range(len(names)))
+    if not all(isinstance(column, str) for column in names):
         return False
-    if hasattr(X, "columns") and hasattr(X, "dtypes"):
-        kinds = {np.dtype(kind).kind if _is_numpy_dtype(kind) else str(kind) for kind in X.dtypes}
-        return bool(kinds) and all(kind in {"i", "u"} or kind.startswith(("Int", "UInt")) for kind in kinds)
-    if isinstance(X, np.ndarray):
-        return X.ndim == 2 and X.dtype.kind in "iu"
-    return (
-        isinstance(X, (list, tuple))
-        and len(X) > 0
-        and isinstance(X[0], (list, tuple, np.ndarray))
-        and len(X[0]) > 0
-        and isinstance(X[0][0], numbers.Integral)
+    common = names[0].removesuffix("0")
+    return names == [f"{common}{place}" for place in range(len(names))]
+
+
+def warn_if_renamed(X: Any, fitted: Any, name: str = "X") -> None:
+    """Warn where `X` is a column of another name than that which the estimator was fitted on."""
+    before, now = getattr(fitted, "_column_name", None), column_name(X)
+    # Texts without a name are the rule, even after fitting on a column.
+    if before is None or now is None or now == before:
+        return
+    warnings.warn(
+        f"The feature names should match those that were passed during fit ({name} is a column of another name).\n"
+        f"Feature names unseen at fit time:\n- {now}\n"
+        f"Feature names seen at fit time, yet now missing:\n- {before}\n",
+        UserWarning,
+        stacklevel=4,
     )
-
-
-def _is_numpy_dtype(kind: Any) -> bool:
-    try:
-        np.dtype(kind)
-    except TypeError:
-        return False
-    return True
 
 
 def check_token_matrix(X: Any, *, n_tokens: int | None = None, name: str = "X") -> NDArray[np.int32]:
@@ -146,7 +295,7 @@ def check_token_matrix(X: Any, *, n_tokens: int | None = None, name: str = "X") 
     Parameters
     ----------
     X : array-like of int of shape (n_samples, max_length)
-        Token ids, 0 = padding.
+        Token ids, 0 = padding; any container.
     n_tokens : int or None, default=None
         Number of known ids; None accepts any that is not negative.
     name : str, default="X"
@@ -156,23 +305,14 @@ def check_token_matrix(X: Any, *, n_tokens: int | None = None, name: str = "X") 
     -------
     ids : ndarray of shape (n_samples, max_length), dtype int32
     """
-    if hasattr(X, "dtypes") and hasattr(X, "to_numpy"):
-        # Frames of nullable integers would become floats.
-        X = X.to_numpy(dtype=np.int64)
-    array = check_array(X, dtype=None, ensure_min_features=1, input_name=name)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{name} has dtype {array.dtype}; expected token ids (integers) or texts (str).")
-    if array.size and array.min() < 0:
-        row = int(np.argwhere(array < 0)[0, 0])
-        raise ValueError(f"{name} has a negative token id in row {row}; ids start at 0 (padding).")
-    limit = np.iinfo(np.int32).max if n_tokens is None else n_tokens
-    if array.size and array.max() >= limit:
-        row = int(np.argwhere(array >= limit)[0, 0])
-        raise ValueError(
-            f"{name} has token id {array.max()} in row {row}, but only {limit} ids are known."
-            " Use the tokenizer that the estimator was fitted with."
-        )
-    return np.asarray(array.astype(np.int32, copy=False))
+    expected = (
+        "token ids (integers) of shape (n_samples, max_length), as TextTokenizer.transform returns them"
+    )
+    values, names = unpack(X, name, expected)
+    values = _matrix_of_numbers(values, names, name)
+    if isinstance(values, list):
+        raise TypeError(f"{name} is no matrix of numbers; expected {expected}.")
+    return _judge_ids(values, name, n_tokens)
 
 
 def check_latents(Z: Any, n_components: int, *, name: str = "X") -> NDArray[np.float32]:
@@ -181,7 +321,7 @@ def check_latents(Z: Any, n_components: int, *, name: str = "X") -> NDArray[np.f
     Parameters
     ----------
     Z : array-like of float of shape (n_samples, n_components)
-        Latent vectors, as `transform` returns them.
+        Latent vectors, as `transform` returns them; any container.
     n_components : int
         The width that the estimator was fitted with.
     name : str, default="X"
@@ -191,13 +331,21 @@ def check_latents(Z: Any, n_components: int, *, name: str = "X") -> NDArray[np.f
     -------
     latents : ndarray of shape (n_samples, n_components), dtype float32
     """
-    if hasattr(Z, "to_numpy"):
-        Z = Z.to_numpy()
-    if any(isinstance(value, str) for value in np.asarray(Z, dtype=object).ravel()[:1]):
-        raise ValueError(
-            f"{name} holds texts; expected latent vectors of {n_components} components. Call transform first."
-        )
-    latents = check_array(Z, dtype=np.float32, ensure_min_samples=1, input_name=name)
+    expected = f"latent vectors of {n_components} components"
+    values, names = unpack(Z, name, f"{expected}. Call transform first")
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} has rows of different lengths; expected {expected}.") from error
+    if names is not None and array.ndim == 1:
+        array = array[:, None]
+    if array.dtype.kind not in "iufb":
+        items = array.ravel().tolist()
+        if any(isinstance(item, str) for item in items):
+            raise ValueError(f"{name} holds texts; expected {expected}. Call transform first.")
+        array = np.array([np.nan if _is_missing(item) else item for item in items], dtype=object)
+        array = array.reshape(np.shape(values) if names is None else (len(values), -1))
+    latents = check_array(array, dtype=np.float32, ensure_min_samples=1, input_name=name)
     if latents.shape[1] != n_components:
         raise ValueError(
             f"{name} has {latents.shape[1]} columns; expected latents of {n_components} components."
@@ -238,14 +386,7 @@ def check_labels(
         raise ValueError(
             "this estimator requires y to be passed, but the target y is None; pass the class of each text."
         )
-    items = y.to_list() if hasattr(y, "to_list") else y
-    listed = isinstance(items, (list, tuple)) and not any(isinstance(item, (list, tuple)) for item in items)
-    if listed:
-        # As objects, because asarray would make text of numbers and of missing values among texts.
-        array = np.empty(len(items), dtype=object)
-        array[:] = items
-    else:
-        array = np.asarray(items)
+    array, listed = _labels_array(y, name)
     array = column_or_1d(array, warn=True)
     if len(array) != n_samples:
         raise ValueError(
@@ -283,6 +424,30 @@ def check_labels(
     return labelled, labels
 
 
+def _labels_array(y: Any, name: str) -> tuple[NDArray[Any], bool]:
+    """Labels of one dimension or one column, and whether they are Python objects rather than of a NumPy type."""
+    expected = "one class for each text, in a 1d array or one column"
+    if isinstance(y, np.ndarray):
+        if y.ndim not in (1, 2) or (y.ndim == 2 and y.shape[1] != 1):
+            raise ValueError(f"{name} has shape {y.shape}; expected {expected}.")
+        return y, False
+    values, names = unpack(y, name, expected)
+    if isinstance(values, np.ndarray):
+        raise ValueError(f"{name} has shape {values.shape}; expected {expected}.")
+    rows = [isinstance(item, _NO_LABELS) for item in values]
+    in_rows = bool(rows) and all(rows)
+    if in_rows and all(isinstance(row, (list, tuple, np.ndarray)) and len(row) == 1 for row in values):
+        values = [row[0] for row in values]
+        rows = [isinstance(item, _NO_LABELS) for item in values]
+    if any(rows):
+        row = rows.index(True)
+        raise ValueError(f"{name} has a {type(values[row]).__name__} in row {row}; expected {expected}.")
+    # As objects, because asarray would make text of numbers and of missing values among texts.
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return (array[:, None] if in_rows or names is not None else array), True
+
+
 def _marks(label: Any, marker: Any) -> bool:
     if _is_missing(marker):
         return _is_missing(label)
@@ -307,13 +472,25 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float6
     """
     if sample_weight is None:
         return np.ones(n_samples)
-    if any(isinstance(weight, str) for weight in np.asarray(sample_weight, dtype=object).ravel()[:1]):
+    if not isinstance(sample_weight, (np.ndarray, numbers.Number)):
+        sample_weight, _ = unpack(sample_weight, "sample_weight", "one number a text")
+    try:
+        array = np.asarray(sample_weight)
+    except ValueError as error:
         raise ValueError(
-            "sample_weight holds texts; expected one number a text. Pass texts without labels by name: X_unlabeled=texts."
-        )
-    weights = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight", copy=True
-    )
+            "sample_weight has rows of different lengths; expected one number a text."
+        ) from error
+    if array.dtype.kind not in "iufb":
+        items = array.ravel().tolist()
+        if any(isinstance(weight, str) for weight in items):
+            raise ValueError(
+                "sample_weight holds texts; expected one number a text. Pass texts without labels by name:"
+                " X_unlabeled=texts."
+            )
+        array = np.array(
+            [np.nan if _is_missing(weight) else weight for weight in items], dtype=object
+        ).reshape(array.shape)
+    weights = check_array(array, ensure_2d=False, dtype=np.float64, input_name="sample_weight", copy=True)
     if weights.shape != (n_samples,):
         raise ValueError(
             f"sample_weight.shape == {weights.shape}, expected {(n_samples,)}: one weight a text."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -132,7 +133,7 @@ def choose_words(
         frequency = np.bincount(corpus.ids, minlength=n_forms)
         kept = np.flatnonzero(document_frequency(corpus, n_forms) >= min_count)
     names = np.array(tokens.words, dtype=object)[word[kept]]
-    keys = [tokens.spacing[kept], _alphabetical(names), -frequency[kept]]
+    keys: list[NDArray[Any]] = [tokens.spacing[kept], _alphabetical(names), -frequency[kept]]
     if n_first:
         first = corpus.take(np.arange(min(n_first, len(corpus))))
         wanted = document_frequency(first, n_forms)[kept] > 1
@@ -173,9 +174,9 @@ def _usual_forms(tokens: Tokens, frequency: NDArray[np.int64]) -> NDArray[np.int
 
 
 def _alphabetical(names: NDArray[np.object_]) -> NDArray[np.int64]:
-    rank = np.empty(len(names), dtype=np.int64)
-    distinct, inverse = np.unique(names, return_inverse=True) if len(names) else (names, rank)
-    return np.asarray(inverse, dtype=np.int64).reshape(len(names))
+    """Rank of each name; the same for equal ones. As objects: one long name would widen an array of str."""
+    rank: NDArray[np.int64] = np.unique(names, return_inverse=True)[1]
+    return rank.reshape(len(names))
 
 
 def _name(token: str, spacing: int) -> str:
@@ -233,10 +234,7 @@ class Subwords:
         coded = subwords._coded(chunks.distinct)
         indices, starts = chunks.corpus.ids.tolist(), chunks.corpus.starts.tolist()
         engine.train_from_iterator(
-            (
-                " ".join([coded[index] for index in indices[start:end]])
-                for start, end in zip(starts[:-1], starts[1:], strict=True)
-            ),
+            (" ".join([coded[index] for index in indices[start:end]]) for start, end in pairwise(starts)),
             trainer,
         )
         return subwords, chunks.replaced(*encode_chunks(coded, engine))

@@ -22,6 +22,7 @@ from sklearn.base import (
     clone,
 )
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import accuracy_score
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import check_is_fitted
 
@@ -29,6 +30,7 @@ from . import _class_head, _explanation, _training
 from ._autoencoder import FittedAutoencoder
 from ._batches import Documents
 from ._class_head import LinearTerm
+from ._containers import column_name, is_one, read_once
 from ._corpus import Corpus
 from ._decoding_options import DecodingOptions, check_option_names, is_count
 from ._explanation import Contributions
@@ -44,17 +46,16 @@ from ._sklearn import (
     StrOptions,
     begin_fit_task,
     fit_context,
+    names_without,
     with_callbacks,
 )
 from ._state import StoredMixin
 from ._steering import LatentClasses
 from ._validation import (
+    check_documents,
     check_labels,
     check_latents,
     check_sample_weight,
-    check_texts,
-    check_token_matrix,
-    is_token_matrix,
 )
 from .networks import TextVAEWithClassHead, build_class_head
 from .transformer import TextVAETransformer, resolve_batch_size
@@ -259,6 +260,8 @@ class TextVAEClassifier(
     _lexical: tuple[NgramFeatures, LinearTerm] | None
     _latent_classes: LatentClasses | None = None
     _feature_means: NDArray[np.float32]
+    # A name for warnings, where `feature_names_in_` would promise a matrix of features.
+    _column_name: str | None = None
 
     @with_callbacks
     @fit_context
@@ -311,12 +314,13 @@ class TextVAEClassifier(
         """
         trains_vae = not self._is_frozen
         fine_tunes = bool(self.epochs) and (trains_vae or len(self.head_units) > 0)
+        column = column_name(X)
+        X, y = check_documents(X), read_once(y)
         task = begin_fit_task(self, X, y, trains_vae + fine_tunes)
         with self._all_or_nothing():
-            if (X_val is None) != (y_val is None):
-                raise ValueError("X_val and y_val belong together; pass both or none.")
-            validation = None if X_val is None else (X_val, y_val)
+            validation = _check_validation_set(X_val, y_val)
             self._fit_steps(X, y, sample_weight, X_unlabeled, validation, task=task)
+            self._column_name = column
         return self
 
     @fit_context
@@ -354,9 +358,11 @@ class TextVAEClassifier(
         """
         with self._all_or_nothing():
             if self.__sklearn_is_fitted__():
-                self._go_on(X, y, classes, sample_weight)
+                self._go_on(check_documents(X, fitted=self), y, read_once(classes), sample_weight)
             else:
-                self._begin(X, y, classes, sample_weight)
+                column = column_name(X)
+                self._begin(check_documents(X), read_once(y), read_once(classes), sample_weight)
+                self._column_name = column
         return self
 
     @contextmanager
@@ -373,7 +379,7 @@ class TextVAEClassifier(
     def _begin(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
         if classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        _, labels = check_labels(y, _n_documents(X), unlabeled=self.unlabeled_label)
+        _, labels = check_labels(y, len(X), unlabeled=self.unlabeled_label)
         classes, found = np.unique(np.asarray(classes)), np.unique(labels)
         if not np.array_equal(classes, found):
             raise ValueError(
@@ -416,12 +422,14 @@ class TextVAEClassifier(
             latent = _class_head.apply(self._head, self._activation, autoencoder.features(documents))
             self._online.train(tfidf, labels, weights, latent)
 
-    def _class_indices(self, names: NDArray[Any]) -> NDArray[np.int64]:
+    def _class_indices(self, names: NDArray[Any], argument: str = "y") -> NDArray[np.int64]:
         """Index in `classes_` of each of the labels."""
         known = {name: index for index, name in enumerate(self.classes_.tolist())}
         unknown = sorted({name for name in names.tolist() if name not in known}, key=str)
         if unknown:
-            raise ValueError(f"y holds {unknown}, which is none of the classes {self.classes_.tolist()}.")
+            raise ValueError(
+                f"{argument} holds {unknown}, which is none of the classes {self.classes_.tolist()}."
+            )
         return np.array([known[name] for name in names.tolist()], dtype=np.int64)
 
     def _targets(
@@ -436,7 +444,7 @@ class TextVAEClassifier(
         y: Any,
         sample_weight: Any,
         X_unlabeled: Any,
-        validation: tuple[Any, Any] | None,
+        validation: tuple[list[str] | NDArray[np.int32], NDArray[Any]] | None,
         *,
         one_pass: bool = False,
         task: Any = None,
@@ -460,9 +468,7 @@ class TextVAEClassifier(
         ngrams, tfidf = NgramFeatures(ngram_range), None
         if self.lexical:
             stop_ids = None if vae.tokenizer_ is None else vae.tokenizer_._stop_ids
-            tfidf = ngrams.fit_transform(
-                corpus.take(labelled), autoencoder.network.config.n_tokens, stop_ids
-            )
+            tfidf = ngrams.fit_transform(corpus.take(labelled), autoencoder.network.config.n_tokens, stop_ids)
         some_features = _some_features(autoencoder, documents)
         terms, factors, offset = _fit_terms(tfidf, features, some_features, labels, weights, seeds)
 
@@ -538,10 +544,10 @@ class TextVAEClassifier(
         term, _ = _fit_feature_term(latents, latents, labels, weights, seeds.next())
         return LatentClasses(term, latents, labels)
 
-    def _validation_set(self, X: Any, y: Any) -> tuple[Documents, _training.Targets]:
+    def _validation_set(self, X: Any, names: NDArray[Any]) -> tuple[Documents, _training.Targets]:
         autoencoder = self.vae_._autoencoder
-        corpus = autoencoder.read(X)
-        labels = self._class_indices(check_labels(y, len(corpus), name="y_val")[1])
+        corpus = autoencoder.read(X, name="X_val")
+        labels = self._class_indices(names, "y_val")
         documents = autoencoder.prepare(corpus)
         offset = np.zeros((len(labels), self._head[-1].kernel.shape[1]), dtype=np.float32)
         if self._lexical is not None:
@@ -572,7 +578,6 @@ class TextVAEClassifier(
         self, X: Any, y: Any, sample_weight: Any
     ) -> tuple[Any, NDArray[Any], NDArray[np.float64]]:
         """Documents, those that count for the head first; labels and weights of these."""
-        X = check_token_matrix(X) if is_token_matrix(X) else check_texts(X)
         counts, labels = check_labels(y, len(X), unlabeled=self.unlabeled_label)
         weights = check_sample_weight(sample_weight, len(X))[counts]
         if self.class_weight is not None:
@@ -599,6 +604,7 @@ class TextVAEClassifier(
             X_unlabeled = X_unlabeled()
             if X_unlabeled is None:
                 raise ValueError("the function X_unlabeled returned None; expected texts.")
+        labelled = X[:n_labelled]
         if X_unlabeled is not None:
             X = _joined(X, X_unlabeled)
         if isinstance(self.vae, FrozenEstimator):
@@ -615,7 +621,7 @@ class TextVAEClassifier(
                     UserWarning,
                     stacklevel=5,
                 )
-            corpus = vae._autoencoder.read(X[:n_labelled])
+            corpus = vae._autoencoder.read(labelled)
             return vae, corpus, vae._autoencoder.prepare(corpus)
         vae = self._new_vae(seeds)
         tokenizer, corpus = vae._read_for_fit(X, n_labelled)
@@ -689,8 +695,7 @@ class TextVAEClassifier(
         self._head = self._trained_head()
         self.history_ = {name: [float(value) for value in values] for name, values in self.history_.items()}
         # What scikeras leaves behind is of no use to anybody, and callbacks may not pickle.
-        for name in ("_fit_callbacks", "feature_encoder_", "target_encoder_"):
-            self.__dict__.pop(name, None)
+        self.__dict__.pop("_fit_callbacks", None)
 
     def _trained_head(self) -> list[LinearTerm]:
         # Copies: what `numpy` gives may share the memory of a variable that is trained on.
@@ -749,7 +754,10 @@ class TextVAEClassifier(
         log_probabilities : ndarray of shape (n_samples, n_classes), dtype float64
         """
         check_is_fitted(self)
-        blocks = [self._logits(*self._read(corpus)) for corpus in self.vae_._autoencoder.read_in_blocks(X)]
+        blocks = [
+            self._logits(*self._read(corpus))
+            for corpus in self.vae_._autoencoder.read_in_blocks(X, fitted=self)
+        ]
         return _class_head.log_probabilities(np.concatenate(blocks))
 
     def _read(self, corpus: Corpus) -> tuple[NDArray[np.float32], Any]:
@@ -778,7 +786,27 @@ class TextVAEClassifier(
         check_is_fitted(self)
         return np.asarray(self.classes_[self.predict_log_proba(X).argmax(axis=1)])
 
-    score = ClassifierMixin.score
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Share of the texts whose likeliest class is theirs.
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
+                (n_samples, max_length)
+            Texts, or token ids.
+        y : array-like of shape (n_samples,)
+            The class of each.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How much each counts.
+
+        Returns
+        -------
+        accuracy : float
+        """
+        predicted = self.predict(X)
+        labels = check_labels(y, len(predicted))[1]
+        weights = None if sample_weight is None else check_sample_weight(sample_weight, len(labels))
+        return float(accuracy_score(labels, predicted, sample_weight=weights))
 
     def explain(self, X: Any, y: Any = None, *, n_contributions: int = 10) -> Any:
         """Which n-grams and which latents spoke for a class, and how loudly.
@@ -838,7 +866,7 @@ class TextVAEClassifier(
             raise ImportError("explain needs pandas; install it with: pip install pandas") from error
         if not is_count(n_contributions):
             raise ValueError(f"n_contributions={n_contributions!r}; expected an int of at least 1.")
-        features, tfidf = self._read(self.vae_._autoencoder.read(X))
+        features, tfidf = self._read(self.vae_._autoencoder.read(X, fitted=self))
         logits = self._logits(features, tfidf)
         if y is None:
             labels = _class_head.log_probabilities(logits).argmax(axis=1)
@@ -899,7 +927,7 @@ class TextVAEClassifier(
         latents : ndarray of shape (n_samples, n_components), dtype float32
         """
         check_is_fitted(self)
-        latents: NDArray[np.float32] = self.vae_._latents(X)
+        latents: NDArray[np.float32] = self.vae_._latents(X, fitted=self)
         return latents
 
     def inverse_transform(
@@ -1002,7 +1030,8 @@ class TextVAEClassifier(
         check_is_fitted(self)
         check_option_names("TextVAEClassifier.sample", options, "guidance")
         self._latent_classes_for("sample")
-        if np.ndim(y) and len(y) != n_samples:
+        y = read_once(y)
+        if not is_one(y) and len(y) != n_samples:
             raise ValueError(
                 f"y has {len(y)} classes and n_samples={n_samples}; expected one class for all, or one for each"
                 f" text: set n_samples={len(y)}."
@@ -1065,9 +1094,13 @@ class TextVAEClassifier(
                 f"y is None; expected one of the classes {self.classes_.tolist()}, or one for each text."
             )
         autoencoder = self.vae_._autoencoder
-        corpus = autoencoder.read(X)
+        corpus = autoencoder.read(X, fitted=self)
         labels = self._classes_of(y, len(corpus))
         latents = autoencoder.posterior(autoencoder.prepare(corpus))[0]
+        tokenizer = autoencoder.tokenizer
+        if tokenizer is not None and tokenizer.truncation == "pre":
+            # The decoder has learned to write ends of documents.
+            corpus = Corpus.from_matrix(corpus.padded(autoencoder.max_length, truncation="pre"))
         guide = replace(
             self._guidance(labels, guidance),
             source=corpus,
@@ -1079,8 +1112,8 @@ class TextVAEClassifier(
 
     def _classes_of(self, y: Any, n_samples: int) -> NDArray[np.int64]:
         """Index of the class of each document, from one class for all or one for each."""
-        if np.ndim(y) == 0:
-            y = [y] * n_samples
+        if is_one(y):
+            y = [y.item() if isinstance(y, np.ndarray) else y] * n_samples
         return self._class_indices(check_labels(y, n_samples)[1])
 
     def _latent_classes_for(self, method: str) -> LatentClasses:
@@ -1124,6 +1157,15 @@ class TextVAEClassifier(
         check_is_fitted(self)
         return self.vae_.tokenizer_
 
+    def __dir__(self) -> list[str]:
+        # What goes through all attributes, as the display in a notebook does, must not build networks.
+        unbuilt = (
+            self.vae_._unbuilt() - {"model_"} if self.__sklearn_is_fitted__() else {"encoder_", "decoder_"}
+        )
+        if getattr(self, "_model", None) is None:
+            unbuilt |= {"model_", "class_head_"}
+        return names_without(self, unbuilt)
+
     @property
     def _n_features_out(self) -> int:
         return self.vae_._n_features_out
@@ -1149,24 +1191,32 @@ def _check_weight(weight: Any, name: str) -> None:
         raise ValueError(f"{name}={weight!r}; expected a finite number of at least 0.")
 
 
-def _n_documents(X: Any) -> int:
-    return len(check_token_matrix(X) if is_token_matrix(X) else check_texts(X))
+def _check_validation_set(X: Any, y: Any) -> tuple[list[str] | NDArray[np.int32], NDArray[Any]] | None:
+    if (X is None) != (y is None):
+        given, missing = ("X_val", "y_val") if y is None else ("y_val", "X_val")
+        raise ValueError(
+            f"{given} was passed without {missing}; X_val and y_val belong together: pass both or none."
+        )
+    if X is None:
+        return None
+    documents = check_documents(X, name="X_val")
+    return documents, check_labels(y, len(documents), name="y_val")[1]
 
 
-def _joined(X: Any, X_unlabeled: Any) -> Any:
-    if not is_token_matrix(X_unlabeled) and not isinstance(X, np.ndarray):
-        return X + check_texts(X_unlabeled, name="X_unlabeled", allow_empty=True)
-    if hasattr(X_unlabeled, "__len__") and not len(X_unlabeled):
+def _joined(X: list[str] | NDArray[np.int32], X_unlabeled: Any) -> list[str] | NDArray[np.int32]:
+    unlabeled = check_documents(X_unlabeled, name="X_unlabeled", allow_empty=True)
+    if not len(unlabeled):
         return X
-    if not isinstance(X, np.ndarray):
+    if isinstance(X, list) and isinstance(unlabeled, list):
+        return X + unlabeled
+    if isinstance(X, list):
         raise ValueError("X_unlabeled holds token ids, but X holds texts; pass both alike.")
-    if not is_token_matrix(X_unlabeled):
+    if isinstance(unlabeled, list):
         raise ValueError(
             "X_unlabeled holds texts, but X holds token ids; pass what the same TextTokenizer's transform returns."
         )
-    matrix = check_token_matrix(X_unlabeled, name="X_unlabeled")
-    width = max(X.shape[1], matrix.shape[1])
-    return np.vstack([np.pad(each, ((0, 0), (0, width - each.shape[1]))) for each in (X, matrix)])
+    width = max(X.shape[1], unlabeled.shape[1])
+    return np.vstack([np.pad(each, ((0, 0), (0, width - each.shape[1]))) for each in (X, unlabeled)])
 
 
 def _some_features(autoencoder: FittedAutoencoder, documents: Documents) -> NDArray[np.float32]:

@@ -62,7 +62,7 @@ def decode_tokens(
         if isinstance(decoder, RepeatTextDecoder):
             blocks.append(_write_at_once(decoder, z, max_length, options, random))
             continue
-        guide = _Guide(guidance, np.repeat(np.arange(start, start + len(z)), rows_each))
+        guide = _Guide(guidance, np.repeat(np.arange(start, start + len(z)), rows_each), max_length)
         if options.decoding == "beam":
             blocks.append(_search_beams(decoder, z, max_length, options, guide))
         else:
@@ -76,14 +76,14 @@ def decode_tokens(
 class _Guide:
     """Follows the margins of a block of texts, and what is left of their content, while they are written."""
 
-    def __init__(self, guidance: Guidance | None, rows: NDArray[np.integer]) -> None:
+    def __init__(self, guidance: Guidance | None, rows: NDArray[np.integer], max_length: int) -> None:
         self.guidance = None if guidance is None else guidance.take(rows)
         self.margins = np.zeros(len(rows))
         self.gains = np.zeros((len(rows), 0), dtype=np.float32)
         self.source = self.unwritten = None
         self.place = np.zeros(len(rows), dtype=np.int64)
         if self.guidance is not None and self.guidance.source is not None and self.guidance.content_weight:
-            self.source = _between_boundaries(self.guidance.source)
+            self.source = _between_boundaries(self.guidance.source, max_length)
             self.unwritten = np.zeros((len(rows), len(self.guidance.alone)), dtype=np.int32)
             np.add.at(self.unwritten, (np.arange(len(rows))[:, None], self.source), 1)
 
@@ -118,15 +118,20 @@ class _Guide:
             self.unwritten[np.arange(len(rows)), tokens] -= 1
 
 
-def _between_boundaries(corpus: Corpus) -> NDArray[np.int32]:
-    """Token ids of each document from boundary to boundary, without unknown ones, padded with 0."""
-    ids = corpus.padded(int(corpus.lengths.max()))
-    # They are never written: what follows one follows on the token before it.
-    known = Corpus.from_matrix(np.where(ids == UNKNOWN_ID, 0, ids))
-    source = np.zeros((len(known), ids.shape[1] + 2), dtype=np.int32)
+def _between_boundaries(corpus: Corpus, max_length: int) -> NDArray[np.int32]:
+    """Token ids of each document from boundary to boundary, without unknown ones, padded with 0.
+
+    No more of it than can be written: the first boundary and `max_length + 1` that follow.
+    """
+    # Unknown ones are never written: what follows one follows on the token before it.
+    known = corpus.ids != UNKNOWN_ID
+    corpus = Corpus(corpus.ids[known], np.concatenate([[0], np.cumsum(known)])[corpus.starts])
+    n_written = min(int(corpus.lengths.max(initial=0)), max_length) + 1
+    source = np.zeros((len(corpus), n_written + 1), dtype=np.int32)
     source[:, 0] = BOUNDARY_ID
-    source[:, 1:-1] = known.padded(ids.shape[1])
-    source[np.arange(len(known)), known.lengths + 1] = BOUNDARY_ID
+    source[:, 1:] = corpus.padded(n_written)
+    ended = np.flatnonzero(corpus.lengths < n_written)
+    source[ended, corpus.lengths[ended] + 1] = BOUNDARY_ID
     return source
 
 

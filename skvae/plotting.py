@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
+from ._containers import read_once
+
 _TEXT_WIDTH = 48
 
 
@@ -140,12 +142,14 @@ class LatentSpaceDisplay:
         -------
         display : LatentSpaceDisplay
         """
-        latents = np.asarray(latents)
+        # In one order of memory, since sums in another differ in the last digit.
+        latents = np.ascontiguousarray(latents)
+        y = None if y is None else np.asarray(read_once(y))
         if y is not None and len(y) != len(latents):
             raise ValueError(f"y has {len(y)} labels for {len(latents)} documents; expected one each.")
         if projection is None:
             projection = PCA(2)
-            points = projection.fit_transform(latents)
+            points = np.asarray(projection.fit_transform(latents))
             shares = projection.explained_variance_ratio_
             names = tuple(
                 f"{order} principal component ({share:.0%} of the variance)"

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from sklearn.utils.validation import check_is_fitted
 
+from ._containers import column_name
 from ._corpus import Corpus
 from ._sklearn import DocumentedMixin, HasMethods, Interval, StrOptions, fit_context
 from ._splitting import (
@@ -29,7 +30,13 @@ from ._splitting import (
 )
 from ._state import StoredMixin
 from ._tokenization_v1 import FirstSplitting
-from ._validation import FIRST_TOKEN_ID, check_texts, check_token_matrix, resolve_threshold
+from ._validation import (
+    FIRST_TOKEN_ID,
+    check_texts,
+    check_token_matrix,
+    resolve_threshold,
+    warn_if_renamed,
+)
 from ._vocabulary import UNKNOWN_ID, Subwords, Vocabulary, choose_words, document_frequency, given_words
 
 BOUNDARY_ID = 2
@@ -239,6 +246,7 @@ class TextTokenizer(
             Token ids, 0 where a document is shorter than `max_length`.
         """
         check_is_fitted(self)
+        warn_if_renamed(X, self)
         return self._pad(self.encode(X))
 
     def inverse_transform(self, X: Any) -> NDArray[np.object_]:
@@ -275,9 +283,10 @@ class TextTokenizer(
     def _fit_corpus(self, X: Any, n_first: int = 0) -> Corpus:
         """As `fit_corpus`; words of the first `n_first` documents are kept before all others."""
         self._check_combinations()
-        texts = check_texts(X)
+        column, texts = column_name(X), check_texts(X)
         table: Vocabulary | Subwords
         if self.analyzer == "bpe":
+            self._refuse_lists(texts)
             min_frequency = max(2, int(np.ceil(resolve_threshold(self.min_df, len(texts)))))
             table, corpus = Subwords.learn(self._cleaned(texts), self.max_features, min_frequency)
         else:
@@ -289,6 +298,7 @@ class TextTokenizer(
         self._table = table
         self.__dict__.pop("_names", None)
         self.n_documents_ = len(texts)
+        self._column_name = column
         self.n_tokens_ = FIRST_TOKEN_ID + len(table.names())
         self.document_frequency_ = document_frequency(corpus, self.n_tokens_)
         self._stop_ids = self._ids_of_stop_words()
@@ -308,8 +318,10 @@ class TextTokenizer(
         """
         texts, table = check_texts(X), self._table
         if isinstance(table, FirstSplitting):
+            self._refuse_lists(texts)
             return table.encode(texts)
         if isinstance(table, Subwords):
+            self._refuse_lists(texts)
             return table.encode_texts(self._cleaned(texts))
         return table.encode(self._split(texts))
 
@@ -398,11 +410,21 @@ class TextTokenizer(
         """The tokens of documents, whatever has an id."""
         if callable(self.analyzer):
             return read_lists(map(self._analyzed, texts))
+        if isinstance(texts[0], list) and self.analyzer == "word":
+            return read_lists([*self._cleaned(tokens)] for tokens in texts)
+        self._refuse_lists(texts)
         if self.analyzer == "char":
             return split_characters(self._cleaned(texts))
         if self.token_pattern is None:
             return split_words(self._cleaned(texts))
         return split_by_pattern(self._cleaned(texts), self._compiled_pattern())
+
+    def _refuse_lists(self, texts: list[Any]) -> None:
+        if isinstance(texts[0], list):
+            raise ValueError(
+                f"X holds lists of tokens, and analyzer={self.analyzer!r} splits texts into others; set analyzer='word', or"
+                " join the tokens of each text: ' '.join(tokens)."
+            )
 
     def _analyzed(self, text: str) -> list[str]:
         assert callable(self.analyzer)
@@ -423,7 +445,9 @@ class TextTokenizer(
         try:
             pattern = regex.compile(self.token_pattern)
         except regex.error as error:
-            raise ValueError(f"token_pattern={self.token_pattern!r} is no regular expression: {error}.") from error
+            raise ValueError(
+                f"token_pattern={self.token_pattern!r} is no regular expression: {error}."
+            ) from error
         if pattern.groups > 1:
             raise ValueError(
                 f"More than 1 capturing group in token_pattern ({pattern.groups} in {self.token_pattern!r}); expected one at"
@@ -486,7 +510,9 @@ class TextTokenizer(
             twice = next(name for place, name in enumerate(names) if name in names[:place])
             raise ValueError(f"Duplicate term in vocabulary: {twice!r}; expected each token once.")
         if isinstance(given, Mapping) and len(set(given.values())) < len(names):
-            raise ValueError("vocabulary gives two tokens the same number; expected a number of its own for each.")
+            raise ValueError(
+                "vocabulary gives two tokens the same number; expected a number of its own for each."
+            )
         if self.lowercase and not callable(self.analyzer):
             upper = next((name for name in names if name != name.lower()), None)
             if upper is not None:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._autoencoder import DOCUMENTS_TO_JUDGE_BY, FittedAutoencoder
 from ._batches import Documents, word_columns
+from ._containers import column_name
 from ._corpus import Corpus
 from ._decoding_options import DecodingOptions, check_option_names, is_count
 from ._guidance import Guidance
@@ -27,15 +28,15 @@ from ._sklearn import (
     StrOptions,
     begin_fit_task,
     fit_context,
+    names_without,
     set_params,
     with_callbacks,
 )
 from ._state import FittedNetwork, StoredMixin
 from ._validation import (
     FIRST_TOKEN_ID,
+    check_documents,
     check_latents,
-    check_token_matrix,
-    is_token_matrix,
     resolve_threshold,
 )
 from .diagnostics import CollapseWarning, active_units, gaussian_kl
@@ -326,6 +327,8 @@ class TextVAETransformer(
     # Fitting
 
     _autoencoder: FittedAutoencoder
+    # A name for warnings, where `feature_names_in_` would promise a matrix of features.
+    _column_name: str | None = None
 
     @fit_context
     def fit(self, X: Any, y: Any = None) -> TextVAETransformer:
@@ -355,7 +358,10 @@ class TextVAETransformer(
         CollapseWarning
             If the latents carry nothing about the documents.
         """
+        column = column_name(X)
+        X = check_documents(X)
         self._fit_corpus(*self._read_for_fit(X), given=(X, y))
+        self._column_name = column
         return self
 
     @fit_context
@@ -377,27 +383,30 @@ class TextVAETransformer(
         self : TextVAETransformer
         """
         if self.__sklearn_is_fitted__():
-            documents = self._autoencoder.prepare(self._autoencoder.read(X))
+            documents = self._autoencoder.prepare(self._autoencoder.read(X, fitted=self))
             self._train(self._autoencoder, documents, self._new_seeds(), epochs=1, resume=True)
         else:
-            tokenizer, corpus = self._read_for_fit(X)
+            column = column_name(X)
+            tokenizer, corpus = self._read_for_fit(check_documents(X))
             self._fit_corpus(tokenizer, corpus, epochs=1, warmup=False)
+            self._column_name = column
         return self
 
     def _new_seeds(self) -> SeedSequence:
         return SeedSequence(draw_seed(self.random_state))
 
-    def _read_for_fit(self, X: Any, n_first: int = 0) -> tuple[TextTokenizer | None, Corpus]:
+    def _read_for_fit(
+        self, X: list[str] | NDArray[np.int32], n_first: int = 0
+    ) -> tuple[TextTokenizer | None, Corpus]:
         """Documents to fit on, and the tokenizer that read them (None for token ids).
 
         The words of the first `n_first` documents have ids before those of the others do.
         """
         if self.warm_start and self.__sklearn_is_fitted__():
             return self._autoencoder.tokenizer, self._autoencoder.read(X)
-        if is_token_matrix(X):
-            matrix = check_token_matrix(X)
-            self._check_enough_tokens(matrix)
-            return None, Corpus.from_matrix(matrix)
+        if isinstance(X, np.ndarray):
+            self._check_enough_tokens(X)
+            return None, Corpus.from_matrix(X)
         if isinstance(self.tokenizer, FrozenEstimator):
             frozen = self.tokenizer.estimator
             if not isinstance(frozen, TextTokenizer):
@@ -663,12 +672,14 @@ class TextVAETransformer(
         latents : ndarray of shape (n_samples, n_components), dtype float32
         """
         check_is_fitted(self)
-        return self._latents(X)
+        return self._latents(X, fitted=self)
 
-    def _latents(self, X: Any) -> NDArray[np.float32]:
+    def _latents(self, X: Any, *, fitted: Any = None) -> NDArray[np.float32]:
+        """What `transform` returns, whatever output `set_output` asks it for."""
         autoencoder = self._autoencoder
         blocks = [
-            autoencoder.posterior(autoencoder.prepare(corpus))[0] for corpus in autoencoder.read_in_blocks(X)
+            autoencoder.posterior(autoencoder.prepare(corpus))[0]
+            for corpus in autoencoder.read_in_blocks(X, fitted=fitted)
         ]
         return np.concatenate(blocks)
 
@@ -865,12 +876,12 @@ class TextVAETransformer(
         check_is_fitted(self)
         if not is_count(n_importance_samples, 0):
             raise ValueError(f"n_importance_samples={n_importance_samples!r}; expected an int of at least 0.")
-        documents = self._autoencoder.prepare(self._autoencoder.read(X))
+        documents = self._autoencoder.prepare(self._autoencoder.read(X, fitted=self))
         return self._autoencoder.diagnostics(documents, int(n_importance_samples))
 
     def _point(self, end: Any, name: str) -> NDArray[np.float32]:
         if isinstance(end, str):
-            return self.transform([end])
+            return self._latents([end])
         try:
             vector = np.atleast_2d(np.asarray(end, dtype=np.float32))
         except (TypeError, ValueError) as error:
@@ -901,9 +912,8 @@ class TextVAETransformer(
 
     @property
     def decoder_(self) -> Any:
-        from .networks import build_decoder
-
-        return build_decoder(self.model_.text_decoder or self.model_.bow_decoder)
+        check_is_fitted(self)
+        return self._autoencoder.network.decoder
 
     @property
     def components_(self) -> NDArray[np.float32]:
@@ -922,6 +932,16 @@ class TextVAETransformer(
     @property
     def _n_features_out(self) -> int:
         return self._autoencoder.n_components
+
+    def __dir__(self) -> list[str]:
+        # What goes through all attributes, as the display in a notebook does, must not build networks.
+        return names_without(self, self._unbuilt())
+
+    def _unbuilt(self) -> set[str]:
+        """Attributes that would build a network if they were asked for now."""
+        network = self._autoencoder.network if self.__sklearn_is_fitted__() else None
+        unbuilt = set() if network is not None and network.is_live else {"model_", "encoder_"}
+        return unbuilt if network is not None and network.has_decoder else unbuilt | {"decoder_"}
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_autoencoder")

@@ -158,7 +158,13 @@ BAD = [
     ("a data frame of two columns", pd.DataFrame({"a": TWO, "b": TWO}), [0, 1], None),
     ("an array of two columns", np.array([TWO, TWO]), [0, 1], None),
     ("a sparse matrix", sp.csr_array((2, 2)), [0, 1], None),
-    ("a matrix of floats", np.zeros((2, 3)), [0, 1], None),
+    ("a matrix of floats", np.full((2, 3), 0.5), [0, 1], None),
+    ("token ids as floats", np.array([[3.0, 4.0], [3.0, 0.0]]), [0, 1], None),
+    ("star ratings", pd.DataFrame({"stars": [3, 5]}), [0, 1], None),
+    ("a matrix of counts", np.array([[0, 1, 0, 3], [4, 0, 1, 0]]), [0, 1], None),
+    ("padding on both sides", np.array([[3, 4, 0], [0, 3, 4]]), [0, 1], None),
+    ("token ids of different lengths", [[3, 4], [3]], [0, 1], None),
+    ("texts as lists of tokens", [["a", "film"], ["dull"]], [0, 1], None),
     ("negative token ids", np.array([[-1], [3]]), [0, 1], None),
     ("reserved token ids only", np.array([[1, 2], [2, 0]]), [0, 1], None),
     ("texts without any word", ["", "  "], [0, 1], None),
@@ -170,6 +176,7 @@ BAD = [
     ("continuous labels", TWO, [0.25, 0.75], None),
     ("infinite labels", TWO, [0.0, float("inf")], None),
     ("several labels a text", TWO, [[0, 1], [1, 0]], None),
+    ("several labels for one text", TWO, [[0], [0, 1]], None),
     ("a negative weight", TWO, [0, 1], [1, -1]),
     ("weights that are NaN", TWO, [0, 1], [1, float("nan")]),
     ("no weight above zero", TWO, [0, 1], [0, 0]),
@@ -182,6 +189,11 @@ INTRODUCTION = """\
 What `TextVAEClassifier().fit(X, y, sample_weight)` answers; `TextVAETransformer` and `TextTokenizer` judge texts alike.
 After an error the estimator is what it was before. This page is written by `python -m tests.test_bad_input`, and a test
 holds it to what happens.
+
+Texts, labels and weights come in any container, of one dimension or one column: lists, tuples, iterators (read once), arrays and
+frames of NumPy, pandas, polars and Arrow. A matrix of integers is taken for token ids only if `TextTokenizer.transform` can have
+returned it; of a frame, the columns have to be numbered as its own are. Fitted on a column with a name, the estimators warn of one of
+another name, as scikit-learn does. `X_val`, `y_val` and `X_unlabeled` are judged like `X` and `y`, under their own names.
 
 No text is bad: characters of every Unicode plane, control characters, right-to-left marks, combined emoji, lone surrogates
 (read as U+FFFD), documents of a million characters and empty ones have finite latents and probabilities. Tokens that

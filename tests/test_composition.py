@@ -1,6 +1,8 @@
 """Both estimators inside scikit-learn's own meta-estimators."""
 
 import copy
+import pickle
+import re
 import subprocess
 import sys
 
@@ -149,6 +151,62 @@ def test_as_features_for_another_estimator(classifier, reviews):
     latents = copy.deepcopy(classifier).set_output(transform="pandas").transform(X)
     assert latents.columns[0] == "textvaeclassifier0"
     assert LogisticRegression().fit(latents, y).score(latents, y) > 0.7
+
+
+def refuse_networks(monkeypatch):
+    """Whoever builds a network fails."""
+
+    def refuse(self, *arguments, **options):
+        raise AssertionError("a network was built")
+
+    monkeypatch.setattr(keras.layers.Layer, "__init__", refuse)
+
+
+def described(estimator):
+    """The attributes that the docstring describes."""
+    section = type(estimator).__doc__.partition("    Attributes\n")[2].partition("    See Also\n")[0]
+    named = re.findall(r"^    (\w[\w, ]*) : ", section, flags=re.MULTILINE)
+    return {name for names in named for name in names.split(", ")}
+
+
+@pytest.mark.parametrize("name", ["bow_vae", "gru_vae", "lstm_vae", "classifier", "writing_classifier"])
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_display_builds_no_network_and_names_no_foreign_attribute(name, stored, request, monkeypatch):
+    estimator = request.getfixturevalue(name)
+    if stored:
+        estimator = pickle.loads(pickle.dumps(estimator))
+    refuse_networks(monkeypatch)
+    for _ in range(2):
+        html = estimator._repr_html_()
+        names = {name for name in dir(estimator) if name.endswith("_") and not name.startswith("_")}
+        for attribute in names:
+            assert hasattr(estimator, attribute), attribute
+        assert names <= described(estimator)
+    for foreign in ("feature_encoder", "target_encoder", "initialized_"):
+        assert foreign not in html
+        assert foreign not in dir(estimator)
+        assert not hasattr(estimator, foreign)
+        assert not hasattr(estimator, f"{foreign}_")
+    assert {"history_", "n_iter_"} <= names
+    assert stored == (not {"model_", "encoder_"} & names)
+
+
+def test_networks_are_listed_once_they_are_there(bow_vae, writing_classifier):
+    for fitted in (bow_vae, writing_classifier):
+        estimator = pickle.loads(pickle.dumps(fitted))
+        networks = {"model_", "encoder_", "decoder_"}
+        networks |= {"class_head_"} if estimator is not bow_vae and hasattr(estimator, "classes_") else set()
+        assert not networks & set(dir(estimator))
+        assert all(isinstance(getattr(estimator, network), keras.Model) for network in networks)
+        assert networks <= set(dir(estimator))
+        assert estimator._repr_html_()
+
+
+@pytest.mark.parametrize("estimator", [TextTokenizer(), TextVAETransformer(), TextVAEClassifier()])
+def test_nothing_is_fitted_before_fit(estimator):
+    assert not [
+        name for name in dir(estimator) if name.endswith("_") and name[0] != "_" and hasattr(estimator, name)
+    ]
 
 
 def test_html_diagram(classifier):

@@ -1,5 +1,8 @@
 """Latents to texts: ways of choosing tokens, paths through latent space, classes."""
 
+import copy
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.special import log_softmax
@@ -301,3 +304,24 @@ def test_importance_weighted_likelihood_of_the_decoder(writer):
     assert "iw_nll" not in writer.vae_.diagnostics(X)
     with pytest.raises(ValueError, match="n_importance_samples=-1"):
         writer.vae_.diagnostics(X, n_importance_samples=-1)
+
+
+@pytest.mark.parametrize("truncation", ["post", "pre"])
+def test_of_a_long_document_only_what_can_be_written_is_kept_to(writing_classifier, truncation):
+    writer = copy.deepcopy(writing_classifier)
+    writer.tokenizer_.set_params(truncation=truncation)
+    words = [token for token in writer.tokenizer_.tokens_[3:] if token.isalpha()][:40]
+    kept = words[:16] if truncation == "post" else words[-16:]
+    assert writer.rewrite([" ".join(words)], "bad", guidance=0, content_weight=500)[0].split() == kept
+
+
+def test_one_long_document_does_not_pad_the_others(writing_classifier):
+    texts = ["a dull film"] * 63 + ["a dull film " * 20_000]
+    tracemalloc.start()
+    try:
+        writing_classifier.rewrite(texts, "good")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # 64 rows of 60,000 token ids would take 15 MB.
+    assert peak < 12e6

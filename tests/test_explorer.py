@@ -70,17 +70,16 @@ def page(browser, address):
     elsewhere = []
     page.on("request", lambda request: elsewhere.append(request.url) if address not in request.url else None)
     page.goto(address)
-    # The first visit loads the estimator, and with it TensorFlow.
     page.get_by_role("heading", name="Latent explorer").wait_for(timeout=120_000)
+    # Nothing is loaded before it was said what loading means.
+    page.get_by_text("run whatever code").wait_for()
+    assert not page.get_by_text("probability of good").count()
+    page.get_by_role("button", name="Load it").click()
+    # The first visit loads the estimator, and with it TensorFlow.
     page.get_by_text("probability of good").first.wait_for(timeout=120_000)
     yield page
     assert not [url for url in elsewhere if url.startswith(("http://", "https://"))]
     page.close()
-
-
-def quote(panel):
-    """The text that the page writes."""
-    return panel.locator("blockquote").inner_text(timeout=60_000)
 
 
 def test_a_typed_review_gets_probabilities_neighbours_and_a_reconstruction(page, writing_classifier):
@@ -90,10 +89,10 @@ def test_a_typed_review_gets_probabilities_neighbours_and_a_reconstruction(page,
     (probabilities,) = writing_classifier.predict_proba([text])
     panel = page.get_by_role("tabpanel")
     for name, probability in zip(writing_classifier.classes_, probabilities, strict=True):
-        metric = panel.get_by_test_id("stMetric").filter(has_text=f"probability of {name}")
-        metric.filter(has_text=f"{probability:.0%}").wait_for(timeout=60_000)
+        column = panel.get_by_test_id("stColumn").filter(has_text=f"probability of {name}")
+        column.filter(has_text=f"{probability:.0%}").wait_for(timeout=60_000)
     again = writing_classifier.inverse_transform(writing_classifier.transform([text]))[0]
-    panel.locator("blockquote").filter(has_text=again).wait_for(timeout=60_000)
+    panel.get_by_test_id("stText").filter(has_text=again).wait_for(timeout=60_000)
     panel.get_by_test_id("stDataFrame").wait_for()
 
 
@@ -102,7 +101,7 @@ def test_the_text_changes_while_the_slider_is_dragged_from_one_review_to_another
     panel = page.get_by_role("tabpanel")
     start, end = gru_vae.inverse_transform(gru_vae.transform(reviews[0][:2]))
     assert start != end
-    panel.locator("blockquote").filter(has_text=start).wait_for(timeout=60_000)
+    panel.get_by_test_id("stText").filter(has_text=start).wait_for(timeout=60_000)
     slider = panel.get_by_role("slider")
     box, track = slider.bounding_box(), panel.get_by_test_id("stSlider").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -110,7 +109,7 @@ def test_the_text_changes_while_the_slider_is_dragged_from_one_review_to_another
     page.mouse.move(track["x"] + track["width"] / 2, box["y"] + 5, steps=5)
     page.mouse.move(track["x"] + track["width"] + 20, box["y"] + 5, steps=5)
     page.mouse.up()
-    panel.locator("blockquote").filter(has_text=end).wait_for(timeout=60_000)
+    panel.get_by_test_id("stText").filter(has_text=end).wait_for(timeout=60_000)
 
 
 def test_a_review_is_rewritten_towards_a_class(page, writing_classifier, reviews):
@@ -121,4 +120,4 @@ def test_a_review_is_rewritten_towards_a_class(page, writing_classifier, reviews
     # What it is least is what the page suggests.
     other = writing_classifier.classes_[writing_classifier.predict_proba(text)[0].argmin()]
     written = writing_classifier.rewrite(text, y=other)[0]
-    panel.locator("blockquote").filter(has_text=written).wait_for(timeout=60_000)
+    panel.get_by_test_id("stText").filter(has_text=written).wait_for(timeout=60_000)

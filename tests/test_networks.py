@@ -1,12 +1,17 @@
 """The parts of fitted estimators as Keras models."""
 
+import pickle
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import skvae.classifier  # registers the layers for loading  # noqa: F401
+from skvae import TextVAETransformer
 from skvae._recurrence import LSTM
+
+from .conftest import SMALL
 
 # Keras converts its weights in a way that NumPy 2 frowns upon.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -121,3 +126,18 @@ def test_an_lstm_with_other_options_is_left_to_keras(options):
     np.testing.assert_array_equal(
         tf.cast(ours(inputs), tf.float32).numpy(), tf.cast(theirs(inputs), tf.float32).numpy()
     )
+
+
+def test_the_decoder_is_built_once_until_its_network_is_trained_on(reviews):
+    vae = TextVAETransformer(decoder="bow", epochs=1, **SMALL).fit(reviews[0])
+    decoder = vae.decoder_
+    assert vae.decoder_ is decoder
+    pickled = pickle.dumps(vae)
+    assert b"keras" not in pickled
+    again = pickle.loads(pickled)
+    assert again.decoder_ is again.decoder_ is not decoder
+    vae.partial_fit(reviews[0])
+    assert vae.decoder_ is not decoder
+    # It shares the weights all the same.
+    z = vae.transform(reviews[0][:2])
+    np.testing.assert_array_equal(decoder(z), vae.decoder_(z))

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skvae import TextTokenizer
+from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae._splitting import _INVISIBLE
 from skvae.tokenization import TOKEN_PATTERN
+
+from .conftest import SMALL
 
 
 @pytest.mark.parametrize(
@@ -171,7 +173,9 @@ def test_subwords_do_not_cut_grapheme_clusters():
     for name in tokenizer.vocabulary_:
         bare = name.strip("▁so")
         assert not bare or bare in CLUSTERS or bare in joined
-    assert {"👍🏽", "👨‍👩‍👧", "🇹🇷"} <= {name.removeprefix("so").removeprefix("▁so") for name in tokenizer.vocabulary_}
+    assert {"👍🏽", "👨‍👩‍👧", "🇹🇷"} <= {
+        name.removeprefix("so").removeprefix("▁so") for name in tokenizer.vocabulary_
+    }
     # A cluster of known code points is unknown all the same.
     assert tokenizer.encode(["👨‍👧"]).ids.tolist()[-1] == 1
 
@@ -184,7 +188,9 @@ def test_what_is_not_seen_vanishes_and_joiners_stay():
 
 def test_turkish_capitals_have_the_tokens_of_small_letters():
     tokenizer = TextTokenizer().fit(["iyi bir film"])
-    np.testing.assert_array_equal(tokenizer.transform(["İYİ BİR FİLM"]), tokenizer.transform(["iyi bir film"]))
+    np.testing.assert_array_equal(
+        tokenizer.transform(["İYİ BİR FİLM"]), tokenizer.transform(["iyi bir film"])
+    )
 
 
 @pytest.mark.parametrize("analyzer", ["word", "char", "bpe", str.split])
@@ -225,15 +231,21 @@ def test_a_callable_analyzer_returns_the_tokens():
     assert set(tokenizer.vocabulary_) == {"A", "b,"}
     assert tokenizer.inverse_transform(tokenizer.transform(["b, A"]))[0] == "b, A"
     assert set(pickle.loads(pickle.dumps(tokenizer)).vocabulary_) == {"A", "b,"}
-    for wrong, message in ((len, "returned a int"), (str, "returned a str"), (lambda text: [1], "with a int")):
+    for wrong, message in (
+        (len, "returned a int"),
+        (str, "returned a str"),
+        (lambda text: [1], "with a int"),
+    ):
         with pytest.raises(TypeError, match=message):
             TextTokenizer(wrong).fit(["ab"])
 
 
 def test_a_fixed_vocabulary_gives_the_ids():
     fitted = TextTokenizer(max_length=20).fit(['"well-made" - he said: "good."', "bad, good"])
-    for given in (fitted.vocabulary_, list(fitted.vocabulary_)):
-        again = TextTokenizer(vocabulary=given, max_length=20).fit(['a "good" one. "bad", well-made - said'])
+    for vocabulary in (fitted.vocabulary_, list(fitted.vocabulary_)):
+        again = TextTokenizer(vocabulary=vocabulary, max_length=20).fit(
+            ['a "good" one. "bad", well-made - said']
+        )
         assert again.vocabulary_ == fitted.vocabulary_
     again = TextTokenizer(vocabulary=["good", ".", "never"], max_length=9).fit(["good. bad."])
     assert again.transform(["good . bad never"]).tolist() == [[3, 4, 1, 5, 0, 0, 0, 0, 0]]
@@ -277,3 +289,32 @@ def test_texts_without_spaces_read_as_words_are_warned_about():
     with pytest.warns(UserWarning, match=r"\d+ of the 600 words .* analyzer='char' or analyzer='bpe'"):
         TextTokenizer().fit(sentences)
     TextTokenizer("char").fit(sentences)
+
+
+def test_lists_of_tokens_are_read_as_they_are():
+    lists = [["Good", "film", "<unk>", "don't"], ("bad", "film"), []]
+    tokenizer = TextTokenizer(max_length=5).fit(lists)
+    assert set(tokenizer.vocabulary_) == {"good", "film", "<unk>", "don't", "bad"}
+    assert tokenizer.inverse_transform(tokenizer.transform(lists)).tolist() == [
+        "good film <unk> don't",
+        "bad film",
+        "",
+    ]
+    np.testing.assert_array_equal(tokenizer.transform(["bad film"]), tokenizer.transform([["bad", "film"]]))
+    assert TextTokenizer(list).fit(lists).vocabulary_.keys() >= {"Good"}
+    for analyzer in ("char", "bpe"):
+        with pytest.raises(ValueError, match=r"X holds lists of tokens.*' '\.join"):
+            TextTokenizer(analyzer).fit(lists)
+    with pytest.raises(ValueError, match=r"row 0, with white space or nothing in one \('a text'\)"):
+        TextTokenizer().fit([["title", "a text"], ["title", "another text"]])
+    with pytest.raises(TypeError, match="X has a int among the tokens of row 1"):
+        TextTokenizer().fit([["good", "film"], ["good", 3]])
+
+
+def test_estimators_read_lists_of_tokens(reviews):
+    lists = [text.split() for text in reviews[0][:40]]
+    vae = TextVAETransformer(decoder="bow", epochs=1, **SMALL).fit(lists)
+    assert "story" in vae.words_
+    assert vae.transform(lists[:3]).shape == (3, 6)
+    classifier = TextVAEClassifier(vae, epochs=0, random_state=0).fit(lists, reviews[1][:40])
+    assert classifier.predict(lists).shape == (40,)

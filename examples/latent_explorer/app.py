@@ -18,21 +18,37 @@ def load(path):
     return classifier, texts, NearestNeighbors(n_neighbors=6, metric="cosine").fit(latents)
 
 
+def show_text(text):
+    """The text to the letter: no Markdown, no HTML, no formulas."""
+    st.container(border=True).text(text)
+
+
 def show_probabilities(text):
     probabilities = classifier.predict_proba([text])[0]
     for column, name, probability in zip(
         st.columns(len(probabilities)), classifier.classes_, probabilities, strict=True
     ):
-        column.metric(f"probability of {name}", f"{probability:.0%}")
+        # Names of classes and texts come from elsewhere; `text` shows them as they are, and labels would be Markdown.
+        column.text(f"probability of {name}")
+        column.metric("probability", f"{probability:.0%}", label_visibility="collapsed")
         column.progress(float(probability))
 
 
 if len(sys.argv) != 2:
     st.error("Which estimator? Run: python -m streamlit run app.py -- explorer.joblib")
     st.stop()
-classifier, texts, index = load(sys.argv[1])
-
 st.title("Latent explorer")
+if not st.session_state.get("trusted"):
+    st.warning(
+        "To load a joblib file is to run whatever code its author put into it. Load only files that you trust.",
+        icon="⚠️",
+    )
+    st.text(sys.argv[1])
+    if not st.button("Load it"):
+        st.stop()
+    st.session_state["trusted"] = True
+    st.rerun()
+classifier, texts, index = load(sys.argv[1])
 st.caption(f"{len(texts):,} texts, {classifier.vae_.n_components} latents. Everything runs on this machine.")
 
 read, walk, rewrite = st.tabs(["Read", "Walk", "Rewrite"])
@@ -43,7 +59,7 @@ with read:
         show_probabilities(text)
         latents = classifier.transform([text])
         st.subheader("What is left of it after the latents")
-        st.markdown(f"> {classifier.inverse_transform(latents)[0]}")
+        show_text(classifier.inverse_transform(latents)[0])
         st.subheader("Its neighbours")
         distances, rows = index.kneighbors(latents)
         neighbours = pd.DataFrame({"similarity": 1 - distances[0], "text": texts[rows[0]]}).round(2)
@@ -57,7 +73,7 @@ with walk:
     if start.strip() and end.strip():
         first, last = classifier.transform([start, end])
         between = classifier.inverse_transform([(1 - share) * first + share * last])[0]
-        st.markdown(f"> {between}")
+        show_text(between)
         show_probabilities(between)
 
 with rewrite:
@@ -66,5 +82,5 @@ with rewrite:
     towards = st.selectbox("Towards", classifier.classes_, index=other, key="towards")
     if st.button("Rewrite") and source.strip():
         written = classifier.rewrite([source], y=towards)[0]
-        st.markdown(f"> {written}")
+        show_text(written)
         show_probabilities(written)
