@@ -386,6 +386,8 @@ class TextTokenizer(
         return state
 
     def _from_store(self, state: dict[str, Any]) -> dict[str, Any]:
+        # Format 1 had fewer parameters.
+        state = {"stop_words": None, "token_pattern": None, "vocabulary": None, "_stop_ids": None} | state
         if "_words" in state:
             words, spacing = json.loads(state.pop("_words")), np.array(state.pop("_spacing"))
             state["_table"] = Vocabulary(words, spacing, state.pop("_separator"))
@@ -395,8 +397,6 @@ class TextTokenizer(
             engine = Tokenizer.from_str(state.pop("_engine"))
             state["_table"] = Subwords(engine, json.loads(state.pop("_clusters")))
         elif "_engine" in state:
-            # Format 1 had fewer parameters.
-            state = {"stop_words": None, "token_pattern": None, "vocabulary": None, "_stop_ids": None} | state
             state["_table"] = FirstSplitting(state.pop("_engine"), state["analyzer"], state["lowercase"])
         return state
 
