@@ -175,9 +175,11 @@ def sequential_batches(n_documents: int, batch_size: int) -> Iterator[NDArray[np
 def word_columns(
     document_frequency: NDArray[np.int64],
     max_count: float,
-    tokens: NDArray[np.object_] | None = None,
+    left_out: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
     """Column of each token in the bag of words; -1 for tokens without content.
+
+    How many documents a token occurs in decides, not whether it is a word: an emoji or "!!!" may be content.
 
     Parameters
     ----------
@@ -185,8 +187,8 @@ def word_columns(
         Number of documents that each token occurs in.
     max_count : float
         Tokens in more documents than this carry no content. Where all are, all are kept.
-    tokens : ndarray of shape (n_tokens,), dtype object, or None, default=None
-        The tokens, where they are known: those without a letter or digit carry no content.
+    left_out : ndarray of int64 or None, default=None
+        Ids of further tokens without content: stop words.
 
     Returns
     -------
@@ -194,8 +196,8 @@ def word_columns(
     """
     content = document_frequency <= max_count
     content[:FIRST_TOKEN_ID] = False
-    if tokens is not None:
-        content &= np.array([any(map(str.isalnum, token)) for token in tokens])
+    if left_out is not None:
+        content[left_out] = False
     if not content.any():
         content[FIRST_TOKEN_ID:] = True
     columns = np.full(len(content), -1, dtype=np.int64)

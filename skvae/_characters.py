@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._corpus import ragged_positions
-from .tokenization import _SPACE_MARK, UNKNOWN_ID, TextTokenizer
+from ._splitting import clean, without_invisible
+from ._vocabulary import NO_SPACE, SPACE, UNKNOWN_ID
+from .tokenization import TextTokenizer
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,12 @@ class Characters:
     spelling: NDArray[np.float64]
 
     @classmethod
-    def of_texts(cls, texts: list[str], tokenizer: TextTokenizer) -> Characters:
-        """Count in texts cut as `tokenizer` cuts them."""
-        cleaned = [tokenizer._clean(text) for text in texts]
+    def of_texts(cls, texts: list[str], tokenizer: TextTokenizer) -> Characters | None:
+        """Count in texts cut as `tokenizer` cuts them; None where its tokens need not make up the texts."""
+        own = tokenizer.analyzer in ("word", "char", "bpe") and tokenizer.token_pattern is None
+        if not own or not all(isinstance(text, str) for text in texts):
+            return None
+        cleaned = [without_invisible(clean(text, tokenizer.lowercase)) for text in texts]
         whole = tokenizer.analyzer == "char"
         chunked = [[text] if whole else text.split() for text in cleaned]
         chunks = {chunk: number for number, chunk in enumerate(dict.fromkeys(chain.from_iterable(chunked)))}
@@ -64,7 +69,11 @@ def _lengths_of_tokens(
     chunks: list[str], ids: NDArray[np.int32], starts: NDArray[np.int64], tokens: NDArray[np.object_]
 ) -> NDArray[np.float64]:
     """Characters of each token; unknown ones share what the known ones of their chunk leave."""
-    known = np.array([len(token) - token.count(_SPACE_MARK) for token in tokens], dtype=np.float64)
+    # Tokens are named with marks for the spaces beside them; a token may be such a mark itself.
+    marks = [token.count(SPACE) + token.count(NO_SPACE) for token in tokens]
+    known = np.array(
+        [max(len(token) - n, 1) for token, n in zip(tokens, marks, strict=True)], dtype=np.float64
+    )
     known[UNKNOWN_ID] = 0.0
     lengths, unknown = known[ids], ids == UNKNOWN_ID
     n_tokens = np.diff(starts)

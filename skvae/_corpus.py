@@ -61,6 +61,11 @@ class Corpus:
         lengths = self.lengths[rows]
         return Corpus.from_lengths(self.ids[ragged_positions(self.starts[rows], lengths)], lengths)
 
+    def without(self, ids: NDArray[np.integer]) -> Corpus:
+        """The documents without some tokens."""
+        kept = ~np.isin(self.ids, ids)
+        return Corpus(self.ids[kept], np.concatenate([[0], np.cumsum(kept)])[self.starts])
+
     def counts(self, n_columns: int, columns: NDArray[np.int64] | None = None) -> sp.csr_array:
         """Occurrences of each id in each document.
 

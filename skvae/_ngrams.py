@@ -32,12 +32,16 @@ class NgramFeatures:
         For each length from 1 on, the sorted codes of the n-grams: the index of the
         (n-1)-gram times the number of token ids, plus the last token id.
     idf : ndarray of shape (n_features,), dtype float32
+    left_out : ndarray of int64 or None
+        Ids of tokens that no n-gram holds: what stands on either side of them follows on one another.
     usual_length : float
         Median length of the training documents' rows before they are scaled to 1.
     """
 
     codes: list[NDArray[np.int64]]
     idf: NDArray[np.float32]
+    # Files of format 1 have none.
+    left_out: NDArray[np.int64] | None = None
 
     def __init__(self, ngram_range: tuple[int, int]) -> None:
         self.shortest, self.longest = (int(length) for length in ngram_range)
@@ -47,7 +51,9 @@ class NgramFeatures:
         """Number of n-grams."""
         return len(self.idf)
 
-    def fit_transform(self, corpus: Corpus, n_tokens: int) -> sp.csr_array:
+    def fit_transform(
+        self, corpus: Corpus, n_tokens: int, left_out: NDArray[np.int64] | None = None
+    ) -> sp.csr_array:
         """Find the n-grams of the documents and return their weights.
 
         Parameters
@@ -56,12 +62,15 @@ class NgramFeatures:
             Training documents.
         n_tokens : int
             Number of token ids, reserved ones included.
+        left_out : ndarray of int64 or None, default=None
+            Ids of stop words.
 
         Returns
         -------
         weights : CSR array of shape (n_documents, n_features), dtype float32
         """
         self.n_tokens = n_tokens
+        self.left_out = left_out
         self.codes = []
         found = self._found(corpus, learn=True)
         counts = self._counted(found, len(corpus))
@@ -144,6 +153,8 @@ class NgramFeatures:
 
     def _found(self, corpus: Corpus, *, learn: bool) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """For each kept length, document and index (within that length) of each n-gram that occurs."""
+        if self.left_out is not None:
+            corpus = corpus.without(self.left_out)
         document = np.repeat(np.arange(len(corpus)), corpus.lengths)
         start = np.flatnonzero(corpus.ids >= FIRST_TOKEN_ID)
         index = code = corpus.ids[start].astype(np.int64)

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from ._forking import check_can_run
 from ._network_config import NetworkConfig
 
-FORMAT = 1
+FORMAT = 2
+_READABLE = (1, FORMAT)
 
 _STAMP = "_skvae"
 # Files without this in their stamp were written when the checksum counted NumPy's scalars by their `repr`.
@@ -73,12 +74,12 @@ class StoredMixin:
                 f"this file holds a {name} without a format number, and cannot be read: it is damaged, or no release"
                 " of skvae wrote it."
             )
-        if stamp["format"] != FORMAT:
+        if stamp["format"] not in _READABLE:
             from . import __version__
 
             raise ValueError(
                 f"this file holds a {name} of format {stamp['format']!r}, written by skvae {stamp.get('version')};"
-                f" skvae {__version__} reads format {FORMAT}. Load it with the version that wrote it, or fit again."
+                f" skvae {__version__} reads formats {_READABLE[0]} to {FORMAT}. Load it with the version that wrote it, or fit again."
             )
         written = {key: value for key, value in stamp.items() if key != "checksum"}
         if stamp.get("checksum") not in _checksums(written, state):

@@ -121,7 +121,7 @@ def check_texts(X: Any, *, name: str = "X", allow_empty: bool = False) -> list[s
 def _judge_texts(items: list[Any], name: str, allow_empty: bool) -> list[str]:
     if not items and not allow_empty:
         raise ValueError(f"Found array with 0 sample(s): {name} is empty while a minimum of 1 is required.")
-    if all(type(item) is str for item in items):
+    if all(type(item) is str for item in items) or all(type(item) is list for item in items):
         return items
     texts = []
     for row, item in enumerate(items):
@@ -160,7 +160,7 @@ def _matrix_of_numbers(
     if all(len(row) == 1 for row in values) and not isinstance(values[0][0], numbers.Number):
         return [row[0] for row in values]
     if any(isinstance(item, str) for row in values for item in row):
-        _refuse_tokenised(values, name)
+        return _tokenised(values, name)
     if len({len(row) for row in values}) > 1:
         raise ValueError(
             f"{name} has rows of different lengths; expected {_EXPECTED}, or token ids padded as"
@@ -169,11 +169,20 @@ def _matrix_of_numbers(
     return np.array(values)
 
 
-def _refuse_tokenised(rows: list[Any], name: str) -> None:
-    """The one place that judges texts that come as lists of tokens."""
-    raise ValueError(
-        f"{name} has rows of several str; expected {_EXPECTED}. Join the tokens of each text: ' '.join(tokens)."
-    )
+def _tokenised(rows: list[Any], name: str) -> list[Any]:
+    """Texts that come as lists of tokens; two columns of texts are no such thing."""
+    for place, row in enumerate(rows):
+        wrong = next((item for item in row if not isinstance(item, str) or len(item.split()) != 1), None)
+        if isinstance(wrong, str):
+            raise ValueError(
+                f"{name} has several str in row {place}, with white space or nothing in one ({wrong!r:.60}); expected {_EXPECTED},"
+                " or lists of tokens. Select the column of the texts."
+            )
+        if len(row) and not all(isinstance(item, str) for item in row):
+            raise TypeError(
+                f"{name} has a {type(wrong).__name__} among the tokens of row {place} ({wrong!r:.60}); expected str."
+            )
+    return [list(map(str, row)) for row in rows]
 
 
 def _judge_integers(values: NDArray[Any], name: str, allow_empty: bool = False) -> NDArray[np.integer]:

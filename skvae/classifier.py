@@ -543,7 +543,10 @@ class TextVAEClassifier(
 
         ngrams, tfidf = NgramFeatures(ngram_range), None
         if self.lexical:
-            tfidf = ngrams.fit_transform(corpus.take(data.rows), autoencoder.network.config.n_tokens)
+            stop_ids = None if vae.tokenizer_ is None else vae.tokenizer_._stop_ids
+            tfidf = ngrams.fit_transform(
+                corpus.take(data.rows), autoencoder.network.config.n_tokens, stop_ids
+            )
         some_features = _some_features(autoencoder, population)
         if len(present) > 1:
             terms, stacking_weights, offset = _fit_terms(tfidf, features[data.rows], some_features, data)
@@ -721,7 +724,7 @@ class TextVAEClassifier(
             corpus = vae._autoencoder.read(labelled)
             return vae, corpus, vae._autoencoder.prepare(corpus)
         vae = self._new_vae(seeds)
-        tokenizer, corpus = vae._read_for_fit(X)
+        tokenizer, corpus = vae._read_for_fit(X, n_labelled)
         if one_pass:
             documents = vae._fit_corpus(tokenizer, corpus, epochs=1, warmup=False)
         elif task is None:

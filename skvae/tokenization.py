@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterable
-from itertools import chain, compress
+import json
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import regex
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from sklearn.utils.validation import check_is_fitted
 
 from ._containers import column_name
-from ._corpus import Corpus, ragged_positions
-from ._sklearn import DocumentedMixin, Interval, StrOptions, fit_context
+from ._corpus import Corpus
+from ._sklearn import DocumentedMixin, HasMethods, Interval, StrOptions, fit_context
+from ._splitting import (
+    TOKEN_PATTERN,
+    Tokens,
+    clean,
+    is_word,
+    read_lists,
+    split_by_pattern,
+    split_characters,
+    split_words,
+)
 from ._state import StoredMixin
+from ._tokenization_v1 import FirstSplitting
 from ._validation import (
     FIRST_TOKEN_ID,
     check_texts,
@@ -25,36 +37,18 @@ from ._validation import (
     resolve_threshold,
     warn_if_renamed,
 )
+from ._vocabulary import UNKNOWN_ID, Subwords, Vocabulary, choose_words, document_frequency, given_words
 
-UNKNOWN_ID = 1
 BOUNDARY_ID = 2
 
+__all__ = ["BOUNDARY_ID", "TOKEN_PATTERN", "UNKNOWN_ID", "TextTokenizer"]
+
 _RESERVED = ("[PAD]", "[UNK]", "[END]")
-_LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
-_SPACE_MARK = "\u2581"
-
-# Numbers keep their inner punctuation ("7/10", "3.5") and words their apostrophe
-# ("don't"), so that what comes back from ids can be written as it was.
-_WORD_PATTERN = r"\w+(?:'\w+|(?<=\d)[.,:/]\d+)*|\.{2,}|[!?]+|[^\w\s]"
-_WORD_OR_END = re.compile(rf"{_WORD_PATTERN}|\n")
-
-# Straight quotes say nothing about the side they belong to. Inside the vocabulary
-# they are directed, so that decoding knows where the space goes.
-_QUOTE_OR_DASH = re.compile(r"[\"“”'‘’-]")
-_DIRECTED = (
-    (re.compile(r"(?<=\w)[’‘](?=\w)"), "'"),
-    (re.compile(r"(?<![\w.,;:!?)\]])[\"“”](?=[\w.$£€#'‘’])"), "“"),
-    (re.compile(r"[\"”]"), "”"),
-    (re.compile(r"(?<![\w.,;:!?)\]])['‘’](?=[\w.$£€#])"), "‘"),
-    (re.compile(r"(?<!\w)'|'(?!\w)"), "’"),
-    (re.compile(r"^-+$|-{2,}", re.MULTILINE), "–"),
-)
-_NO_SPACE_BEFORE = re.compile(r" ([.,;:)\]}”’%…]|[!?]+|\.{2,})(?= |$)")
-_NO_SPACE_AFTER = re.compile(r"(?<!\S)([(\[{“‘$£€#]) ")
-_NO_SPACE_AROUND = re.compile(r"(?<=\w) ([-/_&]) (?=\w)")
-_STRAIGHT_QUOTES = str.maketrans("“”‘’", "\"\"''")
-
-_CHUNKS_PER_BLOCK = 50_000
+# Fewer documents or words than this say nothing about the language.
+_DOCUMENTS_TO_JUDGE_BY, _WORDS_TO_JUDGE_BY, _RUNNING_WORDS_TO_COMPARE = 100, 500, 200
+# Sum over the words of the smaller of their two shares: 0.75 between 60 film reviews and 3,000 others, 0.3 between
+# questions or captions of pictures and film reviews, 0.1 between news without function words and film reviews.
+_LITTLE_OVERLAP = 0.25
 
 
 class TextTokenizer(
@@ -62,19 +56,32 @@ class TextTokenizer(
 ):
     """Turn texts into padded matrices of token ids, and ids back into readable text.
 
-    The splitting and the merging of subwords run in the Rust library `tokenizers`;
-    every distinct chunk between white space is encoded once.
+    Where no space stood beside a mark is part of the token, so that texts come back as they were
+    written, in any language. Characters are grapheme clusters [1]_: an emoji with a skin tone, a flag
+    or a letter with its accents is never cut. Soft hyphens, zero-width spaces and other characters that are
+    not seen are left out. Every distinct chunk between white space is split once.
 
     Parameters
     ----------
-    analyzer : {"word", "char", "bpe"}, default="word"
-        What a token is. "word": words, numbers and punctuation marks. "char": single
-        characters. "bpe": subwords learned by byte-pair encoding [1]_, for large or open
+    analyzer : {"word", "char", "bpe"} or callable, default="word"
+        What a token is. "word": words, numbers and marks (punctuation, symbols, emoji). "char": single
+        characters. "bpe": subwords learned by byte-pair encoding [2]_, for large or open
         vocabularies and for languages with rich endings. "char" and "bpe" suit languages
-        written without spaces.
+        written without spaces. A callable gets each text as it is and returns its tokens, between which
+        spaces are written; it is pickled as pickle does it, by its name, and so has to be importable.
 
     lowercase : bool, default=True
-        Whether to lowercase the texts first.
+        Whether to lowercase the texts first. Not for a callable `analyzer`.
+
+    stop_words : {"english"}, list of str or None, default=None
+        Words that say nothing about the content. An estimator that holds the tokenizer leaves them out of
+        its bag of words and of its lexical n-grams; they keep their ids, because a text decoder has to
+        write them. "english" is scikit-learn's list. Not for "char" and "bpe", whose tokens are no words.
+
+    token_pattern : str or None, default=None
+        Regular expression of what a token is, in place of that of "word"; with one group, what it holds. To
+        protect some tokens, put them in front of the usual one:
+        `token_pattern=r"<unk>|@\\w+|" + skvae.tokenization.TOKEN_PATTERN`.
 
     max_features : int, default=10_000
         Keep this many tokens, the most frequent ones. For "bpe", the number of subwords.
@@ -83,6 +90,10 @@ class TextTokenizer(
         Leave out tokens found in fewer documents than this (a count if int, a share of the
         documents if float). For "bpe", the number of times that a pair of subwords must occur
         before it is merged.
+
+    vocabulary : mapping of str to int, iterable of str or None, default=None
+        The tokens that have ids, in this order or in that of their numbers, for example `vocabulary_` of
+        another tokenizer; `max_features` and `min_df` are not used then. Not for "bpe".
 
     max_length : int, default=64
         Number of columns of the matrix that `transform` returns. Longer documents are cut.
@@ -99,9 +110,13 @@ class TextTokenizer(
     vocabulary_ : dict of str to int
         Id of each token, from 3 upwards in order of decreasing frequency for "word" and
         "char". Ids 0 (padding), 1 (unknown) and 2 (document boundary) are reserved and not in it.
+        A mark that is written in several ways has several ids. The most frequent one has the mark as its
+        name; the others say what stands on either side, "▁" a space and "￭" none: '▁"￭' opens
+        a quotation, "￭.￭" stands amid "U.S". A way that has no id is read as the most frequent one.
 
     tokens_ : ndarray of shape (n_tokens,), dtype object
-        Token of each id, reserved ones included.
+        Token of each id, reserved ones included. The names of these, "[PAD]", "[UNK]" and "[END]", are
+        ordinary text in texts.
 
     document_frequency_ : ndarray of shape (n_tokens,), dtype int64
         Number of training documents that each id occurs in, reserved ids included.
@@ -119,7 +134,8 @@ class TextTokenizer(
 
     References
     ----------
-    .. [1] R. Sennrich, B. Haddow and A. Birch, "Neural Machine Translation of Rare Words
+    .. [1] Unicode Standard Annex #29, "Unicode Text Segmentation". https://unicode.org/reports/tr29/
+    .. [2] R. Sennrich, B. Haddow and A. Birch, "Neural Machine Translation of Rare Words
        with Subword Units", ACL 2016. https://aclanthology.org/P16-1162/
 
     Examples
@@ -133,11 +149,18 @@ class TextTokenizer(
     array(["it's great, don't stop!"], dtype=object)
     """
 
+    # Made when somebody asks for it.
+    _names: NDArray[np.object_] | None = None
+    _table: Vocabulary | Subwords | FirstSplitting
+
     _parameter_constraints: dict[str, list[Any]] = {
-        "analyzer": [StrOptions({"word", "char", "bpe"})],
+        "analyzer": [StrOptions({"word", "char", "bpe"}), callable],
         "lowercase": ["boolean"],
+        "stop_words": [StrOptions({"english"}), list, tuple, set, frozenset, None],
+        "token_pattern": [str, None],
         "max_features": [Interval(Integral, 1, None, closed="left")],
         "min_df": [Interval(Integral, 1, None, closed="left"), Interval(Real, 0.0, 1.0, closed="both")],
+        "vocabulary": [Mapping, HasMethods("__iter__"), None],
         "max_length": [Interval(Integral, 1, None, closed="left")],
         "padding": [StrOptions({"post", "pre"})],
         "truncation": [StrOptions({"post", "pre"})],
@@ -145,19 +168,25 @@ class TextTokenizer(
 
     def __init__(
         self,
-        analyzer: str = "word",
+        analyzer: str | Callable[[str], Iterable[str]] = "word",
         *,
         lowercase: bool = True,
+        stop_words: Any = None,
+        token_pattern: str | None = None,
         max_features: int = 10_000,
         min_df: float = 1,
+        vocabulary: Any = None,
         max_length: int = 64,
         padding: str = "post",
         truncation: str = "post",
     ) -> None:
         self.analyzer = analyzer
         self.lowercase = lowercase
+        self.stop_words = stop_words
+        self.token_pattern = token_pattern
         self.max_features = max_features
         self.min_df = min_df
+        self.vocabulary = vocabulary
         self.max_length = max_length
         self.padding = padding
         self.truncation = truncation
@@ -250,21 +279,30 @@ class TextTokenizer(
         -------
         corpus : Corpus
         """
+        return self._fit_corpus(X)
+
+    def _fit_corpus(self, X: Any, n_first: int = 0) -> Corpus:
+        """As `fit_corpus`; words of the first `n_first` documents are kept before all others."""
+        self._check_combinations()
         column, texts = column_name(X), check_texts(X)
-        chunks = self._chunked(texts)
-        engine = self._untrained_engine()
+        table: Vocabulary | Subwords
         if self.analyzer == "bpe":
-            engine.train_from_iterator(map(self._clean, texts), self._bpe_trainer(len(texts)))
-            corpus = chunks.encode(engine, {})
+            self._refuse_lists(texts)
+            min_frequency = max(2, int(np.ceil(resolve_threshold(self.min_df, len(texts)))))
+            table, corpus = Subwords.learn(self._cleaned(texts), self.max_features, min_frequency)
         else:
-            engine, corpus = self._count_vocabulary(engine, chunks)
-        self._engine = engine
-        self._token_table = _tokens_by_id(engine)
-        self._id_table = _ids_by_token(self._token_table)
+            tokens = self._split(texts)
+            table = self._learn_vocabulary(tokens, n_first if n_first < len(texts) else 0)
+            corpus = table.encode(tokens)
+            self._warn_if_words_are_rare(tokens)
+            _warn_if_words_differ(tokens, n_first)
+        self._table = table
+        self.__dict__.pop("_names", None)
         self.n_documents_ = len(texts)
         self._column_name = column
-        self.n_tokens_ = engine.get_vocab_size(with_added_tokens=True)
-        self.document_frequency_ = np.diff(corpus.counts(self.n_tokens_).tocsc().indptr.astype(np.int64))
+        self.n_tokens_ = FIRST_TOKEN_ID + len(table.names())
+        self.document_frequency_ = document_frequency(corpus, self.n_tokens_)
+        self._stop_ids = self._ids_of_stop_words()
         return corpus
 
     def encode(self, X: Any) -> Corpus:
@@ -279,7 +317,14 @@ class TextTokenizer(
         -------
         corpus : Corpus
         """
-        return self._chunked(check_texts(X)).encode(self._engine, self._ids_of)
+        texts, table = check_texts(X), self._table
+        if isinstance(table, FirstSplitting):
+            self._refuse_lists(texts)
+            return table.encode(texts)
+        if isinstance(table, Subwords):
+            self._refuse_lists(texts)
+            return table.encode_texts(self._cleaned(texts))
+        return table.encode(self._split(texts))
 
     def decode(self, corpus: Corpus) -> NDArray[np.object_]:
         """Write whole documents as readable text.
@@ -293,31 +338,21 @@ class TextTokenizer(
         -------
         texts : ndarray of shape (n_samples,), dtype object
         """
-        tokens = self.tokens_
-        separator = " " if self.analyzer == "word" else ""
+        table = self._table
         texts = np.empty(len(corpus), dtype=object)
         for row in range(len(corpus)):
             ids = corpus.ids[corpus.starts[row] : corpus.starts[row + 1]]
-            texts[row] = self._tidy(separator.join(tokens[ids[ids >= FIRST_TOKEN_ID]]))
+            texts[row] = table.text(ids[ids >= FIRST_TOKEN_ID])
         return texts
 
     @property
     def tokens_(self) -> NDArray[np.object_]:
         check_is_fitted(self)
-        table = getattr(self, "_token_table", None)
-        if table is None or len(table) != self.n_tokens_:
-            table = _tokens_by_id(self._engine)
-            self._token_table = table
-        return table
-
-    @property
-    def _ids_of(self) -> dict[str, int]:
-        tokens = self.tokens_
-        table: dict[str, int] = getattr(self, "_id_table", {})
-        if len(table) != len(tokens):
-            table = _ids_by_token(tokens)
-            self._id_table = table
-        return table
+        if self._names is None:
+            names = np.empty(self.n_tokens_, dtype=object)
+            names[:] = [*_RESERVED, *self._table.names()]
+            self._names = names
+        return self._names
 
     @property
     def vocabulary_(self) -> dict[str, int]:
@@ -340,211 +375,202 @@ class TextTokenizer(
         return tags
 
     def _to_store(self, state: dict[str, Any]) -> dict[str, Any]:
-        for cached in ("_token_table", "_id_table"):
-            state.pop(cached, None)
-        if "_engine" in state:
-            state["_engine"] = self._engine.to_str()
+        state.pop("_names", None)
+        table = state.pop("_table", None)
+        if isinstance(table, FirstSplitting):
+            state["_engine"] = table.stored
+        elif isinstance(table, Subwords):
+            state["_engine"], state["_clusters"] = table.engine.to_str(), json.dumps(table.clusters)
+        elif isinstance(table, Vocabulary):
+            state["_words"], state["_spacing"] = json.dumps(table.words), table.spacing
+            state["_separator"] = table.separator
         return state
 
     def _from_store(self, state: dict[str, Any]) -> dict[str, Any]:
-        from tokenizers import Tokenizer
+        # Format 1 had fewer parameters.
+        state = {"stop_words": None, "token_pattern": None, "vocabulary": None, "_stop_ids": None} | state
+        if "_words" in state:
+            words, spacing = json.loads(state.pop("_words")), np.array(state.pop("_spacing"))
+            state["_table"] = Vocabulary(words, spacing, state.pop("_separator"))
+        elif "_clusters" in state:
+            from tokenizers import Tokenizer
 
-        if "_engine" in state:
-            state["_engine"] = Tokenizer.from_str(state["_engine"])
+            engine = Tokenizer.from_str(state.pop("_engine"))
+            state["_table"] = Subwords(engine, json.loads(state.pop("_clusters")))
+        elif "_engine" in state:
+            state["_table"] = FirstSplitting(state.pop("_engine"), state["analyzer"], state["lowercase"])
         return state
 
     def _pad(self, corpus: Corpus) -> NDArray[np.int32]:
         return corpus.padded(self.max_length, padding=self.padding, truncation=self.truncation)
 
-    def _tidy(self, text: str) -> str:
+    def _cleaned(self, texts: Iterable[str]) -> Iterable[str]:
+        return (clean(text, self.lowercase) for text in texts)
+
+    def _split(self, texts: list[str]) -> Tokens:
+        """The tokens of documents, whatever has an id."""
+        if callable(self.analyzer):
+            return read_lists(map(self._analyzed, texts))
+        if isinstance(texts[0], list) and self.analyzer == "word":
+            return read_lists([*self._cleaned(tokens)] for tokens in texts)
+        self._refuse_lists(texts)
         if self.analyzer == "char":
-            return text
-        if self.analyzer == "bpe":
-            return text.replace(_SPACE_MARK, " ").strip()
-        text = _NO_SPACE_BEFORE.sub(r"\1", text)
-        text = _NO_SPACE_AFTER.sub(r"\1", text)
-        return _NO_SPACE_AROUND.sub(r"\1", text).translate(_STRAIGHT_QUOTES)
+            return split_characters(self._cleaned(texts))
+        if self.token_pattern is None:
+            return split_words(self._cleaned(texts))
+        return split_by_pattern(self._cleaned(texts), self._compiled_pattern())
 
-    def _clean(self, text: str) -> str:
-        """White space for HTML line breaks, composed and, where asked for, lowercase letters."""
-        if "<" in text:
-            text = _LINE_BREAK.sub(" ", text)
-        if not text.isascii():
-            # Lone surrogates are no valid UTF-8; Rust strings cannot hold them.
-            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-            text = unicodedata.normalize("NFC", text)
-        return text.lower() if self.lowercase else text
-
-    def _chunked(self, texts: list[str]) -> _ChunkedTexts:
-        return _ChunkedTexts(
-            map(self._clean, texts),
-            split=self.analyzer != "char",
-            words=self.analyzer == "word",
-        )
-
-    def _untrained_engine(self) -> Any:
-        """A Rust tokenizer with this estimator's splitting, and no vocabulary."""
-        from tokenizers import Regex, Tokenizer, models, pre_tokenizers
-
-        model = models.BPE if self.analyzer == "bpe" else models.WordLevel
-        engine = Tokenizer(model(unk_token=_RESERVED[UNKNOWN_ID]))
-        if self.analyzer == "word":
-            engine.pre_tokenizer = pre_tokenizers.Split(Regex(_WORD_PATTERN), behavior="removed", invert=True)
-        elif self.analyzer == "char":
-            engine.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")
-        else:
-            engine.pre_tokenizer = pre_tokenizers.Sequence(
-                [pre_tokenizers.Metaspace(prepend_scheme="always"), pre_tokenizers.Punctuation()]
+    def _refuse_lists(self, texts: list[Any]) -> None:
+        if isinstance(texts[0], list):
+            raise ValueError(
+                f"X holds lists of tokens, and analyzer={self.analyzer!r} splits texts into others; set analyzer='word', or"
+                " join the tokens of each text: ' '.join(tokens)."
             )
-        return engine
 
-    def _bpe_trainer(self, n_documents: int) -> Any:
-        from tokenizers import trainers
+    def _analyzed(self, text: str) -> list[str]:
+        assert callable(self.analyzer)
+        tokens = self.analyzer(text)
+        if isinstance(tokens, str) or not isinstance(tokens, Iterable):
+            raise TypeError(
+                f"analyzer returned a {type(tokens).__name__} ({tokens!r:.60}); expected a list of str, the tokens of a text."
+            )
+        tokens = list(tokens)
+        for token in tokens:
+            if not isinstance(token, str):
+                raise TypeError(
+                    f"analyzer returned a list with a {type(token).__name__} ({token!r:.60}); expected tokens (str)."
+                )
+        return tokens
 
-        return trainers.BpeTrainer(
-            vocab_size=self.max_features + len(_RESERVED),
-            min_frequency=max(2, int(np.ceil(resolve_threshold(self.min_df, n_documents)))),
-            # Rare characters of a large script must not crowd the merges out.
-            limit_alphabet=max(1, self.max_features // 2),
-            special_tokens=list(_RESERVED),
-            show_progress=False,
+    def _compiled_pattern(self) -> Any:
+        try:
+            pattern = regex.compile(self.token_pattern)
+        except regex.error as error:
+            raise ValueError(
+                f"token_pattern={self.token_pattern!r} is no regular expression: {error}."
+            ) from error
+        if pattern.groups > 1:
+            raise ValueError(
+                f"More than 1 capturing group in token_pattern ({pattern.groups} in {self.token_pattern!r}); expected one at"
+                " most. Write (?:...) for the others."
+            )
+        return pattern
+
+    def _check_combinations(self) -> None:
+        """Refuse parameters that the analyzer has no use for."""
+        if self.token_pattern is not None:
+            if self.analyzer != "word":
+                raise ValueError(
+                    f"token_pattern says what a word is, and analyzer={self.analyzer!r} does not split into words; leave"
+                    " token_pattern out or set analyzer='word'."
+                )
+            self._compiled_pattern()
+        if self.stop_words is not None and self.analyzer in ("char", "bpe"):
+            raise ValueError(
+                f"stop_words are words, and analyzer={self.analyzer!r} does not split into words; leave stop_words out or"
+                " set analyzer='word'. max_df of the estimator leaves frequent tokens out of the bag of words."
+            )
+        if self.vocabulary is not None and self.analyzer == "bpe":
+            raise ValueError(
+                "a fixed vocabulary says nothing about how subwords are merged; leave vocabulary out, or keep a fitted"
+                " tokenizer in a sklearn.frozen.FrozenEstimator."
+            )
+
+    def _learn_vocabulary(self, tokens: Tokens, n_first: int) -> Vocabulary:
+        separator = "" if self.analyzer == "char" else " "
+        if self.vocabulary is not None:
+            return Vocabulary(*given_words(tokens, self._given_vocabulary()), separator)
+        words, spacing = choose_words(
+            tokens,
+            max_features=self.max_features,
+            min_count=resolve_threshold(self.min_df, len(tokens.corpus)),
+            n_first=n_first,
         )
-
-    def _count_vocabulary(self, engine: Any, chunks: _ChunkedTexts) -> tuple[Any, Corpus]:
-        """Encode with every token there is, then keep the most frequent ones."""
-        from tokenizers import models, trainers
-
-        trainer = trainers.WordLevelTrainer(
-            vocab_size=np.iinfo(np.int32).max, special_tokens=list(_RESERVED), show_progress=False
-        )
-        engine.train_from_iterator(chunks.distinct, trainer)
-        corpus = chunks.encode(engine, engine.get_vocab(with_added_tokens=True))
-        names = _tokens_by_id(engine)
-        frequency = np.bincount(corpus.ids, minlength=len(names))
-        documents = np.diff(corpus.counts(len(names)).tocsc().indptr)
-        candidates = np.arange(FIRST_TOKEN_ID, len(names))
-        candidates = candidates[documents[candidates] >= resolve_threshold(self.min_df, len(corpus))]
-        # Ties in alphabetical order: the vocabulary must not depend on the order of the documents.
-        order = np.lexsort((names[candidates].astype(str), -frequency[candidates]))
-        kept = candidates[order][: self.max_features]
-        if not len(kept):
+        if not len(words):
             raise ValueError(
                 "empty vocabulary: no token is left. Pass texts with at least one "
-                + ("word" if self.analyzer == "word" else "character")
+                + ("character" if self.analyzer == "char" else "word")
                 + f", or lower min_df (got {self.min_df!r})."
             )
-        new_ids = np.full(len(names), UNKNOWN_ID, dtype=np.int32)
-        new_ids[kept] = np.arange(FIRST_TOKEN_ID, FIRST_TOKEN_ID + len(kept))
-        vocabulary = {token: index for index, token in enumerate(chain(_RESERVED, names[kept]))}
-        engine.model = models.WordLevel(vocabulary, unk_token=_RESERVED[UNKNOWN_ID])
-        return engine, Corpus(new_ids[corpus.ids], corpus.starts)
+        return Vocabulary(words, spacing, separator)
+
+    def _given_vocabulary(self) -> list[str]:
+        """The names that `vocabulary` gives ids to, in their order."""
+        given = self.vocabulary
+        if isinstance(given, str):
+            raise ValueError(f"vocabulary is one str ({given!r:.60}); expected a mapping or a list of str.")
+        names = sorted(given, key=given.__getitem__) if isinstance(given, Mapping) else list(given)
+        if isinstance(given, set | frozenset):
+            names.sort()
+        wrong = next((name for name in names if not isinstance(name, str) or not name), None)
+        if wrong is not None:
+            raise ValueError(f"vocabulary holds {wrong!r}; expected tokens (str of at least one character).")
+        if not names:
+            raise ValueError("empty vocabulary passed to fit; expected at least one token, or None.")
+        if len(set(names)) < len(names):
+            twice = next(name for place, name in enumerate(names) if name in names[:place])
+            raise ValueError(f"Duplicate term in vocabulary: {twice!r}; expected each token once.")
+        if isinstance(given, Mapping) and len(set(given.values())) < len(names):
+            raise ValueError(
+                "vocabulary gives two tokens the same number; expected a number of its own for each."
+            )
+        if self.lowercase and not callable(self.analyzer):
+            upper = next((name for name in names if name != name.lower()), None)
+            if upper is not None:
+                warnings.warn(
+                    f"vocabulary holds {upper!r}, which no text has while lowercase=True; write it in lower case, or set"
+                    " lowercase=False.",
+                    UserWarning,
+                    stacklevel=6,
+                )
+        return names
+
+    def _ids_of_stop_words(self) -> NDArray[np.int64] | None:
+        if self.stop_words is None:
+            return None
+        if isinstance(self.stop_words, str):
+            words = set(ENGLISH_STOP_WORDS)
+        else:
+            wrong = next((word for word in self.stop_words if not isinstance(word, str)), None)
+            if wrong is not None:
+                raise ValueError(f"stop_words holds {wrong!r}; expected words (str).")
+            words = set(self.stop_words if callable(self.analyzer) else self._cleaned(self.stop_words))
+        assert isinstance(self._table, Vocabulary)
+        found = [index for index, word in enumerate(self._table.words) if word in words]
+        return np.array(found, dtype=np.int64) + FIRST_TOKEN_ID
+
+    def _warn_if_words_are_rare(self, tokens: Tokens) -> None:
+        """Say that there are no words to learn, where most of what was taken for one occurs once."""
+        if self.analyzer != "word" or len(tokens.corpus) < _DOCUMENTS_TO_JUDGE_BY:
+            return
+        frequency = np.bincount(tokens.corpus.ids, minlength=len(tokens.word))
+        frequency = np.bincount(tokens.word, weights=frequency, minlength=len(tokens.words))
+        frequency = frequency[np.fromiter(map(is_word, tokens.words), dtype=bool, count=len(tokens.words))]
+        n_words, once = int(frequency.sum()), int((frequency == 1).sum())
+        if n_words >= _WORDS_TO_JUDGE_BY and once > n_words / 2:
+            warnings.warn(
+                f"{once} of the {n_words} words of the texts occur once, so that little can be learned of them: the texts"
+                " seem to be in a language that is written without spaces. Set analyzer='char' or analyzer='bpe'.",
+                UserWarning,
+                stacklevel=6,
+            )
 
 
-def _ids_by_token(tokens: NDArray[np.object_]) -> dict[str, int]:
-    return {token: index for index, token in enumerate(tokens)}
-
-
-def _tokens_by_id(engine: Any) -> NDArray[np.object_]:
-    vocabulary = engine.get_vocab(with_added_tokens=True)
-    tokens = np.empty(len(vocabulary), dtype=object)
-    for token, index in vocabulary.items():
-        tokens[index] = token
-    return tokens
-
-
-def _direct_quotes(lines: str) -> str:
-    """Directed quotes and dashes for straight ones; each line is a chunk of its own."""
-    if _QUOTE_OR_DASH.search(lines):
-        for pattern, mark in _DIRECTED:
-            lines = pattern.sub(mark, lines)
-    return lines
-
-
-def _encode_ascii(
-    chunks: Iterable[str], ids_of: dict[str, int]
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Token ids of words that were ASCII before their quotes were directed, and how many each chunk has.
-
-    What the Rust engine gives, without the cost of one Rust object for each chunk. Only for ASCII,
-    because the two regex engines disagree on which other characters a word is made of.
-    """
-    tokens = _WORD_OR_END.findall("".join(f"{chunk}\n" for chunk in chunks))
-    ids = np.fromiter((ids_of.get(token, UNKNOWN_ID) for token in tokens), dtype=np.int32, count=len(tokens))
-    ends = np.fromiter((token == "\n" for token in tokens), dtype=bool, count=len(tokens))
-    lengths = np.diff(np.flatnonzero(ends), prepend=-1) - 1
-    ids = ids[~ends]
-    return ids, lengths.astype(np.int64)
-
-
-def _encode_chunks(chunks: list[str], engine: Any) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Token ids of chunks, back to back, and how many each has."""
-    flat, lengths = [np.empty(0, dtype=np.int32)], [np.empty(0, dtype=np.int64)]
-    # In blocks, because an encoding holds far more than its ids.
-    for start in range(0, len(chunks), _CHUNKS_PER_BLOCK):
-        block = engine.encode_batch_fast(chunks[start : start + _CHUNKS_PER_BLOCK], add_special_tokens=False)
-        ids = [encoding.ids for encoding in block]
-        lengths.append(np.fromiter(map(len, ids), dtype=np.int64, count=len(ids)))
-        flat.append(np.fromiter(chain.from_iterable(ids), dtype=np.int32, count=int(lengths[-1].sum())))
-    return np.concatenate(flat), np.concatenate(lengths)
-
-
-class _FirstSeen(dict[str, int]):
-    """Numbers its keys in the order in which they are first looked up."""
-
-    def __missing__(self, key: str) -> int:
-        self[key] = number = len(self)
-        return number
-
-
-class _ChunkedTexts:
-    """Texts as indices into the table of their distinct chunks.
-
-    Running text repeats itself: 25,000 reviews of 230 chunks hold 280,000 distinct ones.
-    Looking a chunk up is several times faster than splitting it again.
-
-    Parameters
-    ----------
-    texts : iterable of str
-        The cleaned texts.
-    split : bool
-        Whether a chunk is what stands between white space, or a whole text.
-    words : bool
-        Whether the quotes of each distinct chunk are directed, and tokens are words.
-    """
-
-    def __init__(self, texts: Iterable[str], *, split: bool, words: bool) -> None:
-        table = _FirstSeen()
-        indices = [np.empty(0, dtype=np.int32)]
-        for text in texts:
-            chunks = text.split() if split else [text]
-            indices.append(np.fromiter(map(table.__getitem__, chunks), dtype=np.int32, count=len(chunks)))
-        self.distinct = list(table)
-        self._by_engine = np.ones(len(table), dtype=bool)
-        if words and table:
-            self.distinct = _direct_quotes("\n".join(table)).split("\n")
-            self._by_engine = ~np.fromiter(map(str.isascii, table), dtype=bool, count=len(table))
-        self._indices = np.concatenate(indices)
-        self._starts = np.cumsum([len(chunks) for chunks in indices], dtype=np.int64)
-
-    def encode(self, engine: Any, ids_of: dict[str, int]) -> Corpus:
-        """Token ids of the texts, each distinct chunk encoded once.
-
-        Parameters
-        ----------
-        engine : tokenizers.Tokenizer
-        ids_of : dict of str to int
-            The vocabulary of `engine`, which would hand out a new copy at each call.
-        """
-        by_engine = self._by_engine
-        ids, lengths = _encode_chunks(list(compress(self.distinct, by_engine)), engine)
-        ascii_ids, ascii_lengths = _encode_ascii(compress(self.distinct, ~by_engine), ids_of)
-        order = np.concatenate([np.flatnonzero(by_engine), np.flatnonzero(~by_engine)])
-        chunk_ids = np.concatenate([ids, ascii_ids])
-        lengths = np.concatenate([lengths, ascii_lengths])
-        chunk_lengths, chunk_starts = np.empty((2, len(order)), dtype=np.int64)
-        chunk_lengths[order] = lengths
-        chunk_starts[order] = np.cumsum(lengths) - lengths
-        used = chunk_lengths[self._indices]
-        tokens_before = np.concatenate([[0], np.cumsum(used)])
-        positions = ragged_positions(chunk_starts[self._indices], used)
-        return Corpus(chunk_ids[positions], tokens_before[self._starts])
+def _warn_if_words_differ(tokens: Tokens, n_first: int) -> None:
+    """Say that documents without labels are about something else than the labelled ones, which come first."""
+    words = np.fromiter(map(is_word, tokens.words), dtype=bool, count=len(tokens.words))
+    shares = []
+    for ids in np.split(tokens.corpus.ids, [tokens.corpus.starts[n_first]]):
+        counts = np.bincount(tokens.word[ids], minlength=len(words)) * words
+        if counts.sum() < _RUNNING_WORDS_TO_COMPARE:
+            return
+        shares.append(counts / counts.sum())
+    overlap = float(np.minimum(*shares).sum())
+    if overlap < _LITTLE_OVERLAP:
+        warnings.warn(
+            f"the words of labelled and of unlabelled texts hardly overlap ({round(100 * overlap, -1):.0f} %, where texts"
+            " of one kind have 70 or more): the latents will be about the unlabelled ones, and most of max_features goes"
+            " to words of the labelled ones. Leave out X_unlabeled, or pass texts like those to be classified.",
+            UserWarning,
+            stacklevel=8,
+        )

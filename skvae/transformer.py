@@ -50,6 +50,8 @@ _DEFAULT_ENCODER_UNITS = {"bow": (128, 128), "bilstm": (256,)}
 # docs/architecture.md).
 _COLLAPSED_USE = 0.2
 _FEW_DRAWS = 5
+# Fewer documents than this say nothing about how long texts are.
+_DOCUMENTS_TO_JUDGE_BY = 100
 
 
 class TextVAETransformer(
@@ -123,7 +125,7 @@ class TextVAETransformer(
 
     max_df : float or int, default=0.5
         Tokens found in more documents than this (a share if float, a count if int) stay out of
-        the bag of words.
+        the bag of words. So do the tokenizer's `stop_words`.
 
     dropout : float, default=0.2
         Rate of dropout between layers.
@@ -443,8 +445,13 @@ class TextVAETransformer(
     def _new_seeds(self) -> SeedSequence:
         return SeedSequence(draw_seed(self.random_state))
 
-    def _read_for_fit(self, X: list[str] | NDArray[np.int32]) -> tuple[TextTokenizer | None, Corpus]:
-        """Documents to fit on, and the tokenizer that read them (None for token ids)."""
+    def _read_for_fit(
+        self, X: list[str] | NDArray[np.int32], n_first: int = 0
+    ) -> tuple[TextTokenizer | None, Corpus]:
+        """Documents to fit on, and the tokenizer that read them (None for token ids).
+
+        The words of the first `n_first` documents have ids before those of the others do.
+        """
         if self.warm_start and self.__sklearn_is_fitted__():
             return self._autoencoder.tokenizer, self._autoencoder.read(X)
         if isinstance(X, np.ndarray):
@@ -461,7 +468,7 @@ class TextVAETransformer(
         tokenizer = TextTokenizer() if self.tokenizer is None else clone(self.tokenizer)
         # `fit_context` leaves out the validation of what is fitted inside `fit`.
         tokenizer._validate_params()
-        return tokenizer, tokenizer.fit_corpus(X)
+        return tokenizer, tokenizer._fit_corpus(X, n_first)
 
     @staticmethod
     def _check_enough_tokens(matrix: NDArray[np.int32]) -> None:
@@ -494,6 +501,7 @@ class TextVAETransformer(
             self._check_unchanged(autoencoder.network.config)
         else:
             autoencoder = self._build(tokenizer, corpus, seeds)
+            self._warn_if_cut(tokenizer, corpus)
         documents = autoencoder.prepare(corpus)
         previous = getattr(self, "history_", {}) if resume else {}
         history = self._train(
@@ -517,6 +525,22 @@ class TextVAETransformer(
         if task is not None and given is not None:
             task.call_on_fit_task_end(estimator=self, X=given[0], y=given[1], reconstruction_attributes={})
         return documents
+
+    def _warn_if_cut(self, tokenizer: TextTokenizer | None, corpus: Corpus) -> None:
+        """Say that what a text decoder writes will not end, where most of what it learns from does not."""
+        if tokenizer is None or self.decoder == "bow" or len(corpus) < _DOCUMENTS_TO_JUDGE_BY:
+            return
+        share = (corpus.lengths >= tokenizer.max_length).mean()
+        if share > 0.5:
+            # In tenths, so that the fits of a cross-validation say the same thing, once.
+            warnings.warn(
+                f"about {10 * share:.0f} in 10 texts have max_length={tokenizer.max_length} tokens or more, and the"
+                " decoder learns their beginnings only: most of what it writes stops there in mid-sentence. Set"
+                f" tokenizer=TextTokenizer(max_length={_round_up(np.quantile(corpus.lengths, 0.9))}) to hold 9 in 10 whole,"
+                " split the texts into sentences, or set decoder='bow' if only features are wanted.",
+                UserWarning,
+                stacklevel=5,
+            )
 
     def _check_unchanged(self, config: NetworkConfig) -> None:
         """Refuse to go on with a network that the parameters no longer describe."""
@@ -545,7 +569,7 @@ class TextVAETransformer(
         columns = word_columns(
             document_frequency,
             resolve_threshold(self.max_df, n_documents),
-            None if tokenizer is None else tokenizer.tokens_,
+            None if tokenizer is None else tokenizer._stop_ids,
         )
         config = self._config(n_tokens, int(columns.max() + 1), max_length)
         model = TextVAE(config, seeds.next())
@@ -1061,6 +1085,12 @@ def _on_sphere(
         np.sin((1 - weights) * angle) * start / lengths[0] + np.sin(weights * angle) * end / lengths[1]
     ) / np.sin(angle)
     return np.asarray(turned * ((1 - weights) * lengths[0] + weights * lengths[1]), dtype=np.float32)
+
+
+def _round_up(length: float) -> int:
+    """A length with two digits that count, of one more than is needed: a text and its end."""
+    step = 10 ** max(0, len(str(int(length) + 1)) - 2)
+    return int(-(-(length + 1) // step) * step)
 
 
 def resolve_batch_size(batch_size: int | str, n_documents: int, has_text_decoder: bool) -> int:

@@ -164,7 +164,7 @@ BAD = [
     ("a matrix of counts", np.array([[0, 1, 0, 3], [4, 0, 1, 0]]), [0, 1], None),
     ("padding on both sides", np.array([[3, 4, 0], [0, 3, 4]]), [0, 1], None),
     ("token ids of different lengths", [[3, 4], [3]], [0, 1], None),
-    ("texts as lists of tokens", [["a", "film"], ["dull"]], [0, 1], None),
+    ("two columns of texts in lists", [["title", "a film"], ["title", "dull"]], [0, 1], None),
     ("negative token ids", np.array([[-1], [3]]), [0, 1], None),
     ("reserved token ids only", np.array([[1, 2], [2, 0]]), [0, 1], None),
     ("texts without any word", ["", "  "], [0, 1], None),

@@ -951,3 +951,39 @@ def test_contributions_to_a_deep_head_are_by_its_slope_at_the_text(lstm_vae, rev
     assert np.abs(expected).max() > 0.1
     np.testing.assert_allclose(found, expected, atol=1e-2 * np.abs(expected).max())
     np.testing.assert_allclose(rest + found.sum(axis=1), head(latents).numpy()[:, 0], atol=1e-3)
+
+
+def test_emoji_alone_tell_classes_apart():
+    texts = [f"{word} film {face}" for word in ("nice", "bad", "odd") for face in ("😀", "😡")] * 20
+    y = np.array([1, 0] * 60)
+    vae = TextVAETransformer(decoder="bow", epochs=5, max_df=0.9, **SMALL)
+    classifier = TextVAEClassifier(vae, lexical=False, epochs=1, random_state=0).fit(texts, y)
+    assert classifier.score(["nice film 😡", "bad film 😀", "odd film 😡"], [0, 1, 0]) == 1
+
+
+def test_stop_words_are_in_no_ngram(reviews):
+    X, y = reviews
+    tokenizer = TextTokenizer(stop_words=["the", "is", "was"])
+    vae = TextVAETransformer(tokenizer=tokenizer, decoder="bow", epochs=1, **SMALL)
+    classifier = TextVAEClassifier(vae, epochs=0, ngram_range=(1, 2), random_state=0).fit(X[:80], y[:80])
+    ngrams = classifier._lexical[0]
+    names = ngrams.names(classifier.vae_.tokenizer_.tokens_, np.arange(ngrams.n_features))
+    assert not {"the", "is", "was"} & {token for name in names for token in name.split()}
+    again = pickle.loads(pickle.dumps(classifier))
+    np.testing.assert_array_equal(again.predict_proba(X[80:]), classifier.predict_proba(X[80:]))
+    # What stands on either side of a stop word follows on one another.
+    with_stop_words, without = classifier.predict_proba(["the story is great", "story great"])
+    np.testing.assert_allclose(with_stop_words, without, rtol=1e-6)
+
+
+def test_words_of_labelled_texts_are_kept_first(reviews):
+    X, y = reviews
+    random = np.random.default_rng(0)
+    foreign = [" ".join(f"w{index}" for index in random.integers(0, 30, size=12)) for _ in range(300)]
+    vae = TextVAETransformer(tokenizer=TextTokenizer(max_features=60), decoder="bow", epochs=1, **SMALL)
+    classifier = TextVAEClassifier(vae, epochs=0, random_state=0)
+    with pytest.warns(UserWarning, match=r"hardly overlap \(0 %.*Leave out X_unlabeled") as found:
+        classifier.fit(X[:60], y[:60], X_unlabeled=foreign)
+    assert len(found) == 1
+    alone = TextTokenizer(max_features=60, min_df=2).fit(X[:60]).vocabulary_
+    assert set(alone) - set(classifier.vae_.tokenizer_.vocabulary_) == set()

@@ -161,7 +161,7 @@ def test_a_collapsed_model_warns(reviews):
 )
 def test_guards_against_collapse_keep_the_nats_that_they_promise(reviews, guard, nats):
     vae = TextVAETransformer(**(COLLAPSING | SMALL | guard)).fit(reviews[0])
-    assert vae.diagnostics(reviews[0])["kl"] > 0.8 * nats
+    assert vae.diagnostics(reviews[0])["kl"] > 0.7 * nats
     assert set(vae.history_) == {"loss", "nll_text", "kl", "token_accuracy"}
 
 
@@ -295,3 +295,44 @@ def test_training_on_few_real_reviews_has_no_spikes():
     vae = TextVAETransformer(8, decoder="bow", epochs=12, random_state=0).fit(texts)
     assert max(vae.history_["kl"][3:]) < 10
     assert vae.history_["loss"][-1] < vae.history_["loss"][0]
+
+
+EMOJI = [f"{word} film {face}" for word in ("nice", "bad", "odd") for face in ("😀", "😡")] * 20
+
+
+def test_symbols_are_content_where_not_all_texts_have_them():
+    vae = TextVAETransformer(decoder="bow", epochs=1, max_df=0.9, **SMALL).fit(EMOJI)
+    assert set(vae.words_) == {"nice", "bad", "odd", "😀", "😡"}
+    latents = vae.transform(["nice film 😀", "nice film 😡", "nice film :)"])
+    assert not np.allclose(latents[0], latents[1])
+    everywhere = TextVAETransformer(decoder="bow", epochs=1, max_df=0.5, **SMALL).fit(
+        [f"{t}." for t in EMOJI]
+    )
+    assert "." not in everywhere.words_
+
+
+def test_stop_words_stay_out_of_the_bag_and_can_be_written(reviews):
+    stop_words = ["The", "is", "story"]
+    tokenizer = TextTokenizer(max_length=16, stop_words=stop_words)
+    vae = TextVAETransformer(tokenizer=tokenizer, epochs=1, max_df=1.0, **SMALL).fit(reviews[0])
+    assert not {"the", "is", "story"} & set(vae.words_)
+    assert {"the", "is", "story"} <= set(vae.tokenizer_.vocabulary_)
+    again = pickle.loads(pickle.dumps(vae))
+    np.testing.assert_array_equal(again.transform(reviews[0][:5]), vae.transform(reviews[0][:5]))
+    assert again.score(["the story is"]) < 0
+    english = TextTokenizer(stop_words="english").fit(reviews[0])
+    vae = TextVAETransformer(tokenizer=FrozenEstimator(english), decoder="bow", epochs=1, max_df=1.0, **SMALL)
+    assert not {"the", "and", "it"} & set(vae.fit(reviews[0]).words_)
+
+
+def test_texts_longer_than_the_decoder_writes_are_warned_about_once(reviews):
+    tokenizer = TextTokenizer(max_length=4)
+    vae = TextVAETransformer(tokenizer=tokenizer, epochs=1, **SMALL)
+    with pytest.warns(
+        UserWarning, match=r"about 10 in 10 texts have max_length=4 .*max_length=\d+\)"
+    ) as found:
+        vae.fit(reviews[0])
+    assert len(found) == 1
+    # A bag of words reads the whole text, and a few texts say nothing.
+    clone(vae).set_params(decoder="bow").fit(reviews[0])
+    clone(vae).fit(reviews[0][:20])

@@ -14,6 +14,8 @@ from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae._state import FORMAT
 from skvae.datasets import make_reviews
 
+# What tokens have to be able to say: spacing, characters of several code points, names of reserved ids.
+SPELLED = ["“No” - it's so-so: 5€ (or $6)!", "x\u0323 👍🏽🇹🇷 می‌خواهم", "[PAD] a é[END]", "▁x"]
 HERE = Path(__file__).parent
 TINY = {
     "n_components": 3,
@@ -59,6 +61,10 @@ def main():
         "bag": answers(bag, texts[:5]),
         "words": bag.inverse_transform(bag.transform(texts[:5])).tolist(),
     }
+    expected["spelled"], expected["spelling"] = SPELLED, {}
+    for analyzer in ("word", "char", "bpe"):
+        estimators[analyzer] = TextTokenizer(analyzer, lowercase=False, max_length=40).fit(SPELLED * 2)
+        expected["spelling"][analyzer] = estimators[analyzer].transform(SPELLED).tolist()
     (HERE / f"format_{FORMAT}.pkl").write_bytes(pickle.dumps(estimators, protocol=4))
     (HERE / f"format_{FORMAT}.json").write_text(json.dumps(expected, indent=1) + "\n")
 
