@@ -233,3 +233,18 @@ def test_fine_tuning_keeps_the_share_of_a_rare_class(many):
         )
         shares[epochs] = classifier.fit(X, y, X_unlabeled=unlabelled).predict_proba(X_test)[:, 1].mean()
     assert shares[12] == pytest.approx(shares[0], abs=0.015)
+
+
+def test_out_of_fold_logits_are_as_large_as_those_of_new_documents():
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 2, 900)
+    # Ten words that hint at the class, and in the training rows twenty that no other row has.
+    hints = np.where(random.random((900, 10)) < 0.6, labels[:, None], 1 - labels[:, None])
+    known = np.zeros((900, 20))
+    np.put_along_axis(known, 2 * np.arange(10) + hints, 1.0, axis=1)
+    rows = np.arange(300)
+    data = LabelledDocuments(rows, rows, rows, labels[:300], np.ones(300))
+    training = sp.csr_array(np.hstack([known[:300], np.kron(np.eye(300), np.ones(20))]) / np.sqrt(30))
+    model, out_of_fold = fit_linear_term(training, data, data.folds(), (10.0,))
+    new = sp.csr_array(np.hstack([known[300:], np.zeros((600, 6000))]) / np.sqrt(10))
+    assert out_of_fold.std() == pytest.approx(model.logits(new).std(), rel=0.2)
