@@ -528,12 +528,18 @@ class TextVAEClassifier(
             )
         if validation is not None:
             validation = (validation[0], _class_indices(validation[1], classes, argument="y_val"))
-            if isinstance(X, np.ndarray) != isinstance(validation[0], np.ndarray):
+            if (
+                isinstance(X, np.ndarray)
+                and not isinstance(validation[0], np.ndarray)
+                and not self._is_frozen
+            ):
                 raise ValueError(
-                    "X and X_val must be alike: both texts, or both token ids of one TextTokenizer."
+                    "X_val holds texts, but X holds token ids; pass what the same TextTokenizer's transform returns."
                 )
         vae, corpus, documents = self._first_step(X, n_labelled, X_unlabeled, seeds, one_pass, task)
         autoencoder = vae._autoencoder
+        # Judged also where nothing is measured.
+        measured = None if validation is None else autoencoder.read(validation[0], name="X_val")
         labelled = np.arange(n_labelled)
         present, of_present = np.unique(labels, return_inverse=True)
         data = LabelledDocuments.of(corpus.take(labelled), of_present, weights, seeds.next())
@@ -594,7 +600,9 @@ class TextVAEClassifier(
                 self._targets(labels, weights, offset),
                 seeds,
                 epochs=epochs,
-                validation=None if validation is None else self._validation_set(*validation),
+                validation=None
+                if measured is None or validation is None
+                else self._validation_set(measured, validation[1]),
                 report=report,
             )
             if report is not None:
@@ -638,9 +646,10 @@ class TextVAEClassifier(
             term = _for_all_classes(term, present, len(self.classes_))
         return LatentClasses(term, latents, present[data.labels], len(self.classes_))
 
-    def _validation_set(self, X: Any, labels: NDArray[np.integer]) -> tuple[Documents, _training.Targets]:
+    def _validation_set(
+        self, corpus: Corpus, labels: NDArray[np.integer]
+    ) -> tuple[Documents, _training.Targets]:
         autoencoder = self.vae_._autoencoder
-        corpus = autoencoder.read(X, name="X_val")
         documents = autoencoder.prepare(corpus)
         offset = np.zeros((len(labels), self._head[-1].kernel.shape[1]), dtype=np.float32)
         if self._lexical is not None:

@@ -149,12 +149,12 @@ def test_few_documents_are_solved_in_few_dimensions_with_the_same_coefficients(n
 
 
 def test_refits_from_a_warm_start_stay_where_they_were(many):
-    X, y = many[0][:80], np.random.default_rng(0).integers(0, 2, 80)
+    X, y = many[0][:200], np.random.default_rng(0).integers(0, 2, 200)
     classifier = TextVAEClassifier(
-        TextVAETransformer(decoder="bow", epochs=2, **SMALL),
+        TextVAETransformer(decoder="bow", epochs=6, **SMALL),
         lexical=False,
-        epochs=8,
-        learning_rate=1e-2,
+        epochs=10,
+        learning_rate=3e-3,
         warm_start=True,
         random_state=0,
     )

@@ -248,7 +248,7 @@ def every_answer(reviews, writer, classifier, output=None):
     answers += [writer.interpolate(texts[0], texts[1], 3, path=path) for path in ("line", "sphere")]
     answers += [writer.interpolate(np.asarray(latents)[0], texts[1], 3)]
     answers += [writer.interpolate(latents[:1], texts[1], 3)]
-    answers += [list(writer.diagnostics(texts, n_importance_samples=2).values()), writer.score(texts)]
+    answers += [list(writer.diagnostics(texts).values()), writer.score(texts)]
     answers += [LatentSpaceDisplay.from_estimator(writer, texts, y).points]
     latents = classifier.transform(texts)
     answers += [latents, classifier.predict(texts), classifier.predict_proba(texts)]
@@ -338,7 +338,7 @@ UNLIKE_IDS = {
     "a list": ([3, 4, 5], "int in row 0"),
     "texts in several columns": (pd.DataFrame({"a": ["x", "y"], "b": ["x", "y"]}), "2 columns"),
     "texts and numbers": (pl.DataFrame({"a": ["x", "y"], "b": [3, 4]}), "2 columns"),
-    "tokens": ([["a", "film"], ["a"]], "Join the tokens"),
+    "texts in lists of two": ([["a film", "b"], ["c", "d"]], "Select the column"),
     "three dimensions": (IDS[None], "shape"),
     "nested too deeply": ([[[3], [4]]], "shape"),
     "a column of no frame": (pd.DataFrame(index=[0, 1]), "0 columns"),
@@ -461,7 +461,7 @@ NAMED = [
 def test_a_column_of_another_name_warns(named, reviews, bow_vae):
     texts, y = reviews[0][:40].tolist(), reviews[1][:40]
     tokenizer, vae = TextTokenizer(), small_vae(epochs=1)
-    classifier = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)
+    classifier = TextVAEClassifier(FrozenEstimator(bow_vae), head_units=(4,), random_state=0)
     fitted, other = named(texts, "review"), named(texts, "title")
     for fit in (
         tokenizer.fit,
