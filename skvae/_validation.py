@@ -78,9 +78,10 @@ def check_documents(
     values = _matrix_of_numbers(values, names, name)
     if isinstance(values, list):
         return _judge_texts(values, name, allow_empty)
-    ids = _judge_ids(values, name, n_tokens, allow_empty)
-    _check_like_tokenizer_output(ids, names, name)
-    return ids
+    integers = _judge_integers(values, name, allow_empty)
+    # First, so that numbers of another meaning are not called unknown ids.
+    _check_like_tokenizer_output(integers, names, name)
+    return _judge_ids(integers, name, n_tokens)
 
 
 def check_texts(X: Any, *, name: str = "X", allow_empty: bool = False) -> list[str]:
@@ -111,7 +112,7 @@ def check_texts(X: Any, *, name: str = "X", allow_empty: bool = False) -> list[s
     if isinstance(values, list):
         return _judge_texts(values, name, allow_empty)
     if values.dtype.kind not in "iufb":
-        _judge_ids(values, name, None)
+        _judge_integers(values, name)
     raise ValueError(
         f"{name} is a matrix of numbers ({values.dtype}) of shape {values.shape}; expected {_EXPECTED}."
     )
@@ -184,10 +185,8 @@ def _tokenised(rows: list[Any], name: str) -> list[Any]:
     return [list(map(str, row)) for row in rows]
 
 
-def _judge_ids(
-    values: NDArray[Any], name: str, n_tokens: int | None, allow_empty: bool = False
-) -> NDArray[np.int32]:
-    """A matrix of numbers as token ids that are known."""
+def _judge_integers(values: NDArray[Any], name: str, allow_empty: bool = False) -> NDArray[np.integer]:
+    """A matrix of integers, or what else there is instead."""
     if values.ndim != 2:
         raise ValueError(f"{name} has shape {values.shape}; expected {_EXPECTED}.")
     if allow_empty and not len(values):
@@ -221,6 +220,11 @@ def _judge_ids(
             f"{name} holds numbers of dtype {values.dtype} (shape {values.shape}); expected texts (str), or token ids"
             " (integers) as TextTokenizer.transform returns them."
         )
+    return values
+
+
+def _judge_ids(values: NDArray[np.integer], name: str, n_tokens: int | None) -> NDArray[np.int32]:
+    """A matrix of integers as token ids that are known."""
     if values.size and values.min() < 0:
         row = int(np.argwhere(values < 0)[0, 0])
         raise ValueError(f"{name} has a negative token id in row {row}; ids start at 0 (padding).")
@@ -229,12 +233,12 @@ def _judge_ids(
         row = int(np.argwhere(values >= limit)[0, 0])
         raise ValueError(
             f"{name} has token id {values.max()} in row {row}, but only {limit} ids are known."
-            " Use the tokenizer that the estimator was fitted with."
+            " Use the tokenizer that the estimator was fitted with; if these numbers are no token ids, pass texts."
         )
     return np.asarray(values.astype(np.int32, copy=False))
 
 
-def _check_like_tokenizer_output(ids: NDArray[np.int32], names: list[Any] | None, name: str) -> None:
+def _check_like_tokenizer_output(ids: NDArray[np.integer], names: list[Any] | None, name: str) -> None:
     """Refuse integers that `TextTokenizer.transform` cannot have returned: they mean something else."""
     reason = _unlike_tokenizer_output(ids, names)
     if reason is not None:
@@ -244,9 +248,11 @@ def _check_like_tokenizer_output(ids: NDArray[np.int32], names: list[Any] | None
         )
 
 
-def _unlike_tokenizer_output(ids: NDArray[np.int32], names: list[Any] | None) -> str | None:
+def _unlike_tokenizer_output(ids: NDArray[np.integer], names: list[Any] | None) -> str | None:
     if names is not None and not _are_numbered(names):
         return f"the columns ({', '.join(map(str, names))[:60]}) are not numbered from 0 on, as transform names them"
+    if ids.size and ids.min() < 0:
+        return f"row {int(np.argwhere(ids < 0)[0, 0])} holds a negative number"
     boundary = FIRST_TOKEN_ID - 1
     if (ids == boundary).any():
         row = int(np.argwhere(ids == boundary)[0, 0])
@@ -312,7 +318,7 @@ def check_token_matrix(X: Any, *, n_tokens: int | None = None, name: str = "X") 
     values = _matrix_of_numbers(values, names, name)
     if isinstance(values, list):
         raise TypeError(f"{name} is no matrix of numbers; expected {expected}.")
-    return _judge_ids(values, name, n_tokens)
+    return _judge_ids(_judge_integers(values, name), name, n_tokens)
 
 
 def check_latents(Z: Any, n_components: int, *, name: str = "X") -> NDArray[np.float32]:

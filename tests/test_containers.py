@@ -120,32 +120,36 @@ def test_every_method_of_the_classifier_takes_every_container(pack, reviews, wri
     assert writing_classifier.rewrite(pack(texts), "bad", random_state=0).tolist() == rewritten
 
 
-@pytest.mark.parametrize("name", ["generator", "polars series", "Arrow chunked array", "Arrow table"])
-@pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_fitting_reads_every_container_once(method, name, reviews, bow_vae):
-    pack, texts, y = TEXTS_IN[name], reviews[0][:60].tolist(), reviews[1][:60].tolist()
+def fitted_on(pack, labels, reviews, bow_vae):
+    """What estimators answer whose every text and label came in these containers."""
+    texts, y = reviews[0][:60].tolist(), reviews[1][:60].tolist()
     more, last = texts[40:50], texts[50:]
+    classifier = TextVAEClassifier(small_vae(), epochs=1, random_state=0)
+    classifier.fit(
+        pack(texts[:40]), labels(y[:40]), X_unlabeled=pack(more), X_val=pack(last), y_val=labels(y[50:])
+    )
+    vae = small_vae().partial_fit(pack(texts[:40])).partial_fit(pack(more))
+    frozen = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)
+    frozen.partial_fit(pack(texts[:40]), labels(y[:40]), classes=labels([0, 1]))
+    frozen.partial_fit(pack(more), labels(y[40:50]))
+    return [
+        classifier.predict_proba(texts),
+        classifier.history_["val_loss"],
+        vae.transform(texts),
+        small_vae().fit(pack(texts[:40])).transform(texts),
+        frozen.predict_proba(texts),
+    ]
 
-    def fitted(pack, labels):
-        vae, frozen = small_vae(), TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)
-        getattr(vae, method)(pack(texts[:40]))
-        if method == "fit":
-            whole = TextVAEClassifier(small_vae(), epochs=1, random_state=0)
-            whole.fit(
-                pack(texts[:40]),
-                labels(y[:40]),
-                X_unlabeled=pack(more),
-                X_val=pack(last),
-                y_val=labels(y[50:]),
-            )
-            return vae.transform(texts), whole.predict_proba(texts), whole.history_["val_loss"]
-        vae.partial_fit(pack(more))
-        frozen.partial_fit(pack(texts[:40]), labels(y[:40]), classes=labels([0, 1]))
-        frozen.partial_fit(pack(more), labels(y[40:50]))
-        return vae.transform(texts), frozen.predict_proba(texts)
 
-    labels = VALUES_IN.get(name, VALUES_IN["polars"])
-    for got, expected in zip(fitted(pack, labels), fitted(list, list), strict=True):
+@pytest.fixture(scope="module")
+def from_lists(reviews, bow_vae):
+    return fitted_on(list, list, reviews, bow_vae)
+
+
+@pytest.mark.parametrize("name", ["generator", "polars series", "Arrow table"])
+def test_fitting_reads_every_container_once(name, reviews, bow_vae, from_lists):
+    answers = fitted_on(TEXTS_IN[name], VALUES_IN.get(name, VALUES_IN["polars"]), reviews, bow_vae)
+    for got, expected in zip(answers, from_lists, strict=True):
         np.testing.assert_array_equal(got, expected)
 
 
@@ -200,14 +204,27 @@ def test_latents_in_every_container(pack, gru_vae, writing_classifier, reviews):
     )
 
 
-@in_matrix
-def test_token_ids_in_every_container(pack, reviews):
+@pytest.fixture(scope="module")
+def on_ids(reviews):
+    """A tokenizer, ids, and a classifier fitted on them."""
     tokenizer = TextTokenizer(max_length=16)
-    ids, y = tokenizer.fit_transform(reviews[0][:60]), reviews[1][:60]
-    assert tokenizer.inverse_transform(pack(ids)).tolist() == tokenizer.inverse_transform(ids).tolist()
+    ids = tokenizer.fit_transform(reviews[0][:60])
     classifier = TextVAEClassifier(small_vae(), epochs=0, random_state=0)
-    expected = clone(classifier).fit(ids, y).predict_proba(ids)
-    np.testing.assert_array_equal(classifier.fit(pack(ids), y).predict_proba(pack(ids)), expected)
+    return tokenizer, ids, classifier.fit(ids, reviews[1][:60])
+
+
+@in_matrix
+def test_token_ids_in_every_container(pack, on_ids):
+    tokenizer, ids, classifier = on_ids
+    assert tokenizer.inverse_transform(pack(ids)).tolist() == tokenizer.inverse_transform(ids).tolist()
+    np.testing.assert_array_equal(classifier.predict_proba(pack(ids)), classifier.predict_proba(ids))
+
+
+@pytest.mark.parametrize("name", ["pandas nullable", "polars", "Arrow", "generator"])
+def test_fitting_on_token_ids_in_any_container(name, on_ids, reviews):
+    _, ids, expected = on_ids
+    classifier = clone(expected).fit(MATRIX_IN[name](ids), reviews[1][:60])
+    np.testing.assert_array_equal(classifier.predict_proba(ids), expected.predict_proba(ids))
 
 
 def every_answer(reviews, writer, classifier, output=None):
@@ -310,6 +327,9 @@ UNLIKE_IDS = {
     "a frame of floats": (pd.DataFrame(IDS.astype(float)), "as floats.*astype"),
     "a polars frame of floats": (pl.DataFrame(IDS.astype(np.float32)), "as floats.*astype"),
     "latents": (np.full((2, 3), 0.5), "numbers of dtype float64"),
+    "large numbers": (pd.DataFrame({"year": [2019, 2020]}), "not numbered"),
+    "large numbers in several columns": (np.array([[2019, 0, 4], [5, 0, 7]]), "amid other numbers"),
+    "negative numbers": (np.array([[-1, 3]]), "negative"),
     "NaN": (np.array([[3, np.nan]]), "numbers of dtype float64"),
     "booleans": (np.array([[True, False]]), "numbers of dtype bool"),
     "a missing id": (pd.DataFrame({"0": [3, None], "1": [4, 5]}, dtype="Int64"), "missing|dtype float"),

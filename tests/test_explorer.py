@@ -1,4 +1,4 @@
-"""The explorer page, in a real browser. Needs the extra `explorer` and a Chromium on the PATH."""
+"""The explorer page, alone and in a real browser. Needs the extra `explorer`, and a Chromium on the PATH."""
 
 import shutil
 import socket
@@ -9,19 +9,16 @@ import urllib.request
 from pathlib import Path
 
 import joblib
+import numpy as np
 import pytest
+from sklearn.frozen import FrozenEstimator
+
+from skvae import TextVAEClassifier
 
 pytest.importorskip(
     "streamlit", reason="the page needs Streamlit; install the extra: pip install '.[explorer]'"
 )
-playwright_api = pytest.importorskip(
-    "playwright.sync_api",
-    reason="the browser is driven by Playwright; install the extra: pip install '.[explorer]'",
-)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium on the PATH; on Debian, apt-get install chromium"
-)
 FOLDER = Path(__file__).parents[1] / "examples" / "latent_explorer"
 
 
@@ -58,6 +55,12 @@ def address(writing_classifier, reviews, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
+    playwright_api = pytest.importorskip(
+        "playwright.sync_api",
+        reason="the browser is driven by Playwright; install the extra: pip install '.[explorer]'",
+    )
+    if CHROMIUM is None:
+        pytest.skip("no chromium on the PATH; on Debian, apt-get install chromium")
     with playwright_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
@@ -121,3 +124,26 @@ def test_a_review_is_rewritten_towards_a_class(page, writing_classifier, reviews
     other = writing_classifier.classes_[writing_classifier.predict_proba(text)[0].argmin()]
     written = writing_classifier.rewrite(text, y=other)[0]
     panel.get_by_test_id("stText").filter(has_text=written).wait_for(timeout=60_000)
+
+
+def test_texts_and_names_are_shown_to_the_letter(gru_vae, reviews, tmp_path, monkeypatch):
+    from streamlit.testing.v1 import AppTest
+
+    X, y = reviews
+    names = np.array(["*bad* $a$", ":red[good] <b>"])
+    classifier = TextVAEClassifier(FrozenEstimator(gru_vae), random_state=0).fit(X, names[y])
+    joblib.dump((classifier, X), tmp_path / "explorer.joblib")
+    monkeypatch.setattr(sys, "argv", ["app.py", str(tmp_path / "explorer.joblib")])
+    page = AppTest.from_file(str(FOLDER / "app.py"), default_timeout=120).run()
+    # Nothing is loaded before it was said what loading means.
+    assert "run whatever code" in page.warning[0].value
+    assert not page.text_area
+    page.button[0].click().run()
+    assert not page.warning
+    next(button for button in page.button if button.label == "Rewrite").click().run()
+    assert not page.exception
+    shown = {text.value for text in page.text}
+    assert {f"probability of {name}" for name in names} <= shown
+    assert classifier.inverse_transform(classifier.transform(X[:1]))[0] in shown
+    assert not page.markdown
+    assert {metric.label for metric in page.metric} == {"probability"}
