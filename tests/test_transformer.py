@@ -292,7 +292,9 @@ def test_symbols_are_content_where_not_all_texts_have_them():
     assert set(vae.words_) == {"nice", "bad", "odd", "😀", "😡"}
     latents = vae.transform(["nice film 😀", "nice film 😡", "nice film :)"])
     assert not np.allclose(latents[0], latents[1])
-    everywhere = TextVAETransformer(decoder="bow", epochs=1, max_df=0.5, **SMALL).fit([f"{t}." for t in EMOJI])
+    everywhere = TextVAETransformer(decoder="bow", epochs=1, max_df=0.5, **SMALL).fit(
+        [f"{t}." for t in EMOJI]
+    )
     assert "." not in everywhere.words_
 
 
@@ -313,7 +315,9 @@ def test_stop_words_stay_out_of_the_bag_and_can_be_written(reviews):
 def test_texts_longer_than_the_decoder_writes_are_warned_about_once(reviews):
     tokenizer = TextTokenizer(max_length=4)
     vae = TextVAETransformer(tokenizer=tokenizer, epochs=1, **SMALL)
-    with pytest.warns(UserWarning, match=r"about 10 in 10 texts have max_length=4 .*max_length=\d+\)") as found:
+    with pytest.warns(
+        UserWarning, match=r"about 10 in 10 texts have max_length=4 .*max_length=\d+\)"
+    ) as found:
         vae.fit(reviews[0])
     assert len(found) == 1
     # A bag of words reads the whole text, and a few texts say nothing.
