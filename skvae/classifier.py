@@ -575,8 +575,9 @@ class TextVAEClassifier(
         self._online = None
         self._lexical = (ngrams, terms["lexical"]) if "lexical" in terms else None
         self._head = [terms["latent"]]
-        others = _spread_rows(n_labelled, len(documents), _DOCUMENTS_TO_KEEP_FREQUENCIES_BY)
-        before = self._logits(*self._features_of(corpus, documents, others))
+        others, before = _spread_rows(n_labelled, len(documents), _DOCUMENTS_TO_KEEP_FREQUENCIES_BY), None
+        if epochs and not self._was_frozen and len(others) >= _FEWEST_TO_KEEP_FREQUENCIES_BY:
+            before = self._logits(*self._features_of(corpus, documents, others))
         if head_units:
             self._head = _random_head(
                 features.shape[1], head_units, terms["latent"].logits(features[data.rows]).mean(axis=0), seeds
@@ -611,7 +612,7 @@ class TextVAEClassifier(
             autoencoder.network.changed()
             autoencoder.normalise_over(documents)
             some_features = _some_features(autoencoder, population)
-            if len(others) >= _FEWEST_TO_KEEP_FREQUENCIES_BY:
+            if before is not None:
                 after = self._logits(*self._features_of(corpus, documents, others))
                 self._shift_intercept(_class_head.frequency_shift(before, after))
         self.n_iter_ = len(self.history_.get("loss", []))
