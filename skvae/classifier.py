@@ -616,7 +616,8 @@ class TextVAEClassifier(
                 after = self._logits(*self._features_of(corpus, documents, others))
                 self._shift_intercept(_class_head.frequency_shift(before, after))
         self.n_iter_ = len(self.history_.get("loss", []))
-        self._feature_means, self._n_averaged = some_features.mean(axis=0), len(documents)
+        self._feature_means = (features if self._was_frozen else some_features).mean(axis=0)
+        self._n_averaged = len(documents)
         self._latent_classes = None
         if autoencoder.network.config.decoder != "bow":
             self._latent_classes = self._find_classes(documents, data, present)
