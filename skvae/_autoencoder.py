@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
 from . import _bow_encoder
-from ._batches import Documents, prepare_documents, sequential_batches
+from ._batches import Documents, prepare_documents, sequential_batches, spread_rows
 from ._characters import Characters
 from ._corpus import Corpus
 from ._decoding_options import DecodingOptions
@@ -195,7 +195,7 @@ class FittedAutoencoder:
         if self.network.config.posterior_scale is None:
             return
         if len(documents) > _DOCUMENTS_TO_NORMALISE_BY:
-            documents = documents.take(_spread(len(documents), _DOCUMENTS_TO_NORMALISE_BY))
+            documents = documents.take(spread_rows(len(documents), _DOCUMENTS_TO_NORMALISE_BY))
         layer = self.network.model.encoder.get_layer("normalization")
         layer.moving_mean.assign(np.zeros(self.n_components))
         layer.moving_variance.assign(np.ones(self.n_components))
@@ -218,8 +218,7 @@ class FittedAutoencoder:
     def snapshot(self) -> FittedAutoencoder:
         """A copy with the weights of now, which further training of this one leaves alone."""
         kept = copy.copy(self)
-        kept.network = FittedNetwork(self.network.config)
-        kept.network._weights = self.network.weights
+        kept.network = self.network.as_of_now()
         return kept
 
     def as_of_now(self, documents: Documents, *, keep_history: bool = False) -> FittedAutoencoder:
@@ -274,7 +273,7 @@ class FittedAutoencoder:
 
     def latent_use(self, documents: Documents) -> float:
         """Nats per document by which the NLL of some of the documents rises with the latents of others."""
-        some = documents.take(_spread(len(documents), _DOCUMENTS_TO_WARN_BY))
+        some = documents.take(spread_rows(len(documents), _DOCUMENTS_TO_WARN_BY))
         seeds = SeedSequence(0)
         latents = draw_latents(*self.posterior(some), DocumentNoise(some.keys(), seeds.next()))
         nll = self._reconstruction(latents, some)[0]
@@ -288,7 +287,7 @@ class FittedAutoencoder:
         largest: int,
         random: np.random.Generator,
     ) -> float:
-        rows = _spread(len(documents), largest)
+        rows = spread_rows(len(documents), largest)
         of_others = permuted_latents(latents[rows], random)
         return float((self._reconstruction(of_others, documents.take(rows))[0] - nll[rows]).mean())
 
@@ -352,12 +351,6 @@ class FittedAutoencoder:
         n_words = min(_WORDS_OF_A_BAG, self.max_length)
         columns = np.argsort(-part, axis=1, kind="stable")[:, :n_words]
         return Corpus.from_matrix(np.flatnonzero(self.word_columns >= 0)[columns].astype(np.int32))
-
-
-def _spread(n_documents: int, largest: int) -> NDArray[np.int64]:
-    """Rows at even distances, at most `largest`."""
-    n_rows = min(n_documents, largest)
-    return (np.arange(n_rows) * (n_documents / n_rows)).astype(np.int64)
 
 
 def _batches(documents: Documents, largest: int, n_tokens: int) -> list[NDArray[np.integer]]:

@@ -203,3 +203,9 @@ def word_columns(
     columns = np.full(len(content), -1, dtype=np.int64)
     columns[content] = np.arange(content.sum())
     return columns
+
+
+def spread_rows(n_documents: int, largest: int) -> NDArray[np.int64]:
+    """Rows at even distances, at most `largest`."""
+    n_rows = min(n_documents, largest)
+    return (np.arange(n_rows) * (n_documents / max(n_rows, 1))).astype(np.int64)

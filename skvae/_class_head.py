@@ -16,15 +16,18 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.linalg import eigh
+from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dpstrf
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from ._corpus import Corpus
 from ._forking import check_can_run
 
-_MANY_DOCUMENTS = 5_000
+# From here on, three folds instead of five save more time than two further folds are worth.
+_MANY_DOCUMENTS, _MANY_LOGITS = 5_000, 20_000
 _MAX_ITER = 1_000
 # Of the gradient; with scikit-learn's 1e-4, coefficients depend on where the solver came from in their third digit.
 _FINAL_TOLERANCE = 1e-6
@@ -34,7 +37,7 @@ _ONLINE_STEP = 0.5
 _INITIAL_SQUARES = 0.01
 # Above, the products of all documents with each other cost more than they save.
 _DOCUMENTS_TO_ROTATE = 3_000
-_NO_VARIANCE = 1e-12
+_NO_VARIANCE = 1e-10
 
 
 @dataclass
@@ -128,7 +131,9 @@ class LabelledDocuments:
         documents, first = np.unique(self.documents[heaviest], return_index=True)
         labels = self.labels[heaviest][first]
         counts = np.bincount(labels)
-        n_folds = min(3 if len(documents) >= _MANY_DOCUMENTS else 5, int(counts.max()))
+        many = len(documents) >= _MANY_DOCUMENTS or len(documents) * self.n_outputs >= _MANY_LOGITS
+        n_folds = 3 if many else 5
+        n_folds = min(n_folds, int(counts.max()))
         # Neighbours in this order are of one class and in different folds.
         fold_of = np.empty(len(documents), dtype=np.int64)
         fold_of[np.argsort(labels, kind="stable")] = np.arange(len(documents)) % n_folds
@@ -188,6 +193,14 @@ def fit_linear_term(
         Logits of each document from the model of the fold that left it out; of those in no fold, the average of the others.
         None where there are no folds.
     """
+    # Threads of BLAS wait for each other longer than problems of this size take.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _fit_linear_term(features, data, folds, candidates)
+
+
+def _fit_linear_term(
+    features: Any, data: LabelledDocuments, folds: NDArray[np.int64], candidates: Sequence[float]
+) -> tuple[LinearTerm, NDArray[np.float64] | None]:
     # In single precision the line search of L-BFGS can end at the limit of the numbers, on some processors
     # and not on others, which scikit-learn reports as a failure to converge.
     features = features.astype(np.float64)
@@ -200,10 +213,10 @@ def fit_linear_term(
             train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             lengths = _known_lengths(features, train, test) if sp.issparse(features) else 1.0
             # Each value of C starts from the solution of the one before.
-            regression = _regression(warm_start=True)
+            regression, rows = _regression(warm_start=True), rotated[train]
             for number, candidate in enumerate(candidates):
                 regression.set_params(C=candidate).fit(
-                    rotated[train], data.labels[train], sample_weight=data.weights[train]
+                    rows, data.labels[train], sample_weight=data.weights[train]
                 )
                 logits[number, test] = rotated[test] @ regression.coef_.T / lengths + regression.intercept_
         # A model's own scale and intercept are of no account: it will be stacked anyway.
@@ -230,12 +243,20 @@ def _rotated(features: Any) -> tuple[Any, Any]:
     if n_documents >= n_features or n_documents > _DOCUMENTS_TO_ROTATE:
         return features, lambda kernel: kernel
     gram = features @ features.T
-    squares, directions = eigh(gram.toarray() if sp.issparse(gram) else gram, overwrite_a=True, driver="evd")
-    kept = squares > squares[-1] * _NO_VARIANCE
-    if not kept.any():
+    # With L the Cholesky factor of the rows' products, the rows of L are the documents in such coordinates.
+    factor, pivots, rank, _ = dpstrf(gram.toarray() if sp.issparse(gram) else gram, tol=_NO_VARIANCE, lower=1)
+    if not rank:
         return np.zeros((n_documents, 1)), lambda kernel: np.zeros((n_features, kernel.shape[1]))
-    lengths, directions = np.sqrt(squares[kept]), directions[:, kept]
-    return directions * lengths, lambda kernel: features.T @ (directions @ (kernel / lengths[:, None]))
+    pivots = pivots - 1
+    factor = np.tril(factor)[:, :rank]
+    rotated = np.empty_like(factor)
+    rotated[pivots] = factor
+
+    def back(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
+        parts = solve_triangular(factor[:rank], kernel, lower=True, trans="T")
+        return np.asarray(features[pivots[:rank]].T @ parts)
+
+    return rotated, back
 
 
 def _known_lengths(

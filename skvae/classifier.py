@@ -28,7 +28,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _class_head, _explanation, _training
 from ._autoencoder import FittedAutoencoder
-from ._batches import Documents
+from ._batches import Documents, spread_rows
 from ._class_head import LabelledDocuments, LinearTerm
 from ._containers import column_name, is_one, read_once
 from ._corpus import Corpus
@@ -65,8 +65,8 @@ from .transformer import TextVAETransformer, resolve_batch_size
 _LEXICAL_CANDIDATES = (10.0, 100.0)
 _FEATURE_CANDIDATES = (1e-3, 1e-2, 1e-1)
 _DOCUMENTS_TO_STANDARDISE_BY = 10_000
-# Fine-tuning fits the texts that it sees, and then finds the rarer classes too seldom in others. How often each class
-# is found among unlabelled texts is kept as the out-of-fold predictions had it.
+# Fine-tuning fits the texts that it sees, and then finds the rarer classes too seldom in others. So the mean
+# probability of each class in unlabelled texts is kept as it was before.
 _DOCUMENTS_TO_KEEP_FREQUENCIES_BY = 2_000
 _FEWEST_TO_KEEP_FREQUENCIES_BY = 100
 
@@ -88,7 +88,8 @@ class TextVAEClassifier(
     a class head to the labelled ones; fine-tuning both together. The head is wide and deep [1]_: it adds up
     a linear model of n-grams, a linear model of what the encoder made of the document, and an intercept. The
     stacking weights and the intercept are fitted to out-of-fold predictions. Equal documents are in one fold, so
-    that k copies of a text count as much as one of weight k.
+    that k copies of a text count as much as one of weight k (where the head has hidden layers or is fine-tuned, about as
+    much). Fine-tuning leaves the mean probability of each class in unlabelled texts as it was.
 
     Parameters
     ----------
@@ -524,7 +525,7 @@ class TextVAEClassifier(
         classes, labels = _indexed(labels, classes)
         if len(classes) < 2:
             raise ValueError(
-                f"y holds one class only, {classes[0]!r}; a classifier needs texts of at least 2 classes."
+                f"y holds one class only, {classes.tolist()[0]!r}; a classifier needs texts of at least 2 classes."
             )
         if validation is not None:
             validation = (validation[0], _class_indices(validation[1], classes, argument="y_val"))
@@ -575,7 +576,8 @@ class TextVAEClassifier(
         self._online = None
         self._lexical = (ngrams, terms["lexical"]) if "lexical" in terms else None
         self._head = [terms["latent"]]
-        others, before = _spread_rows(n_labelled, len(documents), _DOCUMENTS_TO_KEEP_FREQUENCIES_BY), None
+        n_others, before = len(documents) - n_labelled, None
+        others = n_labelled + spread_rows(n_others, _DOCUMENTS_TO_KEEP_FREQUENCIES_BY)
         if epochs and not self._was_frozen and len(others) >= _FEWEST_TO_KEEP_FREQUENCIES_BY:
             before = self._logits(*self._features_of(corpus, documents, others))
         if head_units:
@@ -585,6 +587,9 @@ class TextVAEClassifier(
         # The linear head of a frozen autoencoder is fitted already.
         if epochs and (head_units or not self._was_frozen):
             read = Documents(features=features) if self._was_frozen else documents.take(labelled)
+            if not self._was_frozen:
+                # A warm start from weights fitted to the labels would fit the head to its own answers.
+                self._pretrained = autoencoder.snapshot()
             report = None
             if task is not None:
                 report = _training.ReportEpochs(
@@ -766,7 +771,7 @@ class TextVAEClassifier(
             if self.n_iter_ and self._pretrained is None:
                 warnings.warn(
                     "warm_start begins anew: the weights of before the fine-tuning, from which it would go on, are not"
-                    " in this file, which was saved with warm_start=False.",
+                    " stored. Files hold them where they were saved with warm_start=True.",
                     UserWarning,
                     stacklevel=6,
                 )
@@ -789,9 +794,6 @@ class TextVAEClassifier(
         report: _training.ReportEpochs | None = None,
     ) -> None:
         """Let scikeras build the network, compile it and run `Model.fit`."""
-        if not self._was_frozen:
-            # A warm start that went on from weights fitted to the labels would fit the head to its own answers.
-            self._pretrained = self.vae_._autoencoder.snapshot()
         config = self.vae_._autoencoder.network.config
         if self.__dict__.get("_model") is not None and self._model.trains_vae == self._trains_head_alone:
             del self._model
@@ -956,6 +958,8 @@ class TextVAEClassifier(
         X = check_documents(X, fitted=self)
         labelled, labels = check_labels(y, len(X), unlabeled=self.unlabeled_label)
         weights = None if sample_weight is None else check_sample_weight(sample_weight, len(X))[labelled]
+        if weights is not None and not weights.any():
+            raise ValueError("sample_weight is zero for every text with a label; at least one must count.")
         return float(accuracy_score(labels, self.predict(X)[labelled], sample_weight=weights))
 
     def explain(self, X: Any, y: Any = None, *, n_contributions: int = 10) -> Any:
@@ -1394,15 +1398,9 @@ def _joined(X: list[str] | NDArray[np.int32], X_unlabeled: Any) -> list[str] | N
     return np.vstack([np.pad(each, ((0, 0), (0, width - each.shape[1]))) for each in (X, unlabeled)])
 
 
-def _spread_rows(first: int, end: int, largest: int) -> NDArray[np.int64]:
-    """At most so many of the rows from `first` to `end`, spread evenly."""
-    n_rows = min(end - first, largest)
-    return first + (np.arange(n_rows) * ((end - first) / max(n_rows, 1))).astype(np.int64)
-
-
 def _some_features(autoencoder: FittedAutoencoder, documents: Documents) -> NDArray[np.float32]:
     """Features of some of all documents, spread evenly."""
-    return autoencoder.features(documents.take(_spread_rows(0, len(documents), _DOCUMENTS_TO_STANDARDISE_BY)))
+    return autoencoder.features(documents.take(spread_rows(len(documents), _DOCUMENTS_TO_STANDARDISE_BY)))
 
 
 def _fit_terms(
@@ -1507,7 +1505,6 @@ def _balanced(labels: NDArray[Any], weights: NDArray[np.float64]) -> dict[Any, f
     """Weights with which the classes count the same; a text counts by its weight, as its copies would."""
     classes, index = np.unique(labels, return_inverse=True)
     totals = np.bincount(index, weights=weights)
-    # A class without weight is refused later.
-    return dict(
-        zip(classes.tolist(), totals.sum() / (len(classes) * np.maximum(totals, 1e-300)), strict=True)
-    )
+    # A class without weight is refused by who multiplies.
+    shares = np.where(totals > 0, totals, totals.sum()) * max((totals > 0).sum(), 1) / totals.sum()
+    return dict(zip(classes.tolist(), (1 / shares).tolist(), strict=True))
