@@ -165,6 +165,22 @@ def test_refits_from_a_warm_start_stay_where_they_were(many):
     assert np.ptp(losses) < 0.02
 
 
+def test_a_warm_start_after_partial_fit_goes_on_from_before_any_fine_tuning(many):
+    X, y = list(many[0][:60]), many[1][:60]
+    found = []
+    for passes in (0, 2):
+        classifier = TextVAEClassifier(
+            TextVAETransformer(decoder="bow", epochs=1, **SMALL),
+            learning_rate=1e-2,
+            warm_start=True,
+            random_state=0,
+        ).fit(X, y)
+        for _ in range(passes):
+            classifier.partial_fit(X, y)
+        found.append(classifier.fit(X, y).predict_proba(X))
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+
+
 def test_a_warm_start_without_the_weights_of_before_begins_anew_and_says_so(many):
     import pickle
 
