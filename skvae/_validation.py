@@ -436,7 +436,8 @@ def _labels_array(y: Any, name: str) -> tuple[NDArray[Any], bool]:
     if isinstance(y, np.ndarray):
         if y.ndim not in (1, 2) or (y.ndim == 2 and y.shape[1] != 1):
             raise ValueError(f"{name} has shape {y.shape}; expected {expected}.")
-        return y, False
+        # Of NumPy's StringDType ("T") not even `unique` and `isnan` know what to make.
+        return (y.astype(object) if y.dtype.kind == "T" else y), False
     values, names = unpack(y, name, expected)
     if isinstance(values, np.ndarray):
         raise ValueError(f"{name} has shape {values.shape}; expected {expected}.")
@@ -457,6 +458,9 @@ def _labels_array(y: Any, name: str) -> tuple[NDArray[Any], bool]:
 def _marks(label: Any, marker: Any) -> bool:
     if _is_missing(marker):
         return _is_missing(label)
+    if _is_missing(label):
+        # `pandas.NA` does not even say whether it equals something.
+        return False
     # False equals 0, and -1 equals -1.0: a bool marks only bools.
     return isinstance(label, (bool, np.bool_)) == isinstance(marker, (bool, np.bool_)) and bool(
         label == marker

@@ -296,13 +296,18 @@ class TextTokenizer(
             corpus = table.encode(tokens)
             self._warn_if_words_are_rare(tokens)
             _warn_if_words_differ(tokens, n_first)
-        self._table = table
+        n_tokens = FIRST_TOKEN_ID + len(table.names())
+        fitted = {
+            "_table": table,
+            "n_documents_": len(texts),
+            "_column_name": column,
+            "n_tokens_": n_tokens,
+            "document_frequency_": document_frequency(corpus, n_tokens),
+            "_stop_ids": self._ids_of_stop_words(table),
+        }
+        # Only now, when nothing can fail any more.
         self.__dict__.pop("_names", None)
-        self.n_documents_ = len(texts)
-        self._column_name = column
-        self.n_tokens_ = FIRST_TOKEN_ID + len(table.names())
-        self.document_frequency_ = document_frequency(corpus, self.n_tokens_)
-        self._stop_ids = self._ids_of_stop_words()
+        self.__dict__.update(fitted)
         return corpus
 
     def encode(self, X: Any) -> Corpus:
@@ -470,6 +475,10 @@ class TextTokenizer(
                 f"stop_words are words, and analyzer={self.analyzer!r} does not split into words; leave stop_words out or"
                 " set analyzer='word'. max_df of the estimator leaves frequent tokens out of the bag of words."
             )
+        if self.stop_words is not None and not isinstance(self.stop_words, str):
+            wrong = [word for word in self.stop_words if not isinstance(word, str)]
+            if wrong:
+                raise ValueError(f"stop_words holds {wrong[0]!r}; expected words (str).")
         if self.vocabulary is not None and self.analyzer == "bpe":
             raise ValueError(
                 "a fixed vocabulary says nothing about how subwords are merged; leave vocabulary out, or keep a fitted"
@@ -525,18 +534,15 @@ class TextTokenizer(
                 )
         return names
 
-    def _ids_of_stop_words(self) -> NDArray[np.int64] | None:
+    def _ids_of_stop_words(self, table: Vocabulary | Subwords) -> NDArray[np.int64] | None:
         if self.stop_words is None:
             return None
         if isinstance(self.stop_words, str):
             words = set(ENGLISH_STOP_WORDS)
         else:
-            wrong = next((word for word in self.stop_words if not isinstance(word, str)), None)
-            if wrong is not None:
-                raise ValueError(f"stop_words holds {wrong!r}; expected words (str).")
             words = set(self.stop_words if callable(self.analyzer) else self._cleaned(self.stop_words))
-        assert isinstance(self._table, Vocabulary)
-        found = [index for index, word in enumerate(self._table.words) if word in words]
+        assert isinstance(table, Vocabulary)
+        found = [index for index, word in enumerate(table.words) if word in words]
         return np.array(found, dtype=np.int64) + FIRST_TOKEN_ID
 
     def _warn_if_words_are_rare(self, tokens: Tokens) -> None:

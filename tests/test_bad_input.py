@@ -131,6 +131,38 @@ def test_labels_that_scikit_learn_stumbles_over_are_refused_without_a_warning():
     with pytest.raises(ValueError, match="continuous"):
         check_labels([2.0**63, 0.0], 2)
 
+needs_string_dtype = pytest.mark.skipif(
+    not hasattr(np.dtypes, "StringDType"), reason="NumPy has StringDType from 2.0 on"
+)
+
+
+@needs_string_dtype
+@pytest.mark.parametrize("name", ["y", "y_val", "classes"])
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_labels_in_numpys_own_strings(name, missing):
+    plain = np.array(["bad", "good", "bad"], dtype=np.dtypes.StringDType())
+    labelled, labels = check_labels(plain, 3, name=name)
+    assert labelled.all() and labels.tolist() == ["bad", "good", "bad"]
+    gaps = np.array(["bad", missing, "good"], dtype=np.dtypes.StringDType(na_object=missing))
+    with pytest.raises(ValueError, match=f"^{name} contains a missing value .* in row 1"):
+        check_labels(gaps, 3, name=name)
+    labelled, labels = check_labels(gaps, 3, unlabeled=float("nan"))
+    assert labelled.tolist() == [True, False, True] and labels.tolist() == ["bad", "good"]
+
+
+@needs_string_dtype
+def test_scoring_by_labels_in_numpys_own_strings(writing_classifier, reviews):
+    texts, names = reviews[0][:6], writing_classifier.classes_[[0, 1, 2, 0, 1, 2]]
+    own = names.astype(np.dtypes.StringDType())
+    assert writing_classifier.score(texts, own) == writing_classifier.score(texts, names)
+
+
+@pytest.mark.parametrize("missing", [pd.NA, None, float("nan"), pd.NaT])
+@pytest.mark.parametrize("marker", [-1, "unlabelled", False])
+def test_a_missing_label_is_not_taken_for_the_marker(marker, missing):
+    with pytest.raises(ValueError, match="y contains a missing value .* in row 1"):
+        check_labels([marker, missing, type(marker)(True)], 3, unlabeled=marker)
+
 
 @few
 @given(st.lists(anything, min_size=1, max_size=6))

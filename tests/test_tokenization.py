@@ -318,3 +318,44 @@ def test_estimators_read_lists_of_tokens(reviews):
     assert vae.transform(lists[:3]).shape == (3, 6)
     classifier = TextVAEClassifier(vae, epochs=0, random_state=0).fit(lists, reviews[1][:40])
     assert classifier.predict(lists).shape == (40,)
+
+
+@pytest.mark.parametrize("stop_words", [["a", 1], ["a", None], {2.5}])
+def test_a_failing_fit_leaves_the_tokenizer_as_it_was(stop_words):
+    tokenizer = TextTokenizer(stop_words=stop_words)
+    with pytest.raises(ValueError, match="stop_words holds"):
+        tokenizer.fit(["a film", "a dull film"])
+    assert set(vars(tokenizer)) == set(tokenizer.get_params())
+    tokenizer.set_params(stop_words=None).fit(["a film"])
+    before = dict(vars(tokenizer))
+    with pytest.raises(ValueError, match="stop_words holds"):
+        tokenizer.set_params(stop_words=stop_words).fit(["another text"])
+    assert vars(tokenizer) == before | {"stop_words": stop_words}
+
+
+@pytest.mark.parametrize(
+    "fitted_on",
+    [["don't-stop now", "a film"], [["don't-stop"], ["a", "film"], ["don't", "-", "stop"]], [["stop"]] * 2],
+)
+def test_tokens_of_a_list_do_not_depend_on_its_neighbours(fitted_on):
+    tokenizer = TextTokenizer(max_length=4).fit(fitted_on)
+    rows = [["don't-stop"], ["a", "film"], [], ["film"]]
+    together = tokenizer.transform(rows)
+    for tried in (tokenizer, pickle.loads(pickle.dumps(tokenizer))):
+        for row, ids in zip(rows, together, strict=True):
+            np.testing.assert_array_equal(tried.transform([row])[0], ids)
+    # Where no row is a list, a column is one of texts.
+    texts = np.array([["don't-stop"], ["a film"]])
+    np.testing.assert_array_equal(tokenizer.transform(texts), tokenizer.transform(texts[:, 0]))
+
+
+def test_estimators_remember_that_they_were_fitted_on_lists(reviews):
+    lists = [["a-list"], *(text.split() for text in reviews[0][:39])]
+    vae = TextVAETransformer(decoder="bow", epochs=1, max_df=1.0, **SMALL).fit(lists)
+    classifier = TextVAEClassifier(vae, epochs=0, random_state=0).fit(lists, reviews[1][:40])
+    for model, method in ((vae, "transform"), (classifier, "predict_proba"), (classifier, "decision_function")):
+        answer = getattr(model, method)
+        np.testing.assert_allclose(answer(lists[:1])[0], answer(lists)[0], rtol=1e-5, atol=1e-6)
+        assert not np.allclose(answer(lists[:1]), answer(["a-list"]), atol=1e-6)
+    vae.partial_fit(lists[:1])
+    assert vae._from_lists
