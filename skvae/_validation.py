@@ -38,7 +38,8 @@ def check_documents(
     n_tokens: int | None = None,
     allow_empty: bool = False,
     fitted: Any = None,
-) -> list[str] | NDArray[np.int32]:
+    in_lists: bool = False,
+) -> list[Any] | NDArray[np.int32]:
     """Return `X` as texts or as token ids, whichever it holds; read once, so that an iterator will do.
 
     Parameters
@@ -54,10 +55,13 @@ def check_documents(
         Whether no texts at all are legal.
     fitted : estimator or None, default=None
         One that remembers the column that it was fitted on, to warn of another.
+    in_lists : bool, default=False
+        Whether rows of one `str` each are lists of one token, as those of `fitted` were, and not a column of texts.
 
     Returns
     -------
-    documents : list of str of length n_samples, or ndarray of shape (n_samples, max_length), dtype int32
+    documents : list of length n_samples, or ndarray of shape (n_samples, max_length), dtype int32
+        A list holds texts (`str`) or, where each row is one, lists of tokens (lists of `str`).
 
     Raises
     ------
@@ -74,8 +78,9 @@ def check_documents(
     """
     if fitted is not None:
         warn_if_renamed(X, fitted, name)
+    in_lists = in_lists or getattr(fitted, "_from_lists", False)
     values, names = unpack(X, name, _EXPECTED)
-    values = _matrix_of_numbers(values, names, name)
+    values = _matrix_of_numbers(values, names, name, in_lists)
     if isinstance(values, list):
         return _judge_texts(values, name, allow_empty)
     integers = _judge_integers(values, name, allow_empty)
@@ -84,8 +89,10 @@ def check_documents(
     return _judge_ids(integers, name, n_tokens)
 
 
-def check_texts(X: Any, *, name: str = "X", allow_empty: bool = False) -> list[str]:
-    """Return `X` as a list of `str`, or say which row is wrong.
+def check_texts(
+    X: Any, *, name: str = "X", allow_empty: bool = False, in_lists: bool = False
+) -> list[Any]:
+    """Return `X` as a list of `str` or of lists of tokens, or say which row is wrong.
 
     Parameters
     ----------
@@ -95,10 +102,13 @@ def check_texts(X: Any, *, name: str = "X", allow_empty: bool = False) -> list[s
         How messages name the argument.
     allow_empty : bool, default=False
         Whether a collection with no texts is legal.
+    in_lists : bool, default=False
+        Whether rows of one `str` each are lists of one token, and not a column of texts.
 
     Returns
     -------
-    texts : list of str of length n_samples
+    texts : list of length n_samples
+        Texts (`str`) or, where each row is one, lists of tokens (lists of `str`).
 
     Raises
     ------
@@ -108,7 +118,7 @@ def check_texts(X: Any, *, name: str = "X", allow_empty: bool = False) -> list[s
         If `X` is a bare string, has no or several columns, is empty, or a row is missing.
     """
     values, names = unpack(X, name, _EXPECTED)
-    values = _matrix_of_numbers(values, names, name)
+    values = _matrix_of_numbers(values, names, name, in_lists)
     if isinstance(values, list):
         return _judge_texts(values, name, allow_empty)
     if values.dtype.kind not in "iufb":
@@ -118,7 +128,7 @@ def check_texts(X: Any, *, name: str = "X", allow_empty: bool = False) -> list[s
     )
 
 
-def _judge_texts(items: list[Any], name: str, allow_empty: bool) -> list[str]:
+def _judge_texts(items: list[Any], name: str, allow_empty: bool) -> list[Any]:
     if not items and not allow_empty:
         raise ValueError(f"Found array with 0 sample(s): {name} is empty while a minimum of 1 is required.")
     if all(type(item) is str for item in items) or all(type(item) is list for item in items):
@@ -146,7 +156,7 @@ def _judge_texts(items: list[Any], name: str, allow_empty: bool) -> list[str]:
 
 
 def _matrix_of_numbers(
-    values: list[Any] | NDArray[Any], names: list[Any] | None, name: str
+    values: list[Any] | NDArray[Any], names: list[Any] | None, name: str, in_lists: bool = False
 ) -> list[Any] | NDArray[Any]:
     """Items that may be texts, or a matrix, from what `unpack` found."""
     if not isinstance(values, list) or not values:
@@ -157,9 +167,11 @@ def _matrix_of_numbers(
     if not all(isinstance(row, (list, tuple, np.ndarray)) for row in values):
         return values
     # What `np.array([[text], [text]]).tolist()` gives.
-    if all(len(row) == 1 for row in values) and not isinstance(values[0][0], numbers.Number):
+    if not in_lists and all(len(row) == 1 for row in values) and not isinstance(values[0][0], numbers.Number):
         return [row[0] for row in values]
-    if any(isinstance(item, str) for row in values for item in row):
+    if any(isinstance(item, str) for row in values for item in row) or (
+        in_lists and not any(len(row) for row in values)
+    ):
         return _tokenised(values, name)
     if len({len(row) for row in values}) > 1:
         raise ValueError(

@@ -704,6 +704,10 @@ class TextVAEClassifier(
         return X, labels[weights > 0], weights[weights > 0]
 
     @property
+    def _from_lists(self) -> bool:
+        return self.vae_._from_lists
+
+    @property
     def _is_frozen(self) -> bool:
         return isinstance(self.vae, FrozenEstimator)
 

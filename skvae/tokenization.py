@@ -151,6 +151,8 @@ class TextTokenizer(
 
     # Made when somebody asks for it.
     _names: NDArray[np.object_] | None = None
+    # Whether the training texts came as lists of tokens, so that a list of one is no text.
+    _from_lists = False
     _table: Vocabulary | Subwords | FirstSplitting
 
     _parameter_constraints: dict[str, list[Any]] = {
@@ -304,6 +306,7 @@ class TextTokenizer(
             "n_tokens_": n_tokens,
             "document_frequency_": document_frequency(corpus, n_tokens),
             "_stop_ids": self._ids_of_stop_words(table),
+            "_from_lists": isinstance(texts[0], list),
         }
         # Only now, when nothing can fail any more.
         self.__dict__.pop("_names", None)
@@ -322,13 +325,20 @@ class TextTokenizer(
         -------
         corpus : Corpus
         """
-        texts, table = check_texts(X), self._table
+        texts, table = check_texts(X, in_lists=self._from_lists), self._table
         if isinstance(table, FirstSplitting):
             self._refuse_lists(texts)
             return table.encode(texts)
         if isinstance(table, Subwords):
             self._refuse_lists(texts)
             return table.encode_texts(self._cleaned(texts))
+        if isinstance(texts[0], list) and not (self._from_lists or callable(self.analyzer)):
+            # Alone, a row of one str would be a text; what stands beside it must not matter.
+            alone = np.array([len(row) == 1 for row in texts])
+            rows = [np.flatnonzero(alone), np.flatnonzero(~alone)]
+            parts = [[texts[row][0] for row in rows[0]], [texts[row] for row in rows[1]]]
+            corpus = Corpus.concatenate(table.encode(self._split(part)) for part in parts if part)
+            return corpus.take(np.argsort(np.concatenate(rows)))
         return table.encode(self._split(texts))
 
     def decode(self, corpus: Corpus) -> NDArray[np.object_]:

@@ -442,6 +442,11 @@ class TextVAETransformer(
                 fitted._moments = moments
             raise
 
+    @property
+    def _from_lists(self) -> bool:
+        tokenizer = self._autoencoder.tokenizer
+        return tokenizer is not None and tokenizer._from_lists
+
     def _new_seeds(self) -> SeedSequence:
         return SeedSequence(draw_seed(self.random_state))
 

@@ -335,7 +335,7 @@ def test_a_failing_fit_leaves_the_tokenizer_as_it_was(stop_words):
 
 @pytest.mark.parametrize(
     "fitted_on",
-    [["don't-stop now", "a film"], [["don't-stop"], ["a", "film"], ["don't", "-", "stop"]], [["stop"]] * 2],
+    [["don't-stop now", "a film"], [["don't-stop"], ["a", "film"], ["don't", "-", "stop"]], [["stop"], ["a", "b"]]],
 )
 def test_tokens_of_a_list_do_not_depend_on_its_neighbours(fitted_on):
     tokenizer = TextTokenizer(max_length=4).fit(fitted_on)
@@ -343,6 +343,8 @@ def test_tokens_of_a_list_do_not_depend_on_its_neighbours(fitted_on):
     together = tokenizer.transform(rows)
     for tried in (tokenizer, pickle.loads(pickle.dumps(tokenizer))):
         for row, ids in zip(rows, together, strict=True):
+            if not row and isinstance(fitted_on[0], str):
+                continue  # `[[]]` is an empty matrix to what was not fitted on lists.
             np.testing.assert_array_equal(tried.transform([row])[0], ids)
     # Where no row is a list, a column is one of texts.
     texts = np.array([["don't-stop"], ["a film"]])
@@ -353,9 +355,8 @@ def test_estimators_remember_that_they_were_fitted_on_lists(reviews):
     lists = [["a-list"], *(text.split() for text in reviews[0][:39])]
     vae = TextVAETransformer(decoder="bow", epochs=1, max_df=1.0, **SMALL).fit(lists)
     classifier = TextVAEClassifier(vae, epochs=0, random_state=0).fit(lists, reviews[1][:40])
-    for model, method in ((vae, "transform"), (classifier, "predict_proba"), (classifier, "decision_function")):
-        answer = getattr(model, method)
+    assert not np.allclose(vae.transform(lists[:1]), vae.transform(["a-list"]), atol=1e-6)
+    for answer in (vae.transform, classifier.predict_proba, classifier.vae_.transform):
         np.testing.assert_allclose(answer(lists[:1])[0], answer(lists)[0], rtol=1e-5, atol=1e-6)
-        assert not np.allclose(answer(lists[:1]), answer(["a-list"]), atol=1e-6)
     vae.partial_fit(lists[:1])
     assert vae._from_lists
