@@ -447,13 +447,13 @@ class TextTokenizer(
         tokens = self.analyzer(text)
         if isinstance(tokens, str) or not isinstance(tokens, Iterable):
             raise TypeError(
-                f"analyzer returned a {type(tokens).__name__} ({tokens!r:.60}); expected a list of str, the tokens of a text."
+                f"analyzer returned {type(tokens).__name__} ({tokens!r:.60}); expected a list of str, the tokens of a text."
             )
         tokens = list(tokens)
         for token in tokens:
             if not isinstance(token, str):
                 raise TypeError(
-                    f"analyzer returned a list with a {type(token).__name__} ({token!r:.60}); expected tokens (str)."
+                    f"analyzer returned a list with {type(token).__name__} ({token!r:.60}); expected tokens (str)."
                 )
         return tokens
 
@@ -508,22 +508,39 @@ class TextTokenizer(
         if not len(words):
             raise ValueError(
                 "empty vocabulary: no token is left. Pass texts with at least one "
-                + ("character" if self.analyzer == "char" else "word")
+                + self._unit()
                 + f", or lower min_df (got {self.min_df!r})."
             )
         return Vocabulary(words, spacing, separator)
+
+    def _unit(self) -> str:
+        """What messages call a token."""
+        if callable(self.analyzer):
+            return "token of what analyzer returns"
+        if self.token_pattern is not None:
+            return f"match of token_pattern={self.token_pattern!r}"
+        return "character" if self.analyzer == "char" else "word"
 
     def _given_vocabulary(self) -> list[str]:
         """The names that `vocabulary` gives ids to, in their order."""
         given = self.vocabulary
         if isinstance(given, str):
             raise ValueError(f"vocabulary is one str ({given!r:.60}); expected a mapping or a list of str.")
-        names = sorted(given, key=given.__getitem__) if isinstance(given, Mapping) else list(given)
-        if isinstance(given, set | frozenset):
+        names = list(given)
+        wrong = [name for name in names if not isinstance(name, str) or not name]
+        if wrong:
+            raise ValueError(
+                f"vocabulary holds {wrong[0]!r}; expected tokens (str of at least one character)."
+            )
+        if isinstance(given, Mapping):
+            wrong = [number for number in given.values() if not isinstance(number, Integral)]
+            if wrong:
+                raise ValueError(
+                    f"vocabulary gives a token the number {wrong[0]!r}; expected an int for each."
+                )
+            names.sort(key=given.__getitem__)
+        elif isinstance(given, set | frozenset):
             names.sort()
-        wrong = next((name for name in names if not isinstance(name, str) or not name), None)
-        if wrong is not None:
-            raise ValueError(f"vocabulary holds {wrong!r}; expected tokens (str of at least one character).")
         if not names:
             raise ValueError("empty vocabulary passed to fit; expected at least one token, or None.")
         if len(set(names)) < len(names):

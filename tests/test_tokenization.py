@@ -307,7 +307,7 @@ def test_lists_of_tokens_are_read_as_they_are():
             TextTokenizer(analyzer).fit(lists)
     with pytest.raises(ValueError, match=r"row 0, with white space or nothing in one \('a text'\)"):
         TextTokenizer().fit([["title", "a text"], ["title", "another text"]])
-    with pytest.raises(TypeError, match="X has a int among the tokens of row 1"):
+    with pytest.raises(TypeError, match="X has int among the tokens of row 1"):
         TextTokenizer().fit([["good", "film"], ["good", 3]])
 
 
@@ -335,7 +335,11 @@ def test_a_failing_fit_leaves_the_tokenizer_as_it_was(stop_words):
 
 @pytest.mark.parametrize(
     "fitted_on",
-    [["don't-stop now", "a film"], [["don't-stop"], ["a", "film"], ["don't", "-", "stop"]], [["stop"], ["a", "b"]]],
+    [
+        ["don't-stop now", "a film"],
+        [["don't-stop"], ["a", "film"], ["don't", "-", "stop"]],
+        [["stop"], ["a", "b"]],
+    ],
 )
 def test_tokens_of_a_list_do_not_depend_on_its_neighbours(fitted_on):
     tokenizer = TextTokenizer(max_length=4).fit(fitted_on)
@@ -360,3 +364,23 @@ def test_estimators_remember_that_they_were_fitted_on_lists(reviews):
         np.testing.assert_allclose(answer(lists[:1])[0], answer(lists)[0], rtol=1e-5, atol=1e-6)
     vae.partial_fit(lists[:1])
     assert vae._from_lists
+
+
+@pytest.mark.parametrize("vocabulary", [{1, "a"}, {"a": 1, "b": "x"}, ["a", None], {"a": None}, ("a", "")])
+def test_vocabularies_of_other_things_are_named(vocabulary):
+    with pytest.raises(ValueError, match="^vocabulary (holds|gives a token the number) .*; expected"):
+        TextTokenizer(vocabulary=vocabulary).fit(["a b"])
+
+
+def test_an_empty_vocabulary_names_what_left_nothing():
+    with pytest.raises(ValueError, match=r"one match of token_pattern='\\\\d\+'"):
+        TextTokenizer(token_pattern=r"\d+").fit(["no number", "none"])
+    with pytest.raises(ValueError, match="what analyzer returns"):
+        TextTokenizer(lambda text: []).fit(["a"])
+
+
+def test_one_row_of_ids_is_to_be_wrapped():
+    tokenizer = TextTokenizer(max_length=3).fit(["a b c"])
+    for row in ([3, 4, 5], np.array([3, 4, 5])):
+        with pytest.raises(TypeError, match=r"Wrap the ids of one document in a list: \[ids\]"):
+            tokenizer.inverse_transform(row)
