@@ -298,7 +298,9 @@ class TextVAEClassifier(
                 default=None
             Further texts, without labels; a frozen `vae` has no use for them, and a warning says so. Searches and
             cross-validation hand all of them to every fold, unless there are exactly as many as
-            in `X`: scikit-learn would cut them into folds like a weight. Pass a function then.
+            in `X`: scikit-learn would cut them into folds like a weight. Pass a function then. The words of
+            the labelled texts are kept first in the vocabulary; the subwords of analyzer="bpe" are merged by
+            their frequency in all texts together.
         X_val, y_val : like X and y, of any length, or None, default=None
             Labelled texts to measure each epoch of fine-tuning by. They are not trained on. What is
             measured is in `history_` with names that begin with `val_`, and `callbacks` see it, for example

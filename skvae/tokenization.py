@@ -58,8 +58,17 @@ class TextTokenizer(
 
     Where no space stood beside a mark is part of the token, so that texts come back as they were
     written, in any language. Characters are grapheme clusters [1]_: an emoji with a skin tone, a flag
-    or a letter with its accents is never cut. Soft hyphens, zero-width spaces and other characters that are
-    not seen are left out. Every distinct chunk between white space is split once.
+    or a letter with its accents is never cut. Every distinct chunk between white space is split once.
+
+    Before texts are split, they are cleaned, unless `analyzer` is a callable. HTML line breaks (`<br />`) become
+    spaces. Letters and their accents are composed (Unicode NFC), and lone surrogates become U+FFFD. Soft hyphens,
+    zero-width spaces, marks of direction, control characters and others that are not seen are left out. For
+    "word" and "bpe" any run of white space counts as one space; it comes back as such. "char" keeps each
+    white-space character.
+
+    Texts may also come as lists of tokens, for "word" and a callable `analyzer`: each row is a list of `str`. With
+    "word" each of these is a token as it is, after cleaning. Rows of one `str` each are a column of texts, unless the
+    tokenizer was fitted on lists of tokens.
 
     Parameters
     ----------
@@ -108,11 +117,12 @@ class TextTokenizer(
     Attributes
     ----------
     vocabulary_ : dict of str to int
-        Id of each token, from 3 upwards in order of decreasing frequency for "word" and
-        "char". Ids 0 (padding), 1 (unknown) and 2 (document boundary) are reserved and not in it.
-        A mark that is written in several ways has several ids. The most frequent one has the mark as its
+        Id of each token, from 3 upwards. "word" and "char" have them in order of decreasing frequency, except
+        that words which labelled texts repeat come before all others where an estimator was given further texts
+        without labels, and that a given `vocabulary` has an order of its own. Ids 0 (padding), 1 (unknown) and 2 (document boundary) are reserved and not in it.
+        A mark that is written in several ways has several ids. The first one in this order has the mark as its
         name; the others say what stands on either side, "▁" a space and "￭" none: '▁"￭' opens
-        a quotation, "￭.￭" stands amid "U.S". A way that has no id is read as the most frequent one.
+        a quotation, "￭.￭" stands amid "U.S". A way that has no id is read as the first one.
 
     tokens_ : ndarray of shape (n_tokens,), dtype object
         Token of each id, reserved ones included. The names of these, "[PAD]", "[UNK]" and "[END]", are
@@ -198,8 +208,8 @@ class TextTokenizer(
 
         Parameters
         ----------
-        X : 1-D collection of str of shape (n_samples,)
-            The training texts.
+        X : 1-D collection of str, or of lists of str, of shape (n_samples,)
+            The training texts, or their tokens.
         y : None
             Ignored.
 
@@ -222,8 +232,8 @@ class TextTokenizer(
 
         Parameters
         ----------
-        X : 1-D collection of str of shape (n_samples,)
-            The training texts.
+        X : 1-D collection of str, or of lists of str, of shape (n_samples,)
+            The training texts, or their tokens.
         y : None
             Ignored.
         **fit_params : dict
@@ -240,8 +250,8 @@ class TextTokenizer(
 
         Parameters
         ----------
-        X : 1-D collection of str of shape (n_samples,)
-            The texts. Tokens that training did not see become 1 (unknown).
+        X : 1-D collection of str, or of lists of str, of shape (n_samples,)
+            The texts, or their tokens. Tokens that training did not see become 1 (unknown).
 
         Returns
         -------
@@ -274,8 +284,8 @@ class TextTokenizer(
 
         Parameters
         ----------
-        X : 1-D collection of str of shape (n_samples,)
-            The training texts.
+        X : 1-D collection of str, or of lists of str, of shape (n_samples,)
+            The training texts, or their tokens.
 
         Returns
         -------
@@ -318,8 +328,8 @@ class TextTokenizer(
 
         Parameters
         ----------
-        X : 1-D collection of str of shape (n_samples,)
-            The texts.
+        X : 1-D collection of str, or of lists of str, of shape (n_samples,)
+            The texts, or their tokens.
 
         Returns
         -------
@@ -570,6 +580,11 @@ class TextTokenizer(
             words = set(self.stop_words if callable(self.analyzer) else self._cleaned(self.stop_words))
         assert isinstance(table, Vocabulary)
         found = [index for index, word in enumerate(table.words) if word in words]
+        if len(found) == len(table.words):
+            raise ValueError(
+                f"empty vocabulary: every one of the {len(found)} tokens is among stop_words, so that a bag of words has"
+                " nothing to count. Leave stop_words out, or pass texts with other words."
+            )
         return np.array(found, dtype=np.int64) + FIRST_TOKEN_ID
 
     def _warn_if_words_are_rare(self, tokens: Tokens) -> None:
@@ -581,9 +596,10 @@ class TextTokenizer(
         frequency = frequency[np.fromiter(map(is_word, tokens.words), dtype=bool, count=len(tokens.words))]
         n_words, once = int(frequency.sum()), int((frequency == 1).sum())
         if n_words >= _WORDS_TO_JUDGE_BY and once > n_words / 2:
+            # In tenths, so that the fits of a cross-validation say the same thing, once.
             warnings.warn(
-                f"{once} of the {n_words} words of the texts occur once, so that little can be learned of them: the texts"
-                " seem to be in a language that is written without spaces. Set analyzer='char' or analyzer='bpe'.",
+                f"about {10 * once / n_words:.0f} in 10 words of the texts occur once, so that little can be learned of"
+                " them: the texts seem to be in a language that is written without spaces. Set analyzer='char' or analyzer='bpe'.",
                 UserWarning,
                 stacklevel=6,
             )

@@ -423,7 +423,7 @@ def test_nothing_is_learned_from_numbers_that_may_be_no_ids(X, reason):
 
 @pytest.mark.parametrize("classes", [{0, 1}, frozenset("ab"), 2, "ab", {0: "a", 1: "b"}, np.array(2)])
 def test_what_is_no_list_of_classes_is_named(classes, reviews):
-    with pytest.raises(ValueError, match="^classes is .*; expected a 1-D collection of class labels"):
+    with pytest.raises(ValueError, match=r"^classes is .*; expected a 1-D collection of class labels"):
         TextVAEClassifier(small_vae()).partial_fit(reviews[0][:4], [0, 1, 0, 1], classes=classes)
 
 

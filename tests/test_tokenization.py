@@ -1,13 +1,16 @@
 import pickle
+import tracemalloc
 import unicodedata
+import warnings
 
 import numpy as np
 import pytest
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
-from skvae._splitting import _INVISIBLE
+from skvae._splitting import _INVISIBLE, split_by_pattern
 from skvae.tokenization import TOKEN_PATTERN
 
 from .conftest import SMALL
@@ -286,8 +289,15 @@ def test_texts_without_spaces_read_as_words_are_warned_about():
     random = np.random.default_rng(0)
     letters = np.array([chr(code) for code in range(0x4E00, 0x4E40)])
     sentences = ["，".join("".join(random.choice(letters, size=8)) for _ in range(6)) for _ in range(100)]
-    with pytest.warns(UserWarning, match=r"\d+ of the 600 words .* analyzer='char' or analyzer='bpe'"):
+    with pytest.warns(UserWarning, match=r"about 10 in 10 words .* analyzer='char' or analyzer='bpe'"):
         TextTokenizer().fit(sentences)
+    # Other texts of the kind are warned of in the same words, so that folds of a cross-validation repeat nothing.
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        TextTokenizer().fit([*sentences, "一二三四五六"])
+        TextTokenizer().fit(sentences)
+    assert len(found) == 2
+    assert len({str(warning.message) for warning in found}) == 1
     TextTokenizer("char").fit(sentences)
 
 
@@ -368,7 +378,7 @@ def test_estimators_remember_that_they_were_fitted_on_lists(reviews):
 
 @pytest.mark.parametrize("vocabulary", [{1, "a"}, {"a": 1, "b": "x"}, ["a", None], {"a": None}, ("a", "")])
 def test_vocabularies_of_other_things_are_named(vocabulary):
-    with pytest.raises(ValueError, match="^vocabulary (holds|gives a token the number) .*; expected"):
+    with pytest.raises(ValueError, match=r"^vocabulary (holds|gives a token the number) .*; expected"):
         TextTokenizer(vocabulary=vocabulary).fit(["a b"])
 
 
@@ -384,3 +394,30 @@ def test_one_row_of_ids_is_to_be_wrapped():
     for row in ([3, 4, 5], np.array([3, 4, 5])):
         with pytest.raises(TypeError, match=r"Wrap the ids of one document in a list: \[ids\]"):
             tokenizer.inverse_transform(row)
+
+
+def test_stop_words_that_leave_nothing_are_refused():
+    with pytest.raises(ValueError, match="every one of the 2 tokens is among stop_words"):
+        TextTokenizer(stop_words=["a", "the"]).fit(["a the", "the a"])
+    # Of words in more documents than `max_df` allows, stop words are left out all the same.
+    tokenizer = TextTokenizer(stop_words=["the"]).fit(["the film"] * 4)
+    vae = TextVAETransformer(tokenizer=tokenizer, decoder="bow", epochs=1, max_df=0.1, **SMALL).fit(
+        ["the film"] * 4
+    )
+    assert vae.words_.tolist() == ["film"]
+
+
+def test_a_pattern_keeps_no_match_in_memory():
+    text = " ".join(["word-one, two"] * 200)
+    pattern = regex.compile(TOKEN_PATTERN)
+
+    def peak(n_texts):
+        tracemalloc.start()
+        tokens = split_by_pattern((text for _ in range(n_texts)), pattern)
+        memory = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return memory, len(tokens.corpus.ids)
+
+    (few, n_few), (many, n_many) = peak(20), peak(200)
+    # Some arrays of numbers and flags a token while forms are made of them; a str alone takes 50 bytes.
+    assert (many - few) / (n_many - n_few) < 90
