@@ -192,8 +192,8 @@ def _read(documents: Iterable[Iterable[str]], begins: list[NDArray[np.bool_]] | 
             np.zeros(len(words), dtype=np.int8),
             Corpus.from_lengths(word, lengths),
         )
-    form, word, spacing = _forms(words, word.astype(np.int64), np.concatenate(begins))
-    return Tokens(words, word, spacing, Corpus.from_lengths(form, lengths))
+    form, word_of_form, spacing = _forms(words, word.astype(np.int64), np.concatenate(begins))
+    return Tokens(words, word_of_form, spacing, Corpus.from_lengths(form, lengths))
 
 
 def _forms(

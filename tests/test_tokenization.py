@@ -235,9 +235,9 @@ def test_a_callable_analyzer_returns_the_tokens():
     assert tokenizer.inverse_transform(tokenizer.transform(["b, A"]))[0] == "b, A"
     assert set(pickle.loads(pickle.dumps(tokenizer)).vocabulary_) == {"A", "b,"}
     for wrong, message in (
-        (len, "returned a int"),
-        (str, "returned a str"),
-        (lambda text: [1], "with a int"),
+        (len, "returned int"),
+        (str, "returned str"),
+        (lambda text: [1], "with int"),
     ):
         with pytest.raises(TypeError, match=message):
             TextTokenizer(wrong).fit(["ab"])
