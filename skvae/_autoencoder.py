@@ -101,7 +101,8 @@ class FittedAutoencoder:
 
     def _judged(self, X: Any, name: str, fitted: Any) -> list[str] | NDArray[np.int32]:
         n_tokens = None if self.tokenizer is None else self.tokenizer.n_tokens_
-        return check_documents(X, name=name, n_tokens=n_tokens, fitted=fitted)
+        in_lists = self.tokenizer is not None and self.tokenizer._from_lists
+        return check_documents(X, name=name, n_tokens=n_tokens, fitted=fitted, in_lists=in_lists)
 
     def _corpus(self, documents: list[str] | NDArray[np.int32], name: str) -> Corpus:
         if isinstance(documents, np.ndarray):

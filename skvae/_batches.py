@@ -200,6 +200,8 @@ def word_columns(
         content[left_out] = False
     if not content.any():
         content[FIRST_TOKEN_ID:] = True
+        if left_out is not None:
+            content[left_out] = False
     columns = np.full(len(content), -1, dtype=np.int64)
     columns[content] = np.arange(content.sum())
     return columns

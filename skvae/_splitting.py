@@ -158,22 +158,18 @@ def split_characters(texts: Iterable[str]) -> Tokens:
 def split_by_pattern(texts: Iterable[str], pattern: Any) -> Tokens:
     """Matches of a pattern (its group, where it has one) in cleaned texts; what lies between counts as a space."""
 
-    def found(text: str) -> tuple[list[str], list[bool]]:
-        tokens, begins, last = [], [], -1
-        for match in pattern.finditer(without_invisible(text)):
-            start, stop = match.span(pattern.groups)
-            if stop > start:
-                tokens.append(match[pattern.groups])
-                begins.append(start != last)
-                last = stop
-        return tokens, begins
+    group = pattern.groups
+    begins = [np.empty(0, dtype=bool)]
 
-    tokens, begins = [], []
-    for text in texts:
-        here, first = found(text)
-        tokens.append(here)
-        begins += first
-    return _read(tokens, np.array(begins, dtype=bool))
+    def found(text: str) -> list[str]:
+        text = without_invisible(text)
+        spans = [span for match in pattern.finditer(text) if (span := match.span(group))[1] > span[0]]
+        edges = np.array(spans, dtype=np.int64).reshape(-1, 2)
+        begins.append(edges[:, 0] != np.concatenate([[-1], edges[:, 1]])[:-1])
+        return [text[start:stop] for start, stop in spans]
+
+    # One document at a time: `_read` numbers its tokens and lets go of them.
+    return _read(map(found, texts), begins)
 
 
 def read_lists(documents: Iterable[Iterable[str]]) -> Tokens:
@@ -181,11 +177,12 @@ def read_lists(documents: Iterable[Iterable[str]]) -> Tokens:
     return _read(documents)
 
 
-def _read(documents: Iterable[Iterable[str]], begins: NDArray[np.bool_] | None = None) -> Tokens:
+def _read(documents: Iterable[Iterable[str]], begins: list[NDArray[np.bool_]] | None = None) -> Tokens:
+    """Number the tokens of documents; `begins` may grow with each that is read."""
     table = _FirstSeen()
-    parts = [np.empty(0, dtype=np.int64)]
+    parts = [np.empty(0, dtype=np.int32)]
     for document in documents:
-        parts.append(np.fromiter(map(table.__getitem__, document), dtype=np.int64))
+        parts.append(np.fromiter(map(table.__getitem__, document), dtype=np.int32))
     word, words = np.concatenate(parts), list(table)
     lengths = np.array([len(part) for part in parts[1:]], dtype=np.int64)
     if begins is None:
@@ -193,10 +190,10 @@ def _read(documents: Iterable[Iterable[str]], begins: NDArray[np.bool_] | None =
             words,
             np.arange(len(words)),
             np.zeros(len(words), dtype=np.int8),
-            Corpus.from_lengths(word.astype(np.int32), lengths),
+            Corpus.from_lengths(word, lengths),
         )
-    form, word, spacing = _forms(words, word, begins)
-    return Tokens(words, word, spacing, Corpus.from_lengths(form, lengths))
+    form, word_of_form, spacing = _forms(words, word.astype(np.int64), np.concatenate(begins))
+    return Tokens(words, word_of_form, spacing, Corpus.from_lengths(form, lengths))
 
 
 def _forms(

@@ -1,7 +1,8 @@
 """What is pickled: fitted estimators as plain values, with a format number and a checksum.
 
 A file names no class but the three public ones and NumPy's arrays, so what is private may move,
-and holds no code and no Keras object.
+and holds no code and no Keras object. What a user passes as a parameter is pickled by its own name: a callable
+`analyzer`, a callback.
 """
 
 from __future__ import annotations

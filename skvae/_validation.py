@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from ._containers import column_name, unpack
+from ._containers import column_name, is_one, unpack
 
 FIRST_TOKEN_ID = 3
 """Ids below this one are reserved: 0 padding, 1 unknown, 2 document boundary."""
@@ -38,7 +38,9 @@ def check_documents(
     n_tokens: int | None = None,
     allow_empty: bool = False,
     fitted: Any = None,
-) -> list[str] | NDArray[np.int32]:
+    in_lists: bool = False,
+    fitting: bool = False,
+) -> list[Any] | NDArray[np.int32]:
     """Return `X` as texts or as token ids, whichever it holds; read once, so that an iterator will do.
 
     Parameters
@@ -54,10 +56,16 @@ def check_documents(
         Whether no texts at all are legal.
     fitted : estimator or None, default=None
         One that remembers the column that it was fitted on, to warn of another.
+    in_lists : bool, default=False
+        Whether rows of one `str` each are lists of one token, as those of `fitted` were, and not a column of texts.
+    fitting : bool, default=False
+        Whether a vocabulary is to be learned from `X`. Token ids must look more like those of the tokenizer then: no
+        later call can tell that they are none.
 
     Returns
     -------
-    documents : list of str of length n_samples, or ndarray of shape (n_samples, max_length), dtype int32
+    documents : list of length n_samples, or ndarray of shape (n_samples, max_length), dtype int32
+        A list holds texts (`str`) or, where each row is one, lists of tokens (lists of `str`).
 
     Raises
     ------
@@ -74,18 +82,19 @@ def check_documents(
     """
     if fitted is not None:
         warn_if_renamed(X, fitted, name)
+    in_lists = in_lists or getattr(fitted, "_from_lists", False)
     values, names = unpack(X, name, _EXPECTED)
-    values = _matrix_of_numbers(values, names, name)
+    values = _matrix_of_numbers(values, names, name, in_lists)
     if isinstance(values, list):
         return _judge_texts(values, name, allow_empty)
     integers = _judge_integers(values, name, allow_empty)
     # First, so that numbers of another meaning are not called unknown ids.
-    _check_like_tokenizer_output(integers, names, name)
+    _check_like_tokenizer_output(integers, names, name, fitting)
     return _judge_ids(integers, name, n_tokens)
 
 
-def check_texts(X: Any, *, name: str = "X", allow_empty: bool = False) -> list[str]:
-    """Return `X` as a list of `str`, or say which row is wrong.
+def check_texts(X: Any, *, name: str = "X", allow_empty: bool = False, in_lists: bool = False) -> list[Any]:
+    """Return `X` as a list of `str` or of lists of tokens, or say which row is wrong.
 
     Parameters
     ----------
@@ -95,10 +104,13 @@ def check_texts(X: Any, *, name: str = "X", allow_empty: bool = False) -> list[s
         How messages name the argument.
     allow_empty : bool, default=False
         Whether a collection with no texts is legal.
+    in_lists : bool, default=False
+        Whether rows of one `str` each are lists of one token, and not a column of texts.
 
     Returns
     -------
-    texts : list of str of length n_samples
+    texts : list of length n_samples
+        Texts (`str`) or, where each row is one, lists of tokens (lists of `str`).
 
     Raises
     ------
@@ -108,7 +120,7 @@ def check_texts(X: Any, *, name: str = "X", allow_empty: bool = False) -> list[s
         If `X` is a bare string, has no or several columns, is empty, or a row is missing.
     """
     values, names = unpack(X, name, _EXPECTED)
-    values = _matrix_of_numbers(values, names, name)
+    values = _matrix_of_numbers(values, names, name, in_lists)
     if isinstance(values, list):
         return _judge_texts(values, name, allow_empty)
     if values.dtype.kind not in "iufb":
@@ -118,7 +130,7 @@ def check_texts(X: Any, *, name: str = "X", allow_empty: bool = False) -> list[s
     )
 
 
-def _judge_texts(items: list[Any], name: str, allow_empty: bool) -> list[str]:
+def _judge_texts(items: list[Any], name: str, allow_empty: bool) -> list[Any]:
     if not items and not allow_empty:
         raise ValueError(f"Found array with 0 sample(s): {name} is empty while a minimum of 1 is required.")
     if all(type(item) is str for item in items) or all(type(item) is list for item in items):
@@ -134,19 +146,40 @@ def _judge_texts(items: list[Any], name: str, allow_empty: bool) -> list[str]:
             )
         elif isinstance(item, bytes):
             raise TypeError(f"{name} has bytes in row {row}; expected str. Decode it: x.decode('utf-8').")
+        elif isinstance(item, (list, tuple, np.ndarray)) or isinstance(items[0], (list, tuple, np.ndarray)):
+            raise _of_two_kinds(items, name)
         else:
             ids = (
                 isinstance(item, numbers.Number)
                 and " Token ids come as TextTokenizer.transform returns them."
             )
             raise TypeError(
-                f"{name} has a {type(item).__name__} in row {row} ({item!r:.60}); expected str.{ids or ''}"
+                f"{name} has {type(item).__name__} in row {row} ({item!r:.60}); expected str.{ids or ''}"
             )
     return texts
 
 
+def _of_two_kinds(items: list[Any], name: str) -> Exception:
+    """The error of lists of tokens with something else among them."""
+    listed = [isinstance(item, (list, tuple, np.ndarray)) for item in items]
+    row = listed.index(True)
+    if all(listed):
+        return TypeError(f"{name} has {type(items[row]).__name__} in row {row}; expected str.")
+    missing = next((place for place, item in enumerate(items) if _is_missing(item)), None)
+    if missing is not None:
+        return ValueError(
+            f"{name} has a missing value ({items[missing]!r}) in row {missing}; expected lists of tokens. Drop such rows"
+            " or fill them with []."
+        )
+    other = listed.index(False)
+    return TypeError(
+        f"{name} has {type(items[row]).__name__} in row {row}, but {type(items[other]).__name__} in row {other}"
+        f" ({items[other]!r:.60}); expected texts (str) in all rows, or lists of tokens in all."
+    )
+
+
 def _matrix_of_numbers(
-    values: list[Any] | NDArray[Any], names: list[Any] | None, name: str
+    values: list[Any] | NDArray[Any], names: list[Any] | None, name: str, in_lists: bool = False
 ) -> list[Any] | NDArray[Any]:
     """Items that may be texts, or a matrix, from what `unpack` found."""
     if not isinstance(values, list) or not values:
@@ -157,9 +190,11 @@ def _matrix_of_numbers(
     if not all(isinstance(row, (list, tuple, np.ndarray)) for row in values):
         return values
     # What `np.array([[text], [text]]).tolist()` gives.
-    if all(len(row) == 1 for row in values) and not isinstance(values[0][0], numbers.Number):
+    if not in_lists and all(len(row) == 1 for row in values) and not isinstance(values[0][0], numbers.Number):
         return [row[0] for row in values]
-    if any(isinstance(item, str) for row in values for item in row):
+    if any(isinstance(item, str) for row in values for item in row) or (
+        in_lists and not any(len(row) for row in values)
+    ):
         return _tokenised(values, name)
     if len({len(row) for row in values}) > 1:
         raise ValueError(
@@ -180,7 +215,7 @@ def _tokenised(rows: list[Any], name: str) -> list[Any]:
             )
         if len(row) and not all(isinstance(item, str) for item in row):
             raise TypeError(
-                f"{name} has a {type(wrong).__name__} among the tokens of row {place} ({wrong!r:.60}); expected str."
+                f"{name} has {type(wrong).__name__} among the tokens of row {place} ({wrong!r:.60}); expected str."
             )
     return [list(map(str, row)) for row in rows]
 
@@ -238,10 +273,12 @@ def _judge_ids(values: NDArray[np.integer], name: str, n_tokens: int | None) -> 
     return np.asarray(values.astype(np.int32, copy=False))
 
 
-def _check_like_tokenizer_output(ids: NDArray[np.integer], names: list[Any] | None, name: str) -> None:
+def _check_like_tokenizer_output(
+    ids: NDArray[np.integer], names: list[Any] | None, name: str, fitting: bool
+) -> None:
     """Refuse integers that `TextTokenizer.transform` cannot have returned: they mean something else."""
-    reason = _unlike_tokenizer_output(ids, names)
-    if reason is not None:
+    reason = _unlike_tokenizer_output(ids, names) or (fitting and _unlike_training_ids(ids, names))
+    if reason:
         raise ValueError(
             f"{name} holds integers which are neither texts nor token ids of TextTokenizer.transform: {reason}. Pass"
             f" {_EXPECTED}, or what TextTokenizer.transform returned, whole and with nothing beside it."
@@ -267,6 +304,22 @@ def _unlike_tokenizer_output(ids: NDArray[np.integer], names: list[Any] | None) 
     pre, post = filled & (first > 0), filled & (last < ids.shape[1] - 1)
     if pre.any() and post.any():
         return f"row {int(pre.argmax())} has its padding (0) at the beginning and row {int(post.argmax())} at the end"
+    return None
+
+
+def _unlike_training_ids(ids: NDArray[np.integer], names: list[Any] | None) -> str | None:
+    # Named as `transform` names its columns, they are its output.
+    if names is not None and isinstance(names[0], str):
+        return None
+    if ids.shape[1] == 1:
+        return "one column without a name may be numbers of any kind"
+    # The most frequent token has this id. What has reserved ids only gets an error of its own.
+    if (ids > FIRST_TOKEN_ID).any() and not (ids == FIRST_TOKEN_ID).any():
+        return (
+            f"no row holds {FIRST_TOKEN_ID}, the id of the first token (of the most frequent one, where the vocabulary was"
+            " learned); ids in which it is rare are known by their columns' names, after"
+            " TextTokenizer.set_output(transform='pandas')"
+        )
     return None
 
 
@@ -317,7 +370,11 @@ def check_token_matrix(X: Any, *, n_tokens: int | None = None, name: str = "X") 
     values, names = unpack(X, name, expected)
     values = _matrix_of_numbers(values, names, name)
     if isinstance(values, list):
-        raise TypeError(f"{name} is no matrix of numbers; expected {expected}.")
+        one = all(isinstance(item, numbers.Real) for item in values)
+        raise TypeError(
+            f"{name} is no matrix of numbers; expected {expected}."
+            + (" Wrap the ids of one document in a list: [ids]." if one and values else "")
+        )
     return _judge_ids(_judge_integers(values, name), name, n_tokens)
 
 
@@ -436,7 +493,8 @@ def _labels_array(y: Any, name: str) -> tuple[NDArray[Any], bool]:
     if isinstance(y, np.ndarray):
         if y.ndim not in (1, 2) or (y.ndim == 2 and y.shape[1] != 1):
             raise ValueError(f"{name} has shape {y.shape}; expected {expected}.")
-        return y, False
+        # Of NumPy's StringDType ("T") not even `unique` and `isnan` know what to make.
+        return (y.astype(object) if y.dtype.kind == "T" else y), False
     values, names = unpack(y, name, expected)
     if isinstance(values, np.ndarray):
         raise ValueError(f"{name} has shape {values.shape}; expected {expected}.")
@@ -447,7 +505,7 @@ def _labels_array(y: Any, name: str) -> tuple[NDArray[Any], bool]:
         rows = [isinstance(item, _NO_LABELS) for item in values]
     if any(rows):
         row = rows.index(True)
-        raise ValueError(f"{name} has a {type(values[row]).__name__} in row {row}; expected {expected}.")
+        raise ValueError(f"{name} has {type(values[row]).__name__} in row {row}; expected {expected}.")
     # As objects, because asarray would make text of numbers and of missing values among texts.
     array = np.empty(len(values), dtype=object)
     array[:] = values
@@ -457,6 +515,9 @@ def _labels_array(y: Any, name: str) -> tuple[NDArray[Any], bool]:
 def _marks(label: Any, marker: Any) -> bool:
     if _is_missing(marker):
         return _is_missing(label)
+    if _is_missing(label):
+        # `pandas.NA` does not even say whether it equals something.
+        return False
     # False equals 0, and -1 equals -1.0: a bool marks only bools.
     return isinstance(label, (bool, np.bool_)) == isinstance(marker, (bool, np.bool_)) and bool(
         label == marker
@@ -478,7 +539,11 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float6
     """
     if sample_weight is None:
         return np.ones(n_samples)
-    if not isinstance(sample_weight, (np.ndarray, numbers.Number)):
+    if is_one(sample_weight):
+        raise ValueError(
+            f"sample_weight is {sample_weight!r:.60}; expected one number a text, or None for equal weights."
+        )
+    if not isinstance(sample_weight, np.ndarray):
         sample_weight, _ = unpack(sample_weight, "sample_weight", "one number a text")
     try:
         array = np.asarray(sample_weight)

@@ -41,13 +41,13 @@ _PRIVATE = (*range(_FIRST_PRIVATE, 0xFFFFE), *range(0x100000, 0x10FFFE))
 class Vocabulary:
     """Tokens that have ids, each with the sides on which no space stands.
 
-    A form that has no id is read as the most frequent form of the same token that has one.
+    A form that has no id is read as the first form of the same token that has one.
 
     Parameters
     ----------
     words : list of str
-        The tokens, in the order of their ids. What differs in its spacing only comes several times, the
-        most frequent one first.
+        The tokens, in the order of their ids. What differs in its spacing only comes several times; the
+        first one stands for the forms that are not there.
     spacing : ndarray of shape (n_words,), dtype int8
         Sum of `JOINED_LEFT` and `JOINED_RIGHT`.
     separator : {" ", ""}
@@ -118,8 +118,9 @@ def choose_words(
     Returns
     -------
     words : list of str
-        By decreasing frequency, ties in alphabetical order: the vocabulary must not depend on the order of
-        the documents.
+        By decreasing frequency (where `n_first` is given, those that the first documents repeat come first, by
+        their frequency there), ties in alphabetical order: the vocabulary must not depend on the order of the
+        documents.
     spacing : ndarray of shape (n_words,), dtype int8
     """
     word, corpus, n_forms = tokens.word, tokens.corpus, len(tokens.word)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pickle
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from itertools import pairwise
+from itertools import compress, pairwise
 from numbers import Integral, Real
 from typing import Any
 
@@ -299,7 +299,9 @@ class TextVAEClassifier(
                 default=None
             Further texts, without labels; a frozen `vae` has no use for them, and a warning says so. Searches and
             cross-validation hand all of them to every fold, unless there are exactly as many as
-            in `X`: scikit-learn would cut them into folds like a weight. Pass a function then.
+            in `X`: scikit-learn would cut them into folds like a weight. Pass a function then. The words of
+            the labelled texts are kept first in the vocabulary; the subwords of analyzer="bpe" are merged by
+            their frequency in all texts together.
         X_val, y_val : like X and y, of any length, or None, default=None
             Labelled texts to measure each epoch of fine-tuning by. They are not trained on. What is
             measured is in `history_` with names that begin with `val_`, and `callbacks` see it, for example
@@ -326,10 +328,10 @@ class TextVAEClassifier(
         trains_vae = not self._is_frozen
         fine_tunes = bool(self.epochs) and (trains_vae or len(self.head_units) > 0)
         column = column_name(X)
-        X, y = check_documents(X), read_once(y)
+        X, y = check_documents(X, fitting=trains_vae), read_once(y)
         task = begin_fit_task(self, X, y, trains_vae + fine_tunes)
         with self._all_or_nothing():
-            validation = _check_validation_set(X_val, y_val)
+            validation = _check_validation_set(X_val, y_val, X, self.unlabeled_label)
             if validation is not None and not fine_tunes:
                 warnings.warn(
                     "X_val and y_val are not used: they measure fine-tuning, and nothing is fine-tuned"
@@ -390,7 +392,12 @@ class TextVAEClassifier(
                 self._go_on(check_documents(X, fitted=self), y, read_once(classes), sample_weight)
             else:
                 column = column_name(X)
-                self._begin(check_documents(X), read_once(y), read_once(classes), sample_weight)
+                self._begin(
+                    check_documents(X, fitting=not self._is_frozen),
+                    read_once(y),
+                    read_once(classes),
+                    sample_weight,
+                )
                 self._column_name = column
         return self
 
@@ -415,6 +422,8 @@ class TextVAEClassifier(
 
     def _named_classes(self, classes: Any) -> NDArray[Any]:
         """Each class once, in order."""
+        if is_one(classes) or isinstance(classes, (set, frozenset, Mapping)):
+            raise ValueError(f"classes is {classes!r:.60}; expected a 1-D collection of class labels.")
         known, names = check_labels(classes, np.size(classes), unlabeled=self.unlabeled_label, name="classes")
         if not known.all():
             raise ValueError(
@@ -707,6 +716,10 @@ class TextVAEClassifier(
         order = np.argsort(~counts, kind="stable")
         X = X[order] if isinstance(X, np.ndarray) else [X[row] for row in order]
         return X, labels[weights > 0], weights[weights > 0]
+
+    @property
+    def _from_lists(self) -> bool:
+        return self.vae_._from_lists
 
     @property
     def _is_frozen(self) -> bool:
@@ -1370,7 +1383,10 @@ def _indexed(names: NDArray[Any], classes: NDArray[Any] | None) -> tuple[NDArray
     return classes.astype(object) if names.dtype == object else classes, labels
 
 
-def _check_validation_set(X: Any, y: Any) -> tuple[list[str] | NDArray[np.int32], NDArray[Any]] | None:
+def _check_validation_set(
+    X: Any, y: Any, X_train: Any, unlabeled: Any
+) -> tuple[list[Any] | NDArray[np.int32], NDArray[Any]] | None:
+    """The documents that have a label, and these labels."""
     if (X is None) != (y is None):
         given, missing = ("X_val", "y_val") if y is None else ("y_val", "X_val")
         raise ValueError(
@@ -1378,14 +1394,25 @@ def _check_validation_set(X: Any, y: Any) -> tuple[list[str] | NDArray[np.int32]
         )
     if X is None:
         return None
-    documents = check_documents(X, name="X_val")
-    return documents, check_labels(y, len(documents), name="y_val")[1]
+    documents = check_documents(X, name="X_val", in_lists=_holds_lists(X_train))
+    labelled, labels = check_labels(y, len(documents), unlabeled=unlabeled, name="y_val")
+    if isinstance(documents, list):
+        return list(compress(documents, labelled)), labels
+    return documents[labelled], labels
 
 
-def _joined(X: list[str] | NDArray[np.int32], X_unlabeled: Any) -> list[str] | NDArray[np.int32]:
-    unlabeled = check_documents(X_unlabeled, name="X_unlabeled", allow_empty=True)
+def _holds_lists(documents: list[Any] | NDArray[np.int32]) -> bool:
+    return isinstance(documents, list) and bool(documents) and isinstance(documents[0], list)
+
+
+def _joined(X: list[Any] | NDArray[np.int32], X_unlabeled: Any) -> list[Any] | NDArray[np.int32]:
+    in_lists = _holds_lists(X)
+    unlabeled = check_documents(X_unlabeled, name="X_unlabeled", allow_empty=True, in_lists=in_lists)
     if not len(unlabeled):
         return X
+    if isinstance(X, list) and isinstance(unlabeled, list) and _holds_lists(unlabeled) != in_lists:
+        kinds = ("texts", "lists of tokens") if in_lists else ("lists of tokens", "texts")
+        raise ValueError(f"X_unlabeled holds {kinds[0]}, but X holds {kinds[1]}; pass both alike.")
     if isinstance(X, list) and isinstance(unlabeled, list):
         return X + unlabeled
     if isinstance(X, list):

@@ -58,8 +58,17 @@ class TextTokenizer(
 
     Where no space stood beside a mark is part of the token, so that texts come back as they were
     written, in any language. Characters are grapheme clusters [1]_: an emoji with a skin tone, a flag
-    or a letter with its accents is never cut. Soft hyphens, zero-width spaces and other characters that are
-    not seen are left out. Every distinct chunk between white space is split once.
+    or a letter with its accents is never cut. Every distinct chunk between white space is split once.
+
+    Before texts are split, they are cleaned, unless `analyzer` is a callable. HTML line breaks (`<br />`) become
+    spaces. Letters and their accents are composed (Unicode NFC), and lone surrogates become U+FFFD. Soft hyphens,
+    zero-width spaces, marks of direction, control characters and others that are not seen are left out. For
+    "word" and "bpe" any run of white space counts as one space; it comes back as such. "char" keeps each
+    white-space character.
+
+    Texts may also come as lists of tokens, for "word" and a callable `analyzer`: each row is a list of `str`. With
+    "word" each of these is a token as it is, after cleaning. Rows of one `str` each are a column of texts, unless the
+    tokenizer was fitted on lists of tokens.
 
     Parameters
     ----------
@@ -108,11 +117,12 @@ class TextTokenizer(
     Attributes
     ----------
     vocabulary_ : dict of str to int
-        Id of each token, from 3 upwards in order of decreasing frequency for "word" and
-        "char". Ids 0 (padding), 1 (unknown) and 2 (document boundary) are reserved and not in it.
-        A mark that is written in several ways has several ids. The most frequent one has the mark as its
+        Id of each token, from 3 upwards. "word" and "char" have them in order of decreasing frequency, except
+        that words which labelled texts repeat come before all others where an estimator was given further texts
+        without labels, and that a given `vocabulary` has an order of its own. Ids 0 (padding), 1 (unknown) and 2 (document boundary) are reserved and not in it.
+        A mark that is written in several ways has several ids. The first one in this order has the mark as its
         name; the others say what stands on either side, "▁" a space and "￭" none: '▁"￭' opens
-        a quotation, "￭.￭" stands amid "U.S". A way that has no id is read as the most frequent one.
+        a quotation, "￭.￭" stands amid "U.S". A way that has no id is read as the first one.
 
     tokens_ : ndarray of shape (n_tokens,), dtype object
         Token of each id, reserved ones included. The names of these, "[PAD]", "[UNK]" and "[END]", are
@@ -151,6 +161,8 @@ class TextTokenizer(
 
     # Made when somebody asks for it.
     _names: NDArray[np.object_] | None = None
+    # Whether the training texts came as lists of tokens, so that a list of one is no text.
+    _from_lists = False
     _table: Vocabulary | Subwords | FirstSplitting
 
     _parameter_constraints: dict[str, list[Any]] = {
@@ -196,8 +208,8 @@ class TextTokenizer(
 
         Parameters
         ----------
-        X : 1-D collection of str of shape (n_samples,)
-            The training texts.
+        X : 1-D collection of str, or of lists of str, of shape (n_samples,)
+            The training texts, or their tokens.
         y : None
             Ignored.
 
@@ -220,8 +232,8 @@ class TextTokenizer(
 
         Parameters
         ----------
-        X : 1-D collection of str of shape (n_samples,)
-            The training texts.
+        X : 1-D collection of str, or of lists of str, of shape (n_samples,)
+            The training texts, or their tokens.
         y : None
             Ignored.
         **fit_params : dict
@@ -238,8 +250,8 @@ class TextTokenizer(
 
         Parameters
         ----------
-        X : 1-D collection of str of shape (n_samples,)
-            The texts. Tokens that training did not see become 1 (unknown).
+        X : 1-D collection of str, or of lists of str, of shape (n_samples,)
+            The texts, or their tokens. Tokens that training did not see become 1 (unknown).
 
         Returns
         -------
@@ -272,8 +284,8 @@ class TextTokenizer(
 
         Parameters
         ----------
-        X : 1-D collection of str of shape (n_samples,)
-            The training texts.
+        X : 1-D collection of str, or of lists of str, of shape (n_samples,)
+            The training texts, or their tokens.
 
         Returns
         -------
@@ -296,13 +308,19 @@ class TextTokenizer(
             corpus = table.encode(tokens)
             self._warn_if_words_are_rare(tokens)
             _warn_if_words_differ(tokens, n_first)
-        self._table = table
+        n_tokens = FIRST_TOKEN_ID + len(table.names())
+        fitted = {
+            "_table": table,
+            "n_documents_": len(texts),
+            "_column_name": column,
+            "n_tokens_": n_tokens,
+            "document_frequency_": document_frequency(corpus, n_tokens),
+            "_stop_ids": self._ids_of_stop_words(table),
+            "_from_lists": isinstance(texts[0], list),
+        }
+        # Only now, when nothing can fail any more.
         self.__dict__.pop("_names", None)
-        self.n_documents_ = len(texts)
-        self._column_name = column
-        self.n_tokens_ = FIRST_TOKEN_ID + len(table.names())
-        self.document_frequency_ = document_frequency(corpus, self.n_tokens_)
-        self._stop_ids = self._ids_of_stop_words()
+        self.__dict__.update(fitted)
         return corpus
 
     def encode(self, X: Any) -> Corpus:
@@ -310,20 +328,27 @@ class TextTokenizer(
 
         Parameters
         ----------
-        X : 1-D collection of str of shape (n_samples,)
-            The texts.
+        X : 1-D collection of str, or of lists of str, of shape (n_samples,)
+            The texts, or their tokens.
 
         Returns
         -------
         corpus : Corpus
         """
-        texts, table = check_texts(X), self._table
+        texts, table = check_texts(X, in_lists=self._from_lists), self._table
         if isinstance(table, FirstSplitting):
             self._refuse_lists(texts)
             return table.encode(texts)
         if isinstance(table, Subwords):
             self._refuse_lists(texts)
             return table.encode_texts(self._cleaned(texts))
+        if isinstance(texts[0], list) and not (self._from_lists or callable(self.analyzer)):
+            # Alone, a row of one str would be a text; what stands beside it must not matter.
+            alone = np.array([len(row) == 1 for row in texts])
+            rows = [np.flatnonzero(alone), np.flatnonzero(~alone)]
+            parts = [[texts[row][0] for row in rows[0]], [texts[row] for row in rows[1]]]
+            corpus = Corpus.concatenate(table.encode(self._split(part)) for part in parts if part)
+            return corpus.take(np.argsort(np.concatenate(rows)))
         return table.encode(self._split(texts))
 
     def decode(self, corpus: Corpus) -> NDArray[np.object_]:
@@ -432,13 +457,13 @@ class TextTokenizer(
         tokens = self.analyzer(text)
         if isinstance(tokens, str) or not isinstance(tokens, Iterable):
             raise TypeError(
-                f"analyzer returned a {type(tokens).__name__} ({tokens!r:.60}); expected a list of str, the tokens of a text."
+                f"analyzer returned {type(tokens).__name__} ({tokens!r:.60}); expected a list of str, the tokens of a text."
             )
         tokens = list(tokens)
         for token in tokens:
             if not isinstance(token, str):
                 raise TypeError(
-                    f"analyzer returned a list with a {type(token).__name__} ({token!r:.60}); expected tokens (str)."
+                    f"analyzer returned a list with {type(token).__name__} ({token!r:.60}); expected tokens (str)."
                 )
         return tokens
 
@@ -470,6 +495,10 @@ class TextTokenizer(
                 f"stop_words are words, and analyzer={self.analyzer!r} does not split into words; leave stop_words out or"
                 " set analyzer='word'. max_df of the estimator leaves frequent tokens out of the bag of words."
             )
+        if self.stop_words is not None and not isinstance(self.stop_words, str):
+            wrong = [word for word in self.stop_words if not isinstance(word, str)]
+            if wrong:
+                raise ValueError(f"stop_words holds {wrong[0]!r}; expected words (str).")
         if self.vocabulary is not None and self.analyzer == "bpe":
             raise ValueError(
                 "a fixed vocabulary says nothing about how subwords are merged; leave vocabulary out, or keep a fitted"
@@ -489,22 +518,39 @@ class TextTokenizer(
         if not len(words):
             raise ValueError(
                 "empty vocabulary: no token is left. Pass texts with at least one "
-                + ("character" if self.analyzer == "char" else "word")
+                + self._unit()
                 + f", or lower min_df (got {self.min_df!r})."
             )
         return Vocabulary(words, spacing, separator)
+
+    def _unit(self) -> str:
+        """What messages call a token."""
+        if callable(self.analyzer):
+            return "token of what analyzer returns"
+        if self.token_pattern is not None:
+            return f"match of token_pattern={self.token_pattern!r}"
+        return "character" if self.analyzer == "char" else "word"
 
     def _given_vocabulary(self) -> list[str]:
         """The names that `vocabulary` gives ids to, in their order."""
         given = self.vocabulary
         if isinstance(given, str):
             raise ValueError(f"vocabulary is one str ({given!r:.60}); expected a mapping or a list of str.")
-        names = sorted(given, key=given.__getitem__) if isinstance(given, Mapping) else list(given)
-        if isinstance(given, set | frozenset):
+        names = list(given)
+        wrong = [name for name in names if not isinstance(name, str) or not name]
+        if wrong:
+            raise ValueError(
+                f"vocabulary holds {wrong[0]!r}; expected tokens (str of at least one character)."
+            )
+        if isinstance(given, Mapping):
+            wrong = [number for number in given.values() if not isinstance(number, Integral)]
+            if wrong:
+                raise ValueError(
+                    f"vocabulary gives a token the number {wrong[0]!r}; expected an int for each."
+                )
+            names.sort(key=given.__getitem__)
+        elif isinstance(given, set | frozenset):
             names.sort()
-        wrong = next((name for name in names if not isinstance(name, str) or not name), None)
-        if wrong is not None:
-            raise ValueError(f"vocabulary holds {wrong!r}; expected tokens (str of at least one character).")
         if not names:
             raise ValueError("empty vocabulary passed to fit; expected at least one token, or None.")
         if len(set(names)) < len(names):
@@ -525,18 +571,20 @@ class TextTokenizer(
                 )
         return names
 
-    def _ids_of_stop_words(self) -> NDArray[np.int64] | None:
+    def _ids_of_stop_words(self, table: Vocabulary | Subwords) -> NDArray[np.int64] | None:
         if self.stop_words is None:
             return None
         if isinstance(self.stop_words, str):
             words = set(ENGLISH_STOP_WORDS)
         else:
-            wrong = next((word for word in self.stop_words if not isinstance(word, str)), None)
-            if wrong is not None:
-                raise ValueError(f"stop_words holds {wrong!r}; expected words (str).")
             words = set(self.stop_words if callable(self.analyzer) else self._cleaned(self.stop_words))
-        assert isinstance(self._table, Vocabulary)
-        found = [index for index, word in enumerate(self._table.words) if word in words]
+        assert isinstance(table, Vocabulary)
+        found = [index for index, word in enumerate(table.words) if word in words]
+        if len(found) == len(table.words):
+            raise ValueError(
+                f"empty vocabulary: every one of the {len(found)} tokens is among stop_words, so that a bag of words has"
+                " nothing to count. Leave stop_words out, or pass texts with other words."
+            )
         return np.array(found, dtype=np.int64) + FIRST_TOKEN_ID
 
     def _warn_if_words_are_rare(self, tokens: Tokens) -> None:
@@ -548,9 +596,10 @@ class TextTokenizer(
         frequency = frequency[np.fromiter(map(is_word, tokens.words), dtype=bool, count=len(tokens.words))]
         n_words, once = int(frequency.sum()), int((frequency == 1).sum())
         if n_words >= _WORDS_TO_JUDGE_BY and once > n_words / 2:
+            # In tenths, so that the fits of a cross-validation say the same thing, once.
             warnings.warn(
-                f"{once} of the {n_words} words of the texts occur once, so that little can be learned of them: the texts"
-                " seem to be in a language that is written without spaces. Set analyzer='char' or analyzer='bpe'.",
+                f"about {10 * once / n_words:.0f} in 10 words of the texts occur once, so that little can be learned of"
+                " them: the texts seem to be in a language that is written without spaces. Set analyzer='char' or analyzer='bpe'.",
                 UserWarning,
                 stacklevel=6,
             )

@@ -374,7 +374,7 @@ class TextVAETransformer(
             below 0.2 nats per document.
         """
         column = column_name(X)
-        X = check_documents(X)
+        X = check_documents(X, fitting=not (self.warm_start and self.__sklearn_is_fitted__()))
         with self._all_or_nothing():
             self._fit_corpus(*self._read_for_fit(X), given=(X, y))
             self._column_name = column
@@ -412,7 +412,7 @@ class TextVAETransformer(
         else:
             column = column_name(X)
             with self._all_or_nothing():
-                tokenizer, corpus = self._read_for_fit(check_documents(X))
+                tokenizer, corpus = self._read_for_fit(check_documents(X, fitting=True))
                 self._fit_corpus(tokenizer, corpus, epochs=1, warmup=False)
                 self._column_name = column
         return self
@@ -441,6 +441,11 @@ class TextVAETransformer(
             if fitted is not None:
                 fitted._moments = moments
             raise
+
+    @property
+    def _from_lists(self) -> bool:
+        tokenizer = self._autoencoder.tokenizer
+        return tokenizer is not None and tokenizer._from_lists
 
     def _new_seeds(self) -> SeedSequence:
         return SeedSequence(draw_seed(self.random_state))
@@ -527,15 +532,20 @@ class TextVAETransformer(
         return documents
 
     def _warn_if_cut(self, tokenizer: TextTokenizer | None, corpus: Corpus) -> None:
-        """Say that what a text decoder writes will not end, where most of what it learns from does not."""
+        """Say that what a text decoder writes will lack an end or a beginning, where most of what it learns from does."""
         if tokenizer is None or self.decoder == "bow" or len(corpus) < _DOCUMENTS_TO_JUDGE_BY:
             return
         share = (corpus.lengths >= tokenizer.max_length).mean()
         if share > 0.5:
+            learns = (
+                "ends only: most of what it writes begins in mid-sentence"
+                if tokenizer.truncation == "pre"
+                else "beginnings only: most of what it writes stops there in mid-sentence"
+            )
             # In tenths, so that the fits of a cross-validation say the same thing, once.
             warnings.warn(
                 f"about {10 * share:.0f} in 10 texts have max_length={tokenizer.max_length} tokens or more, and the"
-                " decoder learns their beginnings only: most of what it writes stops there in mid-sentence. Set"
+                f" decoder learns their {learns}. Set"
                 f" tokenizer=TextTokenizer(max_length={_round_up(np.quantile(corpus.lengths, 0.9))}) to hold 9 in 10 whole,"
                 " split the texts into sentences, or set decoder='bow' if only features are wanted.",
                 UserWarning,

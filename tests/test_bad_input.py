@@ -132,6 +132,41 @@ def test_labels_that_scikit_learn_stumbles_over_are_refused_without_a_warning():
         check_labels([2.0**63, 0.0], 2)
 
 
+needs_string_dtype = pytest.mark.skipif(
+    not hasattr(np.dtypes, "StringDType"), reason="NumPy has StringDType from 2.0 on"
+)
+
+
+@needs_string_dtype
+@pytest.mark.parametrize("name", ["y", "y_val", "classes"])
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_labels_in_numpys_own_strings(name, missing):
+    plain = np.array(["bad", "good", "bad"], dtype=np.dtypes.StringDType())
+    labelled, labels = check_labels(plain, 3, name=name)
+    assert labelled.all()
+    assert labels.tolist() == ["bad", "good", "bad"]
+    gaps = np.array(["bad", missing, "good"], dtype=np.dtypes.StringDType(na_object=missing))
+    with pytest.raises(ValueError, match=f"^{name} contains a missing value .* in row 1"):
+        check_labels(gaps, 3, name=name)
+    labelled, labels = check_labels(gaps, 3, unlabeled=float("nan"))
+    assert labelled.tolist() == [True, False, True]
+    assert labels.tolist() == ["bad", "good"]
+
+
+@needs_string_dtype
+def test_scoring_by_labels_in_numpys_own_strings(writing_classifier, reviews):
+    texts, names = reviews[0][:6], writing_classifier.classes_[[0, 1, 2, 0, 1, 2]]
+    own = names.astype(np.dtypes.StringDType())
+    assert writing_classifier.score(texts, own) == writing_classifier.score(texts, names)
+
+
+@pytest.mark.parametrize("missing", [pd.NA, None, float("nan"), pd.NaT])
+@pytest.mark.parametrize("marker", [-1, "unlabelled", False])
+def test_a_missing_label_is_not_taken_for_the_marker(marker, missing):
+    with pytest.raises(ValueError, match=r"y contains a missing value .* in row 1"):
+        check_labels([marker, missing, type(marker)(True)], 3, unlabeled=marker)
+
+
 @few
 @given(st.lists(anything, min_size=1, max_size=6))
 def test_weights_are_finite_or_refused(weights):
@@ -162,12 +197,16 @@ BAD = [
     ("token ids as floats", np.array([[3.0, 4.0], [3.0, 0.0]]), [0, 1], None),
     ("star ratings", pd.DataFrame({"stars": [3, 5]}), [0, 1], None),
     ("a matrix of counts", np.array([[0, 1, 0, 3], [4, 0, 1, 0]]), [0, 1], None),
+    ("one column of whole numbers", np.array([[5], [3]]), [0, 1], None),
+    ("whole numbers without a 3", np.array([[5, 4], [4, 4]]), [0, 1], None),
     ("padding on both sides", np.array([[3, 4, 0], [0, 3, 4]]), [0, 1], None),
     ("token ids of different lengths", [[3, 4], [3]], [0, 1], None),
     ("two columns of texts in lists", [["title", "a film"], ["title", "dull"]], [0, 1], None),
     ("negative token ids", np.array([[-1], [3]]), [0, 1], None),
     ("reserved token ids only", np.array([[1, 2], [2, 0]]), [0, 1], None),
     ("texts without any word", ["", "  "], [0, 1], None),
+    ("a list of tokens and nothing", [["a", "film"], None], [0, 1], None),
+    ("a list of tokens and a text", [["a", "film"], "dull"], [0, 1], None),
     ("no labels", TWO, None, None),
     ("too few labels", TWO, [0], None),
     ("one class", TWO, [1, 1], None),
@@ -180,6 +219,7 @@ BAD = [
     ("a negative weight", TWO, [0, 1], [1, -1]),
     ("weights that are NaN", TWO, [0, 1], [1, float("nan")]),
     ("no weight above zero", TWO, [0, 1], [0, 0]),
+    ("one weight for all", TWO, [0, 1], 2.0),
     ("too many weights", TWO, [0, 1], [1, 1, 1]),
     ("texts as weights", TWO, [0, 1], ["a third film", "a fourth"]),
 ]
@@ -192,8 +232,11 @@ holds it to what happens.
 
 Texts, labels and weights come in any container, of one dimension or one column: lists, tuples, iterators (read once), arrays and
 frames of NumPy, pandas, polars and Arrow. A matrix of integers is taken for token ids only if `TextTokenizer.transform` can have
-returned it; of a frame, the columns have to be numbered as its own are. Fitted on a column with a name, the estimators warn of one of
-another name, as scikit-learn does. `X_val`, `y_val` and `X_unlabeled` are judged like `X` and `y`, under their own names.
+returned it; of a frame, the columns have to be numbered as its own are. To learn from, it also has to hold id 3 and more than one
+column, unless its columns are named as those of `set_output(transform="pandas")`. Lists of tokens (`str`) are read as they are, but
+rows of one `str` each are a column of texts to what was not fitted on lists of tokens. Fitted on a column with a name, the estimators warn of one of
+another name, as scikit-learn does. `X_val`, `y_val` and `X_unlabeled` are judged like `X` and `y`, under their own names; rows of
+`X_val` whose label is `unlabeled_label` are left out.
 
 No text is bad: characters of every Unicode plane, control characters, right-to-left marks, combined emoji, lone surrogates
 (read as U+FFFD), documents of a million characters and empty ones have finite latents and probabilities. Tokens that

@@ -995,3 +995,22 @@ def test_words_of_labelled_texts_are_kept_first(reviews):
     assert len(found) == 1
     alone = TextTokenizer(max_features=60, min_df=2).fit(X[:60]).vocabulary_
     assert set(alone) - set(classifier.vae_.tokenizer_.vocabulary_) == set()
+
+
+@pytest.mark.parametrize("marker", [-1, float("nan")])
+def test_rows_without_a_label_are_left_out_of_the_validation_set(marker, reviews, bow_vae):
+    X, y = reviews
+    marked = y[:20].astype(float)
+    marked[::3] = marker
+    kept = [row for row in range(20) if row % 3]
+
+    def history(X_val, y_val):
+        classifier = TextVAEClassifier(
+            FrozenEstimator(bow_vae), head_units=(4,), epochs=1, unlabeled_label=marker, random_state=0
+        )
+        classifier.fit(X[:60], y[:60].astype(float), X_val=X_val, y_val=y_val)
+        return classifier.history_["val_cross_entropy"]
+
+    assert history(X[:20], marked) == history([X[row] for row in kept], y[kept].astype(float))
+    with pytest.raises(ValueError, match="every y_val equals unlabeled_label"):
+        history(X[:20], [marker] * 20)

@@ -334,7 +334,7 @@ UNLIKE_IDS = {
     "booleans": (np.array([[True, False]]), "numbers of dtype bool"),
     "a missing id": (pd.DataFrame({"0": [3, None], "1": [4, 5]}, dtype="Int64"), "missing|dtype float"),
     "rows of different lengths": ([[3, 4], [3]], "different lengths"),
-    "a series": (pd.Series([3, 4, 5]), "int in row 0"),
+    "a series": (pd.Series([3, 4, 5]), "has int in row 0"),
     "a list": ([3, 4, 5], "int in row 0"),
     "texts in several columns": (pd.DataFrame({"a": ["x", "y"], "b": ["x", "y"]}), "2 columns"),
     "texts and numbers": (pl.DataFrame({"a": ["x", "y"], "b": [3, 4]}), "2 columns"),
@@ -394,6 +394,39 @@ def test_ids_without_a_single_token_are_not_fitted(X):
         small_vae().fit(X)
 
 
+IDS_OF_OTHER_NUMBERS = {
+    "one column": ([[5], [4], [1], [3]], "one column without a name"),
+    "one numbered column": (pd.DataFrame({0: [5, 4, 1, 3]}), "one column without a name"),
+    "high ratings": (np.array([[5, 4], [4, 4]]), "no row holds 3"),
+    "years": (np.array([[2019, 7], [2020, 4]]), "no row holds 3"),
+}
+
+
+@pytest.mark.parametrize(("X", "reason"), IDS_OF_OTHER_NUMBERS.values(), ids=IDS_OF_OTHER_NUMBERS)
+def test_nothing_is_learned_from_numbers_that_may_be_no_ids(X, reason):
+    y = [0, 1] * (len(X) // 2)
+    for fit in (
+        small_vae().fit,
+        small_vae().partial_fit,
+        lambda X: TextVAEClassifier(small_vae()).fit(X, y),
+        lambda X: TextVAEClassifier(small_vae()).partial_fit(X, y, classes=[0, 1]),
+    ):
+        with pytest.raises(
+            ValueError, match=f"^X holds integers which are neither texts nor token ids .*{reason}"
+        ):
+            fit(X)
+    # Ids of a few documents may lack any token.
+    assert check_documents(X).dtype == np.int32
+    named = pd.DataFrame(np.asarray(X)).add_prefix("texttokenizer")
+    assert check_documents(named, fitting=True).dtype == np.int32
+
+
+@pytest.mark.parametrize("classes", [{0, 1}, frozenset("ab"), 2, "ab", {0: "a", 1: "b"}, np.array(2)])
+def test_what_is_no_list_of_classes_is_named(classes, reviews):
+    with pytest.raises(ValueError, match=r"^classes is .*; expected a 1-D collection of class labels"):
+        TextVAEClassifier(small_vae()).partial_fit(reviews[0][:4], [0, 1, 0, 1], classes=classes)
+
+
 BAD_ARGUMENTS = {
     "X_val missing": ({"X_val": None, "y_val": [0]}, "^y_val was passed without X_val"),
     "y_val missing": ({"X_val": ["a"]}, "^X_val was passed without y_val"),
@@ -409,7 +442,25 @@ BAD_ARGUMENTS = {
     "unlabelled missing": ({"X_unlabeled": ["a", None]}, "^X_unlabeled has a missing value"),
     "unlabelled numbers": ({"X_unlabeled": np.array([[3, 0, 4]])}, "^X_unlabeled holds integers"),
     "unlabelled floats": ({"X_unlabeled": np.zeros((2, 3))}, "^X_unlabeled holds whole numbers"),
-    "a function of unlabelled": ({"X_unlabeled": lambda: ["a", 3]}, "^X_unlabeled has a int in row 1"),
+    "a function of unlabelled": ({"X_unlabeled": lambda: ["a", 3]}, "^X_unlabeled has int in row 1"),
+    "lists beside texts": (
+        {"X_unlabeled": [["a", "b"], ["c"]]},
+        "^X_unlabeled holds lists of tokens, but X holds texts",
+    ),
+    "lists and texts": (
+        {"X_unlabeled": [["a", "b"], "c"]},
+        "^X_unlabeled has list in row 0, but str in row 1",
+    ),
+    "texts and lists": (
+        {"X_unlabeled": ["c", ["a", "b"]]},
+        "^X_unlabeled has list in row 1, but str in row 0",
+    ),
+    "lists and nothing": (
+        {"X_unlabeled": [["a", "b"], None]},
+        r"^X_unlabeled has a missing value \(None\) in row 1",
+    ),
+    "one weight": ({"sample_weight": 2.0}, r"^sample_weight is 2\.0"),
+    "one weight in an array": ({"sample_weight": np.array(2.0)}, r"^sample_weight is array\(2\.\)"),
     "weights as texts": ({"sample_weight": ["a"] * 40}, "^sample_weight holds texts"),
     "ragged weights": ({"sample_weight": [[1], [1, 2]] * 20}, "^sample_weight has rows of different"),
     "a missing weight": ({"sample_weight": pl.Series([None] + [1.0] * 39)}, "sample_weight contains NaN"),

@@ -1,13 +1,16 @@
 import pickle
+import tracemalloc
 import unicodedata
+import warnings
 
 import numpy as np
 import pytest
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
-from skvae._splitting import _INVISIBLE
+from skvae._splitting import _INVISIBLE, split_by_pattern
 from skvae.tokenization import TOKEN_PATTERN
 
 from .conftest import SMALL
@@ -232,9 +235,9 @@ def test_a_callable_analyzer_returns_the_tokens():
     assert tokenizer.inverse_transform(tokenizer.transform(["b, A"]))[0] == "b, A"
     assert set(pickle.loads(pickle.dumps(tokenizer)).vocabulary_) == {"A", "b,"}
     for wrong, message in (
-        (len, "returned a int"),
-        (str, "returned a str"),
-        (lambda text: [1], "with a int"),
+        (len, "returned int"),
+        (str, "returned str"),
+        (lambda text: [1], "with int"),
     ):
         with pytest.raises(TypeError, match=message):
             TextTokenizer(wrong).fit(["ab"])
@@ -286,8 +289,15 @@ def test_texts_without_spaces_read_as_words_are_warned_about():
     random = np.random.default_rng(0)
     letters = np.array([chr(code) for code in range(0x4E00, 0x4E40)])
     sentences = ["，".join("".join(random.choice(letters, size=8)) for _ in range(6)) for _ in range(100)]
-    with pytest.warns(UserWarning, match=r"\d+ of the 600 words .* analyzer='char' or analyzer='bpe'"):
+    with pytest.warns(UserWarning, match=r"about 10 in 10 words .* analyzer='char' or analyzer='bpe'"):
         TextTokenizer().fit(sentences)
+    # Other texts of the kind are warned of in the same words, so that folds of a cross-validation repeat nothing.
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        TextTokenizer().fit([*sentences, "一二三四五六"])
+        TextTokenizer().fit(sentences)
+    assert len(found) == 2
+    assert len({str(warning.message) for warning in found}) == 1
     TextTokenizer("char").fit(sentences)
 
 
@@ -307,7 +317,7 @@ def test_lists_of_tokens_are_read_as_they_are():
             TextTokenizer(analyzer).fit(lists)
     with pytest.raises(ValueError, match=r"row 0, with white space or nothing in one \('a text'\)"):
         TextTokenizer().fit([["title", "a text"], ["title", "another text"]])
-    with pytest.raises(TypeError, match="X has a int among the tokens of row 1"):
+    with pytest.raises(TypeError, match="X has int among the tokens of row 1"):
         TextTokenizer().fit([["good", "film"], ["good", 3]])
 
 
@@ -318,3 +328,96 @@ def test_estimators_read_lists_of_tokens(reviews):
     assert vae.transform(lists[:3]).shape == (3, 6)
     classifier = TextVAEClassifier(vae, epochs=0, random_state=0).fit(lists, reviews[1][:40])
     assert classifier.predict(lists).shape == (40,)
+
+
+@pytest.mark.parametrize("stop_words", [["a", 1], ["a", None], {2.5}])
+def test_a_failing_fit_leaves_the_tokenizer_as_it_was(stop_words):
+    tokenizer = TextTokenizer(stop_words=stop_words)
+    with pytest.raises(ValueError, match="stop_words holds"):
+        tokenizer.fit(["a film", "a dull film"])
+    assert set(vars(tokenizer)) == set(tokenizer.get_params())
+    tokenizer.set_params(stop_words=None).fit(["a film"])
+    before = dict(vars(tokenizer))
+    with pytest.raises(ValueError, match="stop_words holds"):
+        tokenizer.set_params(stop_words=stop_words).fit(["another text"])
+    assert vars(tokenizer) == before | {"stop_words": stop_words}
+
+
+@pytest.mark.parametrize(
+    "fitted_on",
+    [
+        ["don't-stop now", "a film"],
+        [["don't-stop"], ["a", "film"], ["don't", "-", "stop"]],
+        [["stop"], ["a", "b"]],
+    ],
+)
+def test_tokens_of_a_list_do_not_depend_on_its_neighbours(fitted_on):
+    tokenizer = TextTokenizer(max_length=4).fit(fitted_on)
+    rows = [["don't-stop"], ["a", "film"], [], ["film"]]
+    together = tokenizer.transform(rows)
+    for tried in (tokenizer, pickle.loads(pickle.dumps(tokenizer))):
+        for row, ids in zip(rows, together, strict=True):
+            if not row and isinstance(fitted_on[0], str):
+                continue  # `[[]]` is an empty matrix to what was not fitted on lists.
+            np.testing.assert_array_equal(tried.transform([row])[0], ids)
+    # Where no row is a list, a column is one of texts.
+    texts = np.array([["don't-stop"], ["a film"]])
+    np.testing.assert_array_equal(tokenizer.transform(texts), tokenizer.transform(texts[:, 0]))
+
+
+def test_estimators_remember_that_they_were_fitted_on_lists(reviews):
+    lists = [["a-list"], *(text.split() for text in reviews[0][:39])]
+    vae = TextVAETransformer(decoder="bow", epochs=1, max_df=1.0, **SMALL).fit(lists)
+    classifier = TextVAEClassifier(vae, epochs=0, random_state=0).fit(lists, reviews[1][:40])
+    assert not np.allclose(vae.transform(lists[:1]), vae.transform(["a-list"]), atol=1e-6)
+    for answer in (vae.transform, classifier.predict_proba, classifier.vae_.transform):
+        np.testing.assert_allclose(answer(lists[:1])[0], answer(lists)[0], rtol=1e-5, atol=1e-6)
+    vae.partial_fit(lists[:1])
+    assert vae._from_lists
+
+
+@pytest.mark.parametrize("vocabulary", [{1, "a"}, {"a": 1, "b": "x"}, ["a", None], {"a": None}, ("a", "")])
+def test_vocabularies_of_other_things_are_named(vocabulary):
+    with pytest.raises(ValueError, match=r"^vocabulary (holds|gives a token the number) .*; expected"):
+        TextTokenizer(vocabulary=vocabulary).fit(["a b"])
+
+
+def test_an_empty_vocabulary_names_what_left_nothing():
+    with pytest.raises(ValueError, match=r"one match of token_pattern='\\\\d\+'"):
+        TextTokenizer(token_pattern=r"\d+").fit(["no number", "none"])
+    with pytest.raises(ValueError, match="what analyzer returns"):
+        TextTokenizer(lambda text: []).fit(["a"])
+
+
+def test_one_row_of_ids_is_to_be_wrapped():
+    tokenizer = TextTokenizer(max_length=3).fit(["a b c"])
+    for row in ([3, 4, 5], np.array([3, 4, 5])):
+        with pytest.raises(TypeError, match=r"Wrap the ids of one document in a list: \[ids\]"):
+            tokenizer.inverse_transform(row)
+
+
+def test_stop_words_that_leave_nothing_are_refused():
+    with pytest.raises(ValueError, match="every one of the 2 tokens is among stop_words"):
+        TextTokenizer(stop_words=["a", "the"]).fit(["a the", "the a"])
+    # Of words in more documents than `max_df` allows, stop words are left out all the same.
+    tokenizer = TextTokenizer(stop_words=["the"]).fit(["the film"] * 4)
+    vae = TextVAETransformer(tokenizer=tokenizer, decoder="bow", epochs=1, max_df=0.1, **SMALL).fit(
+        ["the film"] * 4
+    )
+    assert vae.words_.tolist() == ["film"]
+
+
+def test_a_pattern_keeps_no_match_in_memory():
+    text = " ".join(["word-one, two"] * 200)
+    pattern = regex.compile(TOKEN_PATTERN)
+
+    def peak(n_texts):
+        tracemalloc.start()
+        tokens = split_by_pattern((text for _ in range(n_texts)), pattern)
+        memory = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return memory, len(tokens.corpus.ids)
+
+    (few, n_few), (many, n_many) = peak(20), peak(200)
+    # Some arrays of numbers and flags a token while forms are made of them; a str alone takes 50 bytes.
+    assert (many - few) / (n_many - n_few) < 90
