@@ -87,7 +87,10 @@ def _functional(inputs: Any, outputs: Any, name: str) -> Any:
 
 
 def _tracker(name: str) -> Any:
-    return keras.metrics.Mean(name=name, dtype=_DTYPE)
+    tracker = keras.metrics.Mean(name=name, dtype=_DTYPE)
+    # Where Keras notes which way a metric gets better.
+    tracker._direction = "up" if name.endswith("accuracy") else "down"
+    return tracker
 
 
 @keras.saving.register_keras_serializable(package="skvae")
