@@ -753,6 +753,8 @@ class TextVAEWithClassHead(keras.Model):
         self.reader = _functional(vae.entry, [*encoder.outputs, features], "reader")
         self.cross_entropy = _tracker("cross_entropy")
         self.accuracy = _tracker("accuracy")
+        # What the network was made with, as the estimator has it.
+        self.recipe: Any = None
         self.built = True
 
     def get_config(self) -> dict[str, Any]:
