@@ -16,6 +16,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from ._containers import column_name, unpack
+from ._sklearn import stacklevel_of_user
 
 FIRST_TOKEN_ID = 3
 """Ids below this one are reserved: 0 padding, 1 unknown, 2 document boundary."""
@@ -291,7 +292,7 @@ def warn_if_renamed(X: Any, fitted: Any, name: str = "X") -> None:
         f"Feature names unseen at fit time:\n- {now}\n"
         f"Feature names seen at fit time, yet now missing:\n- {before}\n",
         UserWarning,
-        stacklevel=4,
+        stacklevel=stacklevel_of_user(),
     )
 
 

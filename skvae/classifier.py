@@ -48,6 +48,7 @@ from ._sklearn import (
     begin_fit_task,
     fit_context,
     names_without,
+    stacklevel_of_user,
     with_callbacks,
 )
 from ._state import StoredMixin, TrainingState
@@ -336,7 +337,7 @@ class TextVAEClassifier(
                     "X_val and y_val are not used: they measure fine-tuning, and nothing is fine-tuned"
                     f" ({'vae is frozen and there are no head_units' if self.epochs else 'epochs=0'}). Leave them out.",
                     UserWarning,
-                    stacklevel=4,
+                    stacklevel=stacklevel_of_user(),
                 )
             self._fit_steps(X, y, sample_weight, X_unlabeled, validation, task=task)
             self._column_name = column
@@ -756,7 +757,7 @@ class TextVAEClassifier(
                     "X_unlabeled is not used: vae is frozen, so it learns nothing from further texts. Leave"
                     " X_unlabeled out, or pass a vae that is not frozen.",
                     UserWarning,
-                    stacklevel=5,
+                    stacklevel=stacklevel_of_user(),
                 )
             corpus = vae._autoencoder.read(labelled)
             return vae, corpus, vae._autoencoder.prepare(corpus)
@@ -794,7 +795,7 @@ class TextVAEClassifier(
                     "warm_start begins anew: the weights of before the fine-tuning, from which it would go on, are not"
                     " in this file, which was saved with warm_start=False.",
                     UserWarning,
-                    stacklevel=6,
+                    stacklevel=stacklevel_of_user(),
                 )
                 return vae
             # A copy, so that a fit that fails leaves the last one as it was.
@@ -822,8 +823,7 @@ class TextVAEClassifier(
         # Built anew from the head of now where parameters say something else since.
         model = self.__dict__.get("_model")
         if model is not None and (
-            model.trains_vae == self._trains_head_alone
-            or (model.compiled and model.recipe != self._recipe())
+            model.trains_vae == self._trains_head_alone or (model.compiled and model.recipe != self._recipe())
         ):
             del self._model
         batch_size = resolve_batch_size(self.batch_size, len(documents), config.decoder != "bow")
