@@ -437,7 +437,8 @@ class TextVAEClassifier(
         vae, autoencoder = self.vae_, self.vae_._autoencoder
         self.n_iter_ += 1
         if not len(labels):
-            self._go_on_without_labels(X)
+            with self._network_restored():
+                self._go_on_without_labels(X)
             return
         corpus = autoencoder.read(X[: len(labels)] if self._was_frozen else X)
         documents = autoencoder.prepare(corpus)
@@ -481,9 +482,8 @@ class TextVAEClassifier(
         autoencoder = self.vae_._autoencoder
         documents = autoencoder.prepare(autoencoder.read(X))
         means_before = _some_features(autoencoder, documents).mean(axis=0)
-        with self._network_restored():
-            self.vae_._go_on(documents)
-            self._follow_means(means_before, documents)
+        self.vae_._go_on(documents)
+        self._follow_means(means_before, documents)
 
     @contextmanager
     def _network_restored(self) -> Iterator[None]:

@@ -3,6 +3,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections import Counter
 
 import joblib
@@ -16,7 +17,7 @@ from sklearn.frozen import FrozenEstimator
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae._batches import Documents, epoch_order
 from skvae._corpus import Corpus
-from skvae._training import Batches, make_optimizer
+from skvae._training import Batches, make_optimizer, single_precision
 from skvae.datasets import make_reviews
 from skvae.networks import TextVAE
 from skvae.objectives import multinomial_nll, sparse_matmul
@@ -538,3 +539,34 @@ def test_keras_callbacks_know_which_way_the_figures_of_classes_get_better(frozen
     ).fit(X[:40], y[:40], X_val=X[40:80], y_val=y[40:80])
     assert [callback.wait for callback in never] == [2] * len(never)
     assert [callback.wait < 2 for callback in always] == [True] * len(always)
+
+
+def test_threads_that_need_single_precision_leave_the_floatx_of_the_user():
+    entered, leave, found = threading.Event(), threading.Event(), []
+
+    def first():
+        with single_precision():
+            entered.set()
+            leave.wait(10)
+
+    def second():
+        with single_precision():
+            found.append(keras.config.floatx())
+
+    before = keras.config.floatx()
+    keras.config.set_floatx("float64")
+    try:
+        threads = [threading.Thread(target=first), threading.Thread(target=second)]
+        threads[0].start()
+        assert entered.wait(10)
+        threads[1].start()
+        threads[1].join(0.2)
+        # The second would find the floatx of the first, and lose it before its own work is done.
+        assert found == []
+        leave.set()
+        for thread in threads:
+            thread.join(10)
+        assert found == ["float32"]
+        assert keras.config.floatx() == "float64"
+    finally:
+        keras.config.set_floatx(before)
