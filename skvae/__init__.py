@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+# Watches for forks from here on, since TensorFlow may run without us.
+from . import _forking  # noqa: F401
+
 __version__ = "0.1.0"
 
 # Public names are found when first touched: importing skvae must not import TensorFlow.

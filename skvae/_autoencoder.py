@@ -242,14 +242,13 @@ class FittedAutoencoder:
         latents = draw_latents(mean, log_variance, noise)
         nll, accuracies = self._reconstruction(latents, documents)
         kl = float(gaussian_kl(mean, log_variance).mean())
+        some = _spread(len(documents), _DOCUMENTS_TO_JUDGE_BY)
         figures = {
             "elbo": -(float(nll.mean()) + kl),
             "nll": float(nll.mean()),
             "kl": kl,
             "mutual_information": mutual_information(
-                mean[:_DOCUMENTS_TO_JUDGE_BY],
-                log_variance[:_DOCUMENTS_TO_JUDGE_BY],
-                np.random.default_rng(seeds.next()),
+                mean[some], log_variance[some], np.random.default_rng(seeds.next())
             ),
             "active_units": active_units(mean),
         } | accuracies

@@ -71,8 +71,8 @@ class DocumentNoise:
         places = np.arange(self._n_drawn, self._n_drawn + n_columns, dtype=np.uint64)
         self._n_drawn += n_columns
         bits = scrambled(self._streams[:, None] + _GOLDEN * places)
-        # 53 bits, and half a step away from 0 and 1.
-        return np.asarray(ndtri(((bits >> np.uint64(11)) + 0.5) * 2.0**-53), dtype=dtype)
+        # 52 bits and half a step: with one bit more, the largest would be rounded to 1, whose quantile is infinite.
+        return np.asarray(ndtri(((bits >> np.uint64(12)) + 0.5) * 2.0**-52), dtype=dtype)
 
 
 class SeedSequence:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Container
 from typing import Any
 
@@ -64,6 +65,19 @@ def begin_fit_task(estimator: Any, X: Any, y: Any, n_subtasks: int) -> Any:
     return task.call_on_fit_task_begin(estimator=estimator, X=X, y=y)
 
 
+def stacklevel_of_user() -> int:
+    """The `stacklevel` with which a warning of the calling function points at the user's own line."""
+    # Counted and not written down: scikit-learn's wrappers of `fit` are more or fewer with its version.
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and _is_ours(frame.f_globals.get("__name__")):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def _is_ours(module: Any) -> bool:
+    return str(module).partition(".")[0] in ("skvae", "sklearn")
+
+
 def names_without(estimator: Any, left_out: Container[str]) -> list[str]:
     """What `dir` lists of an estimator: the attributes that it has, but for some that are not even asked for."""
     # Not by `super`: BaseEstimator's own asks for each.
@@ -89,5 +103,6 @@ __all__ = [
     "fit_context",
     "names_without",
     "set_params",
+    "stacklevel_of_user",
     "with_callbacks",
 ]

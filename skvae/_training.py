@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 from ._batches import Documents, epoch_order, sequential_batches
 
 _BATCHES_AHEAD = 2
+
+_floatx_lock = threading.RLock()
 
 
 @dataclass
@@ -146,6 +149,28 @@ class _EpochStart(keras.callbacks.Callback):
         self.batches.epoch = epoch
 
 
+class _Directions(keras.callbacks.Callback):
+    """Tells callbacks that watch a part of the loss or an accuracy which way that gets better.
+
+    Keras itself asks metrics that a network was compiled with only, and raises for others.
+    """
+
+    def __init__(self, callbacks: list[Any]) -> None:
+        super().__init__()
+        self.callbacks = callbacks
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        modes = {
+            metric.name: {"up": "max", "down": "min"}[metric._direction]
+            for metric in self.model.metrics
+            if getattr(metric, "_direction", None) in ("up", "down")
+        }
+        for callback in self.callbacks:
+            name = getattr(callback, "monitor", None)
+            if getattr(callback, "mode", None) == "auto" and isinstance(name, str):
+                callback.mode = modes.get(name.removeprefix("val_"), "auto")
+
+
 class _StopOnNonFinite(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         loss = (logs or {}).get("loss", 0.0)
@@ -249,7 +274,7 @@ def training_callbacks(
     -------
     callbacks : list of keras.callbacks.Callback
     """
-    ours: list[Any] = [_EpochStart(batches), _StopOnNonFinite()]
+    ours: list[Any] = [_EpochStart(batches), _Directions(callbacks), _StopOnNonFinite()]
     if verbose:
         ours.append(_PrintEpoch(name))
     if patience is not None:
@@ -269,15 +294,17 @@ def training_callbacks(
 @contextmanager
 def single_precision() -> Iterator[None]:
     """Within, Keras makes learning rates and averages of its own in single precision, whatever its floatx."""
-    before = keras.config.floatx()
-    if before == "float32":
-        yield
-        return
-    keras.config.set_floatx("float32")
-    try:
-        yield
-    finally:
-        keras.config.set_floatx(before)
+    # One thread at a time: floatx is of the whole process, and a second thread would take ours for the user's.
+    with _floatx_lock:
+        before = keras.config.floatx()
+        if before == "float32":
+            yield
+            return
+        keras.config.set_floatx("float32")
+        try:
+            yield
+        finally:
+            keras.config.set_floatx(before)
 
 
 @keras.saving.register_keras_serializable(package="skvae")

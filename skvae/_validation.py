@@ -16,6 +16,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from ._containers import column_name, is_one, unpack
+from ._sklearn import stacklevel_of_user
 
 FIRST_TOKEN_ID = 3
 """Ids below this one are reserved: 0 padding, 1 unknown, 2 document boundary."""
@@ -344,7 +345,7 @@ def warn_if_renamed(X: Any, fitted: Any, name: str = "X") -> None:
         f"Feature names unseen at fit time:\n- {now}\n"
         f"Feature names seen at fit time, yet now missing:\n- {before}\n",
         UserWarning,
-        stacklevel=4,
+        stacklevel=stacklevel_of_user(),
     )
 
 
@@ -418,7 +419,7 @@ def check_latents(Z: Any, n_components: int, *, name: str = "X") -> NDArray[np.f
 
 
 def check_labels(
-    y: Any, n_samples: int, *, unlabeled: Any = None, name: str = "y"
+    y: Any, n_samples: int, *, unlabeled: Any = None, name: str = "y", allow_unlabeled: bool = False
 ) -> tuple[NDArray[np.bool_], NDArray[Any]]:
     """Return which texts have a label, and these labels, refusing missing ones and targets that are no classes.
 
@@ -432,6 +433,8 @@ def check_labels(
         What marks a text without a label: NaN means any missing value, None means nothing does.
     name : str, default="y"
         How messages name the argument.
+    allow_unlabeled : bool, default=False
+        Whether there may be no label at all.
 
     Returns
     -------
@@ -459,6 +462,8 @@ def check_labels(
     labelled = np.ones(len(array), dtype=bool)
     if unlabeled is not None:
         labelled = np.array([not _marks(label, unlabeled) for label in array])
+        if not labelled.any() and allow_unlabeled:
+            return labelled, array[labelled]
         if not labelled.any():
             raise ValueError(f"every {name} equals unlabeled_label={unlabeled!r}; no text has a label.")
     for row in np.flatnonzero(labelled):
@@ -524,7 +529,9 @@ def _marks(label: Any, marker: Any) -> bool:
     )
 
 
-def check_sample_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float64]:
+def check_sample_weight(
+    sample_weight: Any, n_samples: int, *, allow_zeros: bool = False
+) -> NDArray[np.float64]:
     """Return one finite weight a document, not negative, as an array of its own.
 
     Parameters
@@ -532,6 +539,8 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float6
     sample_weight : array-like of shape (n_samples,) or None
         None means 1.
     n_samples : int
+    allow_zeros : bool, default=False
+        Whether all may be 0.
 
     Returns
     -------
@@ -568,7 +577,7 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> NDArray[np.float6
         )
     if weights.min() < 0:
         raise ValueError(f"sample_weight has a negative value in row {int(weights.argmin())}.")
-    if weights.max() == 0:
+    if weights.max() == 0 and not allow_zeros:
         raise ValueError("sample_weight is zero for every text; at least one must count.")
     return np.asarray(weights)
 

@@ -48,6 +48,7 @@ from ._sklearn import (
     begin_fit_task,
     fit_context,
     names_without,
+    stacklevel_of_user,
     with_callbacks,
 )
 from ._state import StoredMixin, TrainingState
@@ -179,10 +180,12 @@ class TextVAEClassifier(
 
     history_ : dict of str to list of float
         Each part of the loss for each epoch of fine-tuning, in nats per document, and the accuracies of
-        classes and of tokens. `vae_.history_` has those of pre-training.
+        classes and of tokens. `vae_.history_` has those of pre-training. It has no entry for calls of `partial_fit`
+        in which Keras trained no head: the first one with a frozen `vae` and no `head_units`, those with
+        `epochs=0`, and batches without labels.
 
     n_iter_ : int
-        Number of epochs of fine-tuning.
+        Number of epochs of fine-tuning in `fit`, and one for each call of `partial_fit`.
 
     See Also
     --------
@@ -337,7 +340,7 @@ class TextVAEClassifier(
                     "X_val and y_val are not used: they measure fine-tuning, and nothing is fine-tuned"
                     f" ({'vae is frozen and there are no head_units' if self.epochs else 'epochs=0'}). Leave them out.",
                     UserWarning,
-                    stacklevel=4,
+                    stacklevel=stacklevel_of_user(),
                 )
             self._fit_steps(X, y, sample_weight, X_unlabeled, validation, task=task)
             self._column_name = column
@@ -353,7 +356,7 @@ class TextVAEClassifier(
         and the n-grams, so hand it a large and varied batch. A class that it has no text of is
         unlikely until one comes. Later calls train the autoencoder (unless it is frozen), the head and the
         lexical term for one pass each; with `epochs=0` the head is trained, and the autoencoder learns from
-        texts only.
+        texts only. A later batch may be without labels: the autoencoder learns from it, and the head stays.
 
         Parameters
         ----------
@@ -419,6 +422,7 @@ class TextVAEClassifier(
         if len(classes) < 2:
             raise ValueError(f"classes={classes.tolist()}; a classifier needs at least 2 classes.")
         self._fit_steps(X, y, sample_weight, None, None, one_pass=True, classes=classes)
+        self.n_iter_ = 1
 
     def _named_classes(self, classes: Any) -> NDArray[Any]:
         """Each class once, in order."""
@@ -438,9 +442,14 @@ class TextVAEClassifier(
                 f"classes={self._named_classes(classes).tolist()} is not the same as on the first call to"
                 f" partial_fit: {self.classes_.tolist()}."
             )
-        X, names, weights = self._labelled_first(X, y, sample_weight, self.classes_)
+        X, names, weights = self._labelled_first(X, y, sample_weight, self.classes_, goes_on=True)
         labels = _class_indices(names, self.classes_)
         vae, autoencoder = self.vae_, self.vae_._autoencoder
+        self.n_iter_ += 1
+        if not len(labels):
+            with self._network_restored():
+                self._go_on_without_labels(X)
+            return
         corpus = autoencoder.read(X[: len(labels)] if self._was_frozen else X)
         documents = autoencoder.prepare(corpus)
         labelled = np.arange(len(labels))
@@ -462,7 +471,6 @@ class TextVAEClassifier(
             self._fine_tune(read, self._targets(labels, weights, offset), seeds, epochs=1)
             added = self.history_ if self.epochs else {}
             self.history_ = previous | {name: previous.get(name, []) + added[name] for name in added}
-            self.n_iter_ = len(self.history_.get("loss", []))
             if not self._trains_head_alone:
                 autoencoder.network.changed()
                 autoencoder._moments = moments
@@ -476,6 +484,16 @@ class TextVAEClassifier(
             features = autoencoder.features(documents.take(labelled))
             latent = _class_head.apply(self._head, self._activation, features)
             self._online.train(tfidf, labels, weights, latent)
+
+    def _go_on_without_labels(self, X: Any) -> None:
+        """The autoencoder alone learns from texts without labels, unless it is frozen."""
+        if self._was_frozen:
+            return
+        autoencoder = self.vae_._autoencoder
+        documents = autoencoder.prepare(autoencoder.read(X))
+        means_before = _some_features(autoencoder, documents).mean(axis=0)
+        self.vae_._go_on(documents)
+        self._follow_means(means_before, documents)
 
     @contextmanager
     def _network_restored(self) -> Iterator[None]:
@@ -693,25 +711,34 @@ class TextVAEClassifier(
         return (int(ngram_range[0]), int(ngram_range[1])), tuple(int(width) for width in self.head_units)
 
     def _labelled_first(
-        self, X: Any, y: Any, sample_weight: Any, classes: NDArray[Any] | None = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        classes: NDArray[Any] | None = None,
+        *,
+        goes_on: bool = False,
     ) -> tuple[Any, NDArray[Any], NDArray[np.float64]]:
         """Documents, those that count for the head first; labels and weights of these.
 
-        `classes` are all there are, where `y` may lack some.
+        `classes` are all there are, where `y` may lack some; it may lack all where training goes on.
         """
-        counts, labels = check_labels(y, len(X), unlabeled=self.unlabeled_label)
-        weights = check_sample_weight(sample_weight, len(X))[counts]
+        counts, labels = check_labels(y, len(X), unlabeled=self.unlabeled_label, allow_unlabeled=goes_on)
+        weights = check_sample_weight(sample_weight, len(X), allow_zeros=goes_on)[counts]
+        if not len(labels):
+            return X, labels, weights
+        if not goes_on and weights.max() == 0:
+            raise ValueError("sample_weight is 0 for every text that has a label; expected a weight above 0.")
+        if classes is None:
+            _check_each_class_counts(labels, weights, "sample_weight is 0 for each of its texts")
         class_weight = self.class_weight
         if class_weight is not None:
             if class_weight == "balanced":
                 class_weight = _balanced(labels, weights)
             named = labels if classes is None else np.concatenate([labels, classes])
-            weights = weights * compute_sample_weight(class_weight, named)[: len(labels)]
-        if weights.min() < 0 or any(weights[labels == label].max() == 0 for label in np.unique(labels)):
-            raise ValueError(
-                f"a class has no weight above 0, or a negative one (class_weight={self.class_weight!r}); leave the"
-                " texts of a class out if they must not count."
-            )
+            of_class = compute_sample_weight(class_weight, named)[: len(labels)]
+            _check_each_class_counts(labels, of_class, f"class_weight={self.class_weight!r}")
+            weights = weights * of_class
         counts[counts] = weights > 0
         order = np.argsort(~counts, kind="stable")
         X = X[order] if isinstance(X, np.ndarray) else [X[row] for row in order]
@@ -748,7 +775,7 @@ class TextVAEClassifier(
                     "X_unlabeled is not used: vae is frozen, so it learns nothing from further texts. Leave"
                     " X_unlabeled out, or pass a vae that is not frozen.",
                     UserWarning,
-                    stacklevel=5,
+                    stacklevel=stacklevel_of_user(),
                 )
             corpus = vae._autoencoder.read(labelled)
             return vae, corpus, vae._autoencoder.prepare(corpus)
@@ -781,12 +808,12 @@ class TextVAEClassifier(
         if vae.random_state is None:
             vae.set_params(random_state=seeds.next())
         if self.warm_start and hasattr(self, "vae_") and not self._was_frozen:
-            if self.n_iter_ and self._pretrained is None:
+            if self.history_ and self._pretrained is None:
                 warnings.warn(
                     "warm_start begins anew: the weights of before the fine-tuning, from which it would go on, are not"
                     " stored. Files hold them where they were saved with warm_start=True.",
                     UserWarning,
-                    stacklevel=6,
+                    stacklevel=stacklevel_of_user(),
                 )
                 return vae
             # A copy, so that a fit that fails leaves the last one as it was.
@@ -808,7 +835,11 @@ class TextVAEClassifier(
     ) -> None:
         """Let scikeras build the network, compile it and run `Model.fit`."""
         config = self.vae_._autoencoder.network.config
-        if self.__dict__.get("_model") is not None and self._model.trains_vae == self._trains_head_alone:
+        # Built anew from the head of now where parameters say something else since.
+        model = self.__dict__.get("_model")
+        if model is not None and (
+            model.trains_vae == self._trains_head_alone or (model.compiled and model.recipe != self._recipe())
+        ):
             del self._model
         batch_size = resolve_batch_size(self.batch_size, len(documents), config.decoder != "bow")
         batches = _training.Batches(documents, batch_size, seeds.next(), targets=targets)
@@ -841,6 +872,11 @@ class TextVAEClassifier(
         # What scikeras leaves behind is of no use to anybody, and callbacks may not pickle.
         self.__dict__.pop("_fit_callbacks", None)
 
+    def _recipe(self) -> str:
+        """What decides how the network is trained."""
+        routed = {name: value for name, value in vars(self).items() if name.startswith("optimizer__")}
+        return repr((self.optimizer, self.learning_rate, self.classification_weight, sorted(routed.items())))
+
     def _trained_head(self) -> list[LinearTerm]:
         # Copies: what `numpy` gives may share the memory of a variable that is trained on.
         return [
@@ -859,12 +895,14 @@ class TextVAEClassifier(
         )
         for layer, term in zip([layer for layer in head.layers if layer.weights], self._head, strict=True):
             layer.set_weights([term.kernel, term.bias])
-        return TextVAEWithClassHead(
+        model = TextVAEWithClassHead(
             self.vae_._autoencoder.network.model,
             head,
             self.classification_weight,
             trains_vae=not self._trains_head_alone,
         )
+        model.recipe = self._recipe()
+        return model
 
     # Using
 
@@ -1363,6 +1401,16 @@ class TextVAEClassifier(
 def _check_weight(weight: Any, name: str) -> None:
     if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
         raise ValueError(f"{name}={weight!r}; expected a finite number of at least 0.")
+
+
+def _check_each_class_counts(labels: NDArray[Any], weights: NDArray[np.float64], cause: str) -> None:
+    """Refuse a class none of whose weights is above 0; `cause` says what gave them."""
+    for label in np.unique(labels):
+        if not weights[labels == label].max() > 0:
+            raise ValueError(
+                f"class {(label.item() if isinstance(label, np.generic) else label)!r} has no weight above 0"
+                f" ({cause}); leave the texts of a class out if they must not count."
+            )
 
 
 def _class_indices(names: NDArray[Any], classes: NDArray[Any], *, argument: str = "y") -> NDArray[np.int64]:

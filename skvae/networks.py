@@ -87,7 +87,10 @@ def _functional(inputs: Any, outputs: Any, name: str) -> Any:
 
 
 def _tracker(name: str) -> Any:
-    return keras.metrics.Mean(name=name, dtype=_DTYPE)
+    tracker = keras.metrics.Mean(name=name, dtype=_DTYPE)
+    # Where Keras notes which way a metric gets better.
+    tracker._direction = "up" if name.endswith("accuracy") else "down"
+    return tracker
 
 
 @keras.saving.register_keras_serializable(package="skvae")
@@ -750,6 +753,8 @@ class TextVAEWithClassHead(keras.Model):
         self.reader = _functional(vae.entry, [*encoder.outputs, features], "reader")
         self.cross_entropy = _tracker("cross_entropy")
         self.accuracy = _tracker("accuracy")
+        # What the network was made with, as the estimator has it.
+        self.recipe: Any = None
         self.built = True
 
     def get_config(self) -> dict[str, Any]:

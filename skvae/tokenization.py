@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._containers import column_name
 from ._corpus import Corpus
-from ._sklearn import DocumentedMixin, HasMethods, Interval, StrOptions, fit_context
+from ._sklearn import DocumentedMixin, HasMethods, Interval, StrOptions, fit_context, stacklevel_of_user
 from ._splitting import (
     TOKEN_PATTERN,
     Tokens,
@@ -567,7 +567,7 @@ class TextTokenizer(
                     f"vocabulary holds {upper!r}, which no text has while lowercase=True; write it in lower case, or set"
                     " lowercase=False.",
                     UserWarning,
-                    stacklevel=6,
+                    stacklevel=stacklevel_of_user(),
                 )
         return names
 
@@ -601,7 +601,7 @@ class TextTokenizer(
                 f"about {10 * once / n_words:.0f} in 10 words of the texts occur once, so that little can be learned of"
                 " them: the texts seem to be in a language that is written without spaces. Set analyzer='char' or analyzer='bpe'.",
                 UserWarning,
-                stacklevel=6,
+                stacklevel=stacklevel_of_user(),
             )
 
 
@@ -621,5 +621,5 @@ def _warn_if_words_differ(tokens: Tokens, n_first: int) -> None:
             " of one kind have 70 or more): the latents will be about the unlabelled ones, and most of max_features goes"
             " to words of the labelled ones. Leave out X_unlabeled, or pass texts like those to be classified.",
             UserWarning,
-            stacklevel=8,
+            stacklevel=stacklevel_of_user(),
         )

@@ -33,6 +33,7 @@ from ._sklearn import (
     fit_context,
     names_without,
     set_params,
+    stacklevel_of_user,
     with_callbacks,
 )
 from ._state import FittedNetwork, StoredMixin
@@ -549,7 +550,7 @@ class TextVAETransformer(
                 f" tokenizer=TextTokenizer(max_length={_round_up(np.quantile(corpus.lengths, 0.9))}) to hold 9 in 10 whole,"
                 " split the texts into sentences, or set decoder='bow' if only features are wanted.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=stacklevel_of_user(),
             )
 
     def _check_unchanged(self, config: NetworkConfig) -> None:
@@ -666,7 +667,7 @@ class TextVAETransformer(
                 f" (kl_warmup={self.kl_warmup}) lasts into the last of epochs={epochs}. Set more epochs or a lower"
                 " kl_warmup.",
                 UserWarning,
-                stacklevel=6,
+                stacklevel=stacklevel_of_user(),
             )
         report = None
         if task is not None and given is not None:
@@ -729,7 +730,7 @@ class TextVAETransformer(
                 " less likely. Train for more epochs, set posterior_scale (default 0.6) or free_bits, raise"
                 " word_dropout, or lower beta.",
                 CollapseWarning,
-                stacklevel=4,
+                stacklevel=stacklevel_of_user(),
             )
 
     # Using
@@ -940,9 +941,13 @@ class TextVAETransformer(
             - "elbo", "nll", "kl": nats per document; elbo = -(nll + kl). With a text decoder the words of
               `bow_weight` do not count: their term helps training and is no part of the text's likelihood.
             - "latent_use": nats per document by which "nll" rises when each document gets the latents of another
-              one (permutation importance [2]_; of 2,000 documents at most). 0: the decoder ignores the
-              latents, whatever the KL. Not for a single document.
-            - "mutual_information": nats; at most log(n_samples).
+              one (permutation importance [2]_; of 2,000 documents at most, evenly spread). 0: the decoder ignores
+              the latents, whatever the KL. A good value is as large as "mutual_information" or "kl"; one far below
+              both says that the latents carry what the decoder does not use. It may well exceed both, since the
+              latents of another document are not merely missing but wrong: a decoder that fits the encoder gives
+              the mutual information and the lautum information together [5]_. Not for a single document.
+            - "mutual_information": of documents and latents, in nats; at most the logarithm of the number of
+              documents (2,000 at most, evenly spread), and about that where each has latents of its own.
             - "active_units": latent dimensions whose mean varies.
             - "token_accuracy", "majority_token_accuracy": share of tokens that the text decoder
               puts first given the true ones before, and the share that the most frequent token
@@ -972,6 +977,8 @@ class TextVAETransformer(
            Model", AAAI 2019. https://arxiv.org/abs/1804.08205
         .. [4] A. Kong, "A Note on Importance Sampling Using Standardized Weights", technical report
            348, Department of Statistics, University of Chicago, 1992.
+        .. [5] D. P. Palomar and S. Verdú, "Lautum Information", IEEE Transactions on Information Theory 54 (3),
+           2008, pages 964-975.
         """
         check_is_fitted(self)
         if not is_count(n_importance_samples, 0):
@@ -992,7 +999,7 @@ class TextVAETransformer(
                 f" size is {figures['iw_ess']:.2g}, so that the figure is too high. Raise n_importance_samples, and"
                 " compare with figures of as many only.",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=stacklevel_of_user(),
             )
         return figures
 

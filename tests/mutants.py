@@ -190,8 +190,8 @@ MUTANTS = [
     Mutant(
         "class_weight ignored",
         "classifier.py",
-        "weights = weights * compute_sample_weight(class_weight, named)[: len(labels)]",
-        "pass",
+        "            weights = weights * of_class",
+        "            pass",
         "test_classifier.py::test_weights",
     ),
     Mutant(
@@ -342,6 +342,48 @@ MUTANTS = [
         "    if _forked:",
         "    if False:",
         "test_faults.py::test_a_forked_child_reads_bags_of_words_and_is_refused_the_rest",
+    ),
+    Mutant(
+        "a child forked from somebody else's TensorFlow is let in",
+        "_forking.py",
+        "return _used or bool(",
+        "return _used or 0 * bool(",
+        "test_faults.py::test_a_child_is_refused_where_tensorflow_ran_for_somebody_else",
+    ),
+    Mutant(
+        "accuracies get better downwards",
+        "networks.py",
+        '"up" if name.endswith("accuracy") else "down"',
+        '"down"',
+        "test_training.py::test_keras_callbacks_know_which_way_the_figures_of_classes_get_better",
+    ),
+    Mutant(
+        "a pass keeps the optimizer of the first",
+        "classifier.py",
+        "or (model.compiled and model.recipe != self._recipe())",
+        "",
+        "test_classifier.py::test_a_pass_goes_by_the_parameters_of_now",
+    ),
+    Mutant(
+        "averages stay in a pass without labels",
+        "classifier.py",
+        "        self.vae_._go_on(documents)\n        self._follow_means(means_before, documents)\n",
+        "        self.vae_._go_on(documents)\n",
+        "test_classifier.py::test_a_later_batch_without_labels_trains_the_autoencoder_alone",
+    ),
+    Mutant(
+        "warnings point at scikit-learn's wrapper",
+        "_sklearn.py",
+        'in ("skvae", "sklearn")',
+        'in ("skvae",)',
+        "test_composition.py::test_warnings_point_at_the_line_of_the_user",
+    ),
+    Mutant(
+        "the first documents stand for all",
+        "_autoencoder.py",
+        "        some = _spread(len(documents), _DOCUMENTS_TO_JUDGE_BY)",
+        "        some = np.arange(min(len(documents), _DOCUMENTS_TO_JUDGE_BY))",
+        "test_diagnostics.py::test_mutual_information_is_of_documents_from_all_over",
     ),
 ]
 

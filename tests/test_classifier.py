@@ -542,10 +542,77 @@ def test_no_epochs_of_fine_tuning_is_none_in_partial_fit_either(reviews):
     np.testing.assert_allclose(stream.transform(X), vae.transform(X), atol=1e-5)
     assert np.abs(stream.predict_log_proba(X[80:]) - before).max() > 0
     assert stream.history_ == {}
-    assert stream.n_iter_ == 0
+    assert stream.n_iter_ == 2
     # Fine-tuning can be turned on later, and off again.
     stream.set_params(epochs=1).partial_fit(X, names[y]).set_params(epochs=0).partial_fit(X, names[y])
-    assert stream.n_iter_ == 1
+    assert stream.n_iter_ == 4
+    assert len(stream.history_["loss"]) == 1
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+@pytest.mark.parametrize("how", ["labels", "weights"])
+def test_a_later_batch_without_labels_trains_the_autoencoder_alone(how, frozen, bow_vae, reviews):
+    X, y = np.array(reviews[0], dtype=object), reviews[1]
+    vae = FrozenEstimator(bow_vae) if frozen else small_vae()
+    stream = TextVAEClassifier(vae, epochs=1, unlabeled_label=-1, class_weight={0: 1, 1: 2}, random_state=0)
+    without = {
+        "labels": {"y": np.full(80, -1)},
+        "weights": {"y": y[80:], "sample_weight": np.zeros(80)},
+    }[how]
+    with pytest.raises(ValueError, match=r"no text has a label|zero for every text"):
+        stream.partial_fit(X[80:], classes=[0, 1], **without)
+    stream.partial_fit(X[:80], y[:80], classes=[0, 1])
+    head = [term.kernel.copy() for term in stream._head]
+    latents, history = stream.transform(X), stream.history_
+    stream.partial_fit(X[80:], **without)
+    assert all(np.array_equal(*each) for each in zip(head, (t.kernel for t in stream._head), strict=True))
+    assert (np.abs(stream.transform(X) - latents).max() > 0) == (not frozen)
+    assert stream.history_ == history
+    assert stream.n_iter_ == 2
+    if not frozen:
+        assert stream.vae_.n_iter_ == 2
+        assert stream.vae_._autoencoder._moments[2] == 160
+        assert stream._n_averaged == 160
+    stream.partial_fit(X[:80], y[:80])
+    assert stream.n_iter_ == 3
+    assert np.isfinite(stream.predict_log_proba(X)).all()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"learning_rate": 1e-9},
+        {"optimizer": keras.optimizers.SGD(1e-9)},
+        {"optimizer__learning_rate": 1e-9},
+        {"classification_weight": 1e-9, "optimizer": "sgd", "learning_rate": 1e-3},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_a_pass_goes_by_the_parameters_of_now(changed, bow_vae, reviews):
+    X, y = reviews
+    stream = TextVAEClassifier(
+        FrozenEstimator(bow_vae), lexical=False, learning_rate=0.1, optimizer__beta_1=0.9, random_state=0
+    )
+    stream.partial_fit(X, y, classes=[0, 1]).partial_fit(X, y)
+    before = stream.predict_log_proba(X)
+    assert np.abs(stream.partial_fit(X, y).predict_log_proba(X) - before).max() > 1e-2
+    before = stream.predict_log_proba(X)
+    if "optimizer" in changed:
+        del stream.optimizer__beta_1
+    stream.set_params(**changed).partial_fit(X, y)
+    np.testing.assert_allclose(stream.predict_log_proba(X), before, atol=1e-4)
+
+
+def test_weights_that_leave_a_class_out_are_named(bow_vae, reviews):
+    X, y = reviews
+    names = np.array(["bad", "good"])[y]
+    classifier = TextVAEClassifier(FrozenEstimator(bow_vae))
+    with pytest.raises(ValueError, match=r"class 'good' has no weight above 0 \(sample_weight"):
+        classifier.fit(X, names, sample_weight=1.0 - y)
+    with pytest.raises(ValueError, match=r"class 'bad' has no weight above 0 \(class_weight={'bad': -1"):
+        classifier.set_params(class_weight={"bad": -1, "good": 1}).fit(X, names)
+    with pytest.raises(ValueError, match="0 for every text that has a label"):
+        classifier.set_params(class_weight=None, unlabeled_label="bad").fit(X, names, sample_weight=1.0 - y)
 
 
 def test_bad_batches_are_refused(bow_vae, reviews):

@@ -254,3 +254,27 @@ def test_a_search_over_the_head_trains_no_frozen_autoencoder(reviews, tmp_path, 
     assert path.read_text().count("training") == 1
     GridSearchCV(TextVAEClassifier(vae, epochs=0), {}, cv=2, n_jobs=n_jobs).fit(X, y)
     assert path.read_text().count("training") == 1 + 3
+
+
+def test_warnings_point_at_the_line_of_the_user(bow_vae, reviews):
+    X, y = reviews
+    frozen = TextVAEClassifier(FrozenEstimator(bow_vae), lexical=False)
+    cut = TextVAETransformer(tokenizer=TextTokenizer(max_length=2), epochs=1, **SMALL)
+    early = TextVAETransformer(decoder="bow", early_stopping=True, epochs=1, kl_warmup=1.0, **SMALL)
+    calls = {
+        "X_unlabeled is not used": lambda: frozen.fit(X, y, X_unlabeled=X),
+        "X_val and y_val are not used": lambda: frozen.fit(X, y, X_val=X, y_val=y),
+        "max_length=2 tokens or more": lambda: make_pipeline(cut).fit(X),
+        "compares nothing": lambda: TextVAEClassifier(early, epochs=0, lexical=False).fit(X, y),
+        "write it in lower case": lambda: TextTokenizer(vocabulary=["Good"]).fit_transform(X),
+        "rests on few latents": lambda: bow_vae.diagnostics(X[:3], n_importance_samples=2),
+    }
+    for message, call in calls.items():
+        with pytest.warns(UserWarning, match=message) as caught:
+            call()
+        places = {
+            (each.filename, each.lineno)
+            for each in caught
+            if each.category is UserWarning or "skvae" in str(each.category)
+        }
+        assert places == {(__file__, call.__code__.co_firstlineno)}

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, norm
 
+from skvae import _autoencoder
+from skvae.datasets import make_reviews
 from skvae.diagnostics import (
     active_units,
     effective_sample_size,
@@ -103,3 +105,15 @@ def test_permuted_latents_are_all_those_of_others():
         permuted = permuted_latents(latents[:n_documents], np.random.default_rng(0))
         assert sorted(permuted[:, 0]) == sorted(latents[:n_documents, 0])
         assert (permuted != latents[:n_documents]).all()
+
+
+def test_mutual_information_is_of_documents_from_all_over(bow_vae, monkeypatch):
+    texts, _ = make_reviews(60, random_state=3)
+    documents = bow_vae._autoencoder.prepare(bow_vae._autoencoder.read(texts))
+    judged = []
+    monkeypatch.setattr(_autoencoder, "_DOCUMENTS_TO_JUDGE_BY", 20)
+    monkeypatch.setattr(
+        _autoencoder, "mutual_information", lambda mean, log_variance, random: judged.append(mean) or 0.0
+    )
+    bow_vae._autoencoder.diagnostics(documents)
+    np.testing.assert_array_equal(judged[0], bow_vae._autoencoder.posterior(documents)[0][::3])

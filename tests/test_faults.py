@@ -224,10 +224,40 @@ def test_a_forked_child_reads_bags_of_words_and_is_refused_the_rest(bag):
 
 
 @forks
+def test_a_child_is_refused_where_tensorflow_ran_for_somebody_else():
+    code = """
+import os, signal, sys
+import keras
+import numpy as np
+import skvae
+
+network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+network.compile("adam", "mse")
+network.fit(np.ones((8, 3)), np.ones((8, 2)), verbose=0)
+process = os.fork()
+if not process:
+    signal.alarm(60)
+    try:
+        vae = skvae.TextVAETransformer(2, epochs=1, decoder="bow", encoder_units=(4,))
+        vae.fit(["good film", "bad film"] * 10)
+    except RuntimeError as error:
+        print(error, flush=True)
+    os._exit(0)
+print(os.waitpid(process, 0)[1])
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=200
+    )
+    assert "forked from one in which TensorFlow had run" in ended.stdout, ended.stdout + ended.stderr
+    assert ended.stdout.strip().endswith("0")
+
+
+@forks
 def test_a_child_is_free_to_run_tensorflow_where_the_parent_has_not():
     code = """
 import os, sys
 import skvae._forking
+import skvae.networks
 
 status = os.waitpid(os.fork() or os._exit(bool(skvae._forking.check_can_run())), 0)[1]
 sys.exit(status)

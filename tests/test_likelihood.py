@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from skvae import CollapseWarning, TextTokenizer, TextVAETransformer
+from skvae import CollapseWarning, TextTokenizer, TextVAETransformer, _seeds
 from skvae._characters import Characters
 from skvae._seeds import DocumentNoise
 
@@ -296,3 +296,10 @@ def test_noise_belongs_to_documents():
     again = DocumentNoise(keys[some], 3)
     np.testing.assert_array_equal(again.standard_normal((3, 5)), draws[0, some])
     assert np.abs(DocumentNoise(keys, 4).standard_normal((4_000, 5)) - draws[0]).max() > 1
+
+
+def test_noise_is_finite_for_the_largest_and_the_smallest_bits(monkeypatch):
+    for bits in (0, 2**64 - 1):
+        monkeypatch.setattr(_seeds, "scrambled", lambda numbers, bits=bits: np.full_like(numbers, bits))
+        draws = DocumentNoise(np.zeros(1, dtype=np.uint64), 0).standard_normal((1, 1))
+        assert 8 < abs(draws.item()) < 9

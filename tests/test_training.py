@@ -3,6 +3,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections import Counter
 
 import joblib
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae._batches import Documents, epoch_order
 from skvae._corpus import Corpus
-from skvae._training import Batches, make_optimizer
+from skvae._training import Batches, make_optimizer, single_precision
 from skvae.datasets import make_reviews
 from skvae.networks import TextVAE
 from skvae.objectives import multinomial_nll, sparse_matmul
@@ -167,6 +169,7 @@ def test_an_interrupted_training_goes_on_from_a_backup_to_the_same_weights(revie
 ON_TWO_DEVICES = """
 import tensorflow as tf
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -500,3 +503,70 @@ def test_validation_texts_are_not_trained_on(early_stopping):
         # Nor are their words counted.
         background = vae.model_.bow_decoder.background.numpy()
         assert background[as_before].max() < background[~as_before].min()
+
+
+def watching(*names):
+    """Callbacks that no epoch satisfies, by which way the figures get better, and callbacks that each does."""
+    return (
+        [
+            keras.callbacks.EarlyStopping(
+                name, patience=9, baseline=sign * (1e9 if "accuracy" in name else -1e9)
+            )
+            for name in names
+        ]
+        for sign in (1, -1)
+    )
+
+
+def test_keras_callbacks_know_which_way_the_figures_of_an_autoencoder_get_better(reviews):
+    never, always = watching("nll_text", "nll_bow", "kl", "token_accuracy", "loss", "val_token_accuracy")
+    options = {"early_stopping": True, "kl_warmup": 0.0, "epochs": 2, "callbacks": never + always}
+    TextVAETransformer(**(options | SMALL)).fit(reviews[0][:40])
+    assert [callback.wait for callback in never] == [2] * 6
+    assert [callback.wait < 2 for callback in always] == [True] * 6
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_keras_callbacks_know_which_way_the_figures_of_classes_get_better(frozen, bow_vae, reviews):
+    X, y = reviews
+    names = ["cross_entropy", "accuracy", "loss"]
+    vae = FrozenEstimator(bow_vae)
+    if not frozen:
+        vae, names = TextVAETransformer(decoder="bow", epochs=1, **SMALL), [*names, "nll_bow"]
+    never, always = watching(*names, *(f"val_{name}" for name in names))
+    TextVAEClassifier(
+        vae, head_units=(4,), epochs=2, callbacks=never + always, lexical=False, random_state=0
+    ).fit(X[:40], y[:40], X_val=X[40:80], y_val=y[40:80])
+    assert [callback.wait for callback in never] == [2] * len(never)
+    assert [callback.wait < 2 for callback in always] == [True] * len(always)
+
+
+def test_threads_that_need_single_precision_leave_the_floatx_of_the_user():
+    entered, leave, found = threading.Event(), threading.Event(), []
+
+    def first():
+        with single_precision():
+            entered.set()
+            leave.wait(10)
+
+    def second():
+        with single_precision():
+            found.append(keras.config.floatx())
+
+    before = keras.config.floatx()
+    keras.config.set_floatx("float64")
+    try:
+        threads = [threading.Thread(target=first), threading.Thread(target=second)]
+        threads[0].start()
+        assert entered.wait(10)
+        threads[1].start()
+        threads[1].join(0.2)
+        # The second would find the floatx of the first, and lose it before its own work is done.
+        assert found == []
+        leave.set()
+        for thread in threads:
+            thread.join(10)
+        assert found == ["float32"]
+        assert keras.config.floatx() == "float64"
+    finally:
+        keras.config.set_floatx(before)
