@@ -242,7 +242,7 @@ class FittedAutoencoder:
         latents = draw_latents(mean, log_variance, noise)
         nll, accuracies = self._reconstruction(latents, documents)
         kl = float(gaussian_kl(mean, log_variance).mean())
-        some = _spread(len(documents), _DOCUMENTS_TO_JUDGE_BY)
+        some = spread_rows(len(documents), _DOCUMENTS_TO_JUDGE_BY)
         figures = {
             "elbo": -(float(nll.mean()) + kl),
             "nll": float(nll.mean()),

@@ -21,6 +21,7 @@ from ._sklearn import stacklevel_of_user
 FIRST_TOKEN_ID = 3
 """Ids below this one are reserved: 0 padding, 1 unknown, 2 document boundary."""
 
+_GRADES_OF_A_SCALE = 11
 _NO_LABELS = (list, tuple, set, frozenset, dict, np.ndarray)
 _EXPECTED = "a 1-D collection of str (list, tuple, array, Series or a single column)"
 
@@ -314,12 +315,13 @@ def _unlike_training_ids(ids: NDArray[np.integer], names: list[Any] | None) -> s
         return None
     if ids.shape[1] == 1:
         return "one column without a name may be numbers of any kind"
-    # The most frequent token has this id. What has reserved ids only gets an error of its own.
-    if (ids > FIRST_TOKEN_ID).any() and not (ids == FIRST_TOKEN_ID).any():
+    # The most frequent word or character has this id; of subwords and given vocabularies it may be any, but
+    # texts hold more distinct tokens than a scale has grades. What has reserved ids only gets an error of its own.
+    few = len(np.unique(ids)) <= _GRADES_OF_A_SCALE
+    if few and (ids > FIRST_TOKEN_ID).any() and not (ids == FIRST_TOKEN_ID).any():
         return (
-            f"no row holds {FIRST_TOKEN_ID}, the id of the first token (of the most frequent one, where the vocabulary was"
-            " learned); ids in which it is rare are known by their columns' names, after"
-            " TextTokenizer.set_output(transform='pandas')"
+            f"{len(np.unique(ids))} distinct numbers without {FIRST_TOKEN_ID}, the id of the first token, look like grades or"
+            " counts"
         )
     return None
 

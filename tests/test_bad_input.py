@@ -232,8 +232,8 @@ holds it to what happens.
 
 Texts, labels and weights come in any container, of one dimension or one column: lists, tuples, iterators (read once), arrays and
 frames of NumPy, pandas, polars and Arrow. A matrix of integers is taken for token ids only if `TextTokenizer.transform` can have
-returned it; of a frame, the columns have to be numbered as its own are. To learn from, it also has to hold id 3 and more than one
-column, unless its columns are named as those of `set_output(transform="pandas")`. Lists of tokens (`str`) are read as they are, but
+returned it; of a frame, the columns have to be numbered as its own are. To learn from, it also has to hold id 3 or a dozen distinct
+ids, and more than one column, unless its columns are named as those of `set_output(transform="pandas")`. Lists of tokens (`str`) are read as they are, but
 rows of one `str` each are a column of texts to what was not fitted on lists of tokens. Fitted on a column with a name, the estimators warn of one of
 another name, as scikit-learn does. `X_val`, `y_val` and `X_unlabeled` are judged like `X` and `y`, under their own names; rows of
 `X_val` whose label is `unlabeled_label` are left out.

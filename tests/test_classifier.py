@@ -758,7 +758,7 @@ def test_explaining_without_a_bag_of_words_decoder(reviews):
 
 def test_writing_follows_latents_that_partial_fit_moves(reviews):
     X, y = reviews
-    vae = small_vae(decoder="gru", tokenizer=TextTokenizer(max_length=8), learning_rate=3e-2)
+    vae = small_vae(decoder="gru", tokenizer=TextTokenizer(max_length=16), learning_rate=3e-2)
     classifier = TextVAEClassifier(vae, epochs=1, random_state=0)
     for _ in range(8):
         classifier.partial_fit(X, y, classes=[0, 1])

@@ -397,8 +397,8 @@ def test_ids_without_a_single_token_are_not_fitted(X):
 IDS_OF_OTHER_NUMBERS = {
     "one column": ([[5], [4], [1], [3]], "one column without a name"),
     "one numbered column": (pd.DataFrame({0: [5, 4, 1, 3]}), "one column without a name"),
-    "high ratings": (np.array([[5, 4], [4, 4]]), "no row holds 3"),
-    "years": (np.array([[2019, 7], [2020, 4]]), "no row holds 3"),
+    "high ratings": (np.array([[5, 4], [4, 4]]), "distinct numbers without 3"),
+    "years": (np.array([[2019, 7], [2020, 4]]), "distinct numbers without 3"),
 }
 
 
