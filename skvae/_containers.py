@@ -82,11 +82,10 @@ def read_once(X: Any) -> Any:
 
 def is_one(y: Any) -> bool:
     """Whether `y` is one value and not a container of several."""
-    return (
-        isinstance(y, (str, bytes))
-        or not hasattr(y, "__iter__")
-        or (isinstance(y, np.ndarray) and not y.ndim)
-    )
+    if isinstance(y, np.ndarray):
+        return not y.ndim
+    # Tables of Arrow, and what can only be converted, have no iterator.
+    return isinstance(y, (str, bytes, np.generic)) or not (hasattr(y, "__iter__") or hasattr(y, "__array__"))
 
 
 def column_name(X: Any) -> str | None:

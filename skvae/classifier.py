@@ -737,6 +737,10 @@ class TextVAEClassifier(
                 class_weight = _balanced(labels, weights)
             named = labels if classes is None else np.concatenate([labels, classes])
             of_class = compute_sample_weight(class_weight, named)[: len(labels)]
+            if of_class.min() < 0:
+                raise ValueError(
+                    f"class_weight={self.class_weight!r} has a negative weight; expected weights of at least 0."
+                )
             _check_each_class_counts(labels, of_class, f"class_weight={self.class_weight!r}")
             weights = weights * of_class
         counts[counts] = weights > 0

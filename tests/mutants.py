@@ -381,7 +381,7 @@ MUTANTS = [
     Mutant(
         "the first documents stand for all",
         "_autoencoder.py",
-        "        some = _spread(len(documents), _DOCUMENTS_TO_JUDGE_BY)",
+        "        some = spread_rows(len(documents), _DOCUMENTS_TO_JUDGE_BY)",
         "        some = np.arange(min(len(documents), _DOCUMENTS_TO_JUDGE_BY))",
         "test_diagnostics.py::test_mutual_information_is_of_documents_from_all_over",
     ),

@@ -624,7 +624,7 @@ def test_bad_batches_are_refused(bow_vae, reviews):
         classifier.partial_fit(X, y, classes=[0, 2])
     with pytest.raises(ValueError, match="at least 2 classes"):
         classifier.partial_fit(X, y, classes=[0])
-    for classes, message in (([0, None], "missing value"), ([0, 1, -1], "unlabeled_label=-1"), (1, "1d")):
+    for classes, message in (([0, None], "missing value"), ([0, 1, -1], "unlabeled_label=-1"), (1, "1-D")):
         marking = clone(classifier).set_params(unlabeled_label=-1)
         with pytest.raises((TypeError, ValueError), match=message):
             marking.partial_fit(X, y, classes=classes)

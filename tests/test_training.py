@@ -118,7 +118,7 @@ def test_nothing_of_a_fit_outlives_the_estimator(reviews):
 
 def test_a_series_of_fits_leaves_nothing_behind(reviews):
     X, y = reviews
-    vae = TextVAETransformer(**(SMALL | {"epochs": 1, "tokenizer": TextTokenizer(max_length=8)}))
+    vae = TextVAETransformer(**(SMALL | {"epochs": 1, "tokenizer": TextTokenizer(max_length=16)}))
     classifier = TextVAEClassifier(vae, epochs=1, random_state=0)
 
     def objects():
@@ -142,7 +142,7 @@ class Interrupt(keras.callbacks.Callback):
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_an_interrupted_training_goes_on_from_a_backup_to_the_same_weights(reviews, tmp_path):
     X, y = reviews
-    options = {"epochs": 4, "tokenizer": TextTokenizer(max_length=8)} | SMALL
+    options = {"epochs": 4, "tokenizer": TextTokenizer(max_length=16)} | SMALL
     whole = TextVAETransformer(**options).fit(X)
 
     def backup():
@@ -304,7 +304,7 @@ def test_texts_of_early_stopping_are_not_trained_on():
 def test_what_is_minimised_is_the_weighted_sum_of_the_parts(reviews):
     vae = TextVAETransformer(
         **SMALL,
-        tokenizer=TextTokenizer(max_length=8),
+        tokenizer=TextTokenizer(max_length=16),
         beta=0.5,
         bow_weight=2.5,
         kl_warmup=0.5,
