@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ._corpus import ragged_positions
 from ._splitting import clean, without_invisible
-from ._vocabulary import NO_SPACE, SPACE, UNKNOWN_ID
+from ._vocabulary import SPACE, UNKNOWN_ID
 from .tokenization import TextTokenizer
 
 
@@ -43,7 +43,7 @@ class Characters:
         # As tokenizers do: chunks are tokenised each for itself.
         distinct = list(chunks) or [""]
         corpus = tokenizer.encode(distinct)
-        lengths = _lengths_of_tokens(distinct, corpus.ids, corpus.starts, tokenizer.tokens_)
+        lengths = _lengths_of_tokens(distinct, corpus.ids, corpus.starts, tokenizer._forms())
 
         n_chunks = np.array([len(each) for each in chunked], dtype=np.int64)
         numbers = np.fromiter((chunks[chunk] for chunk in chain.from_iterable(chunked)), dtype=np.int64)
@@ -66,14 +66,11 @@ class Characters:
 
 
 def _lengths_of_tokens(
-    chunks: list[str], ids: NDArray[np.int32], starts: NDArray[np.int64], tokens: NDArray[np.object_]
+    chunks: list[str], ids: NDArray[np.int32], starts: NDArray[np.int64], tokens: list[str]
 ) -> NDArray[np.float64]:
     """Characters of each token; unknown ones share what the known ones of their chunk leave."""
-    # Tokens are named with marks for the spaces beside them; a token may be such a mark itself.
-    marks = [token.count(SPACE) + token.count(NO_SPACE) for token in tokens]
-    known = np.array(
-        [max(len(token) - n, 1) for token, n in zip(tokens, marks, strict=True)], dtype=np.float64
-    )
+    # To subwords a mark stands for the space before them.
+    known = np.array([len(token) - token.count(SPACE) for token in tokens], dtype=np.float64)
     known[UNKNOWN_ID] = 0.0
     lengths, unknown = known[ids], ids == UNKNOWN_ID
     n_tokens = np.diff(starts)

@@ -379,6 +379,12 @@ class TextTokenizer(
             self._names = names
         return self._names
 
+    def _forms(self) -> list[str]:
+        """What each id is written as, without marks of words' spacing; of subwords with their marks."""
+        table = self._table
+        names = table.words if isinstance(table, Vocabulary) else table.names()
+        return ["", "", "", *names]
+
     @property
     def vocabulary_(self) -> dict[str, int]:
         return {token: int(index) for index, token in enumerate(self.tokens_) if index >= FIRST_TOKEN_ID}
