@@ -124,14 +124,14 @@ def test_a_class_with_one_text_changes_little_for_the_others(many, head):
 
 
 def test_two_texts_of_a_class_are_in_different_folds():
-    labels = np.array([0] * 7 + [1] * 2 + [2])
+    labels = np.array([0] * 12 + [1] * 2 + [2])
     data = LabelledDocuments.of(
-        Corpus.from_matrix(np.arange(3, 13, dtype=np.int32)[:, None]), labels, np.ones(10), seed=0
+        Corpus.from_matrix(np.arange(3, 18, dtype=np.int32)[:, None]), labels, np.ones(15), seed=0
     )
     folds = data.folds()
     assert folds[data.labels == 2].tolist() == [-1]
     assert len(set(folds[data.labels == 1])) == 2
-    assert set(folds[data.labels == 0]) == set(range(5))
+    assert set(folds[data.labels == 0]) == set(range(10))
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])

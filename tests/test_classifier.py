@@ -609,7 +609,9 @@ def test_weights_that_leave_a_class_out_are_named(bow_vae, reviews):
     classifier = TextVAEClassifier(FrozenEstimator(bow_vae))
     with pytest.raises(ValueError, match=r"class 'good' has no weight above 0 \(sample_weight"):
         classifier.fit(X, names, sample_weight=1.0 - y)
-    with pytest.raises(ValueError, match=r"class 'bad' has no weight above 0 \(class_weight={'bad': -1"):
+    with pytest.raises(ValueError, match=r"class 'bad' has no weight above 0 \(class_weight={'bad': 0"):
+        classifier.set_params(class_weight={"bad": 0, "good": 1}).fit(X, names)
+    with pytest.raises(ValueError, match=r"class_weight={'bad': -1, 'good': 1} has a negative weight"):
         classifier.set_params(class_weight={"bad": -1, "good": 1}).fit(X, names)
     with pytest.raises(ValueError, match="0 for every text that has a label"):
         classifier.set_params(class_weight=None, unlabeled_label="bad").fit(X, names, sample_weight=1.0 - y)
