@@ -112,8 +112,9 @@ class TextVAETransformer(
 
     free_bits : float, default=0.0
         KL of each latent dimension, in nats on average over a batch, that is not penalised: another way
-        to keep the KL at `n_components * free_bits` nats or more [4]_. Beside a `posterior_scale`, only
-        values above `posterior_scale ** 2 / 2` change anything.
+        to keep the KL near `n_components * free_bits` nats or above [4]_. Nothing pushes it back up, so that
+        large steps end below. Beside a `posterior_scale`, only values above `posterior_scale ** 2 / 2`
+        change anything.
 
     kl_warmup : float, default=0.33
         Share of the training in which the weight of the KL term rises from 0 to `beta`. Trainings that go on

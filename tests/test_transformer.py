@@ -157,11 +157,16 @@ def test_a_collapsed_model_warns(reviews):
 
 
 @pytest.mark.parametrize(
-    ("guard", "nats"), [({"free_bits": 0.5}, 6 * 0.5), ({"posterior_scale": 1.0}, 6 / 2)]
+    ("guard", "nats"),
+    [
+        # Below its free bits a dimension is not pushed back, so that large steps overshoot.
+        ({"free_bits": 0.5, "learning_rate": 2e-3, "epochs": 40}, 6 * 0.5),
+        ({"posterior_scale": 1.0}, 6 / 2),
+    ],
 )
 def test_guards_against_collapse_keep_the_nats_that_they_promise(reviews, guard, nats):
     vae = TextVAETransformer(**(COLLAPSING | SMALL | guard)).fit(reviews[0])
-    assert vae.diagnostics(reviews[0])["kl"] > 0.7 * nats
+    assert vae.diagnostics(reviews[0])["kl"] > 0.8 * nats
     assert set(vae.history_) == {"loss", "nll_text", "kl", "token_accuracy"}
 
 
