@@ -15,7 +15,7 @@ import json
 import os
 import platform
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,13 @@ from skvae import TextVAEClassifier, TextVAETransformer
 from skvae.datasets import load_imdb
 
 RESULTS = Path(__file__).parent / "results"
-SHARES = {"two classes": (0.9, 0.1), "three classes": (0.7, 0.2, 0.1)}
-N_TRAIN, N_TEST, N_UNLABELLED = 1_200, 2_500, 8_000
+# Of each set: shares of the classes, and numbers of labelled and of test texts.
+SETS = {
+    "two classes": ((0.9, 0.1), 1_200, 2_500),
+    "three classes": ((0.7, 0.2, 0.1), 1_200, 1_000),
+    "three clusters": ((0.7, 0.2, 0.1), 1_200, 2_500),
+}
+N_UNLABELLED = 8_000
 
 
 def cpu_seconds() -> float:
@@ -79,25 +84,41 @@ def drawn(
     return random.permutation(np.concatenate(rows))
 
 
-def skewed(
-    texts: np.ndarray, sentiment: np.ndarray, unlabelled: list[str], n_draws: int
-) -> list[dict[str, Any]]:
+def skewed_sets(
+    folder: Path, texts: np.ndarray, sentiment: np.ndarray
+) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]]:
+    """Name, texts, labels, rows to train on, rows to test on, unlabelled texts."""
+    unlabelled = pd.read_parquet(folder / "imdb_unlabelled.parquet")["text"].tolist()[:N_UNLABELLED]
+    rows = np.arange(len(sentiment))
+    yield "two classes", texts, sentiment, rows[: -len(rows) // 3], rows[-len(rows) // 3 :], unlabelled
+    table = pd.read_parquet(folder / "reuters_r8.parquet")
+    topics = table["label"].value_counts().index.tolist()
+    labels = table["label"].map(topics.index).to_numpy()
+    train, test = (np.flatnonzero(table["split"] == split) for split in ("train", "test"))
+    # Those that are drawn as labelled texts are among them; the labels are not.
+    news = table["text"].to_numpy(dtype=object)
+    yield "three classes", news, labels, train, test, news[train].tolist()
+    labels = themes(texts[:20_000], 3)
+    rows = np.arange(len(labels))
+    yield "three clusters", texts, labels, rows[: -len(rows) // 3], rows[-len(rows) // 3 :], unlabelled
+
+
+def skewed(folder: Path, texts: np.ndarray, sentiment: np.ndarray, n_draws: int) -> list[dict[str, Any]]:
     rows = []
-    for name, shares in SHARES.items():
-        labels = sentiment if len(shares) == 2 else themes(texts[:20_000], 3)
-        pool, last = np.arange(len(labels))[: -len(labels) // 3], np.arange(len(labels))[-len(labels) // 3 :]
+    for name, texts_of_set, labels, pool, last, unlabelled in skewed_sets(folder, texts, sentiment):
+        shares, n_train, n_test = SETS[name]
         for draw in range(n_draws):
             random = np.random.default_rng(draw)
-            train = pool[drawn(random, labels[pool], shares, N_TRAIN)]
-            test = last[drawn(random, labels[last], shares, N_TEST)]
+            train = pool[drawn(random, labels[pool], shares, n_train)]
+            test = last[drawn(random, labels[last], shares, n_test)]
             for method, make, options in (
                 ("TF-IDF + LR", tfidf, {}),
                 ("skvae, labelled only", TextVAEClassifier, {}),
                 ("skvae", TextVAEClassifier, {"X_unlabeled": unlabelled}),
             ):
                 model = make() if make is tfidf else make(random_state=draw)
-                model.fit(texts[train], labels[train], **options)
-                probabilities = model.predict_proba(texts[test])
+                model.fit(texts_of_set[train], labels[train], **options)
+                probabilities = model.predict_proba(texts_of_set[test])
                 row = {
                     "set": name,
                     "draw": draw,
@@ -223,7 +244,6 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=5)
     arguments = parser.parse_args()
     texts, sentiment = reviews()
-    unlabelled = pd.read_parquet(arguments.folder / "imdb_unlabelled.parquet")["text"].tolist()[:N_UNLABELLED]
     document = {
         "command": "python benchmarks/class_head.py DATA"
         + ("" if arguments.draws == parser.get_default("draws") else f" --draws {arguments.draws}"),
@@ -231,7 +251,7 @@ def main() -> None:
         "many_classes": many_classes(),
         "copied": copied(texts, arguments.draws),
         "rare": rare(arguments.folder, arguments.draws),
-        "skewed": skewed(texts, sentiment, unlabelled, arguments.draws),
+        "skewed": skewed(arguments.folder, texts, sentiment, arguments.draws),
         "machine": {"python": platform.python_version(), "cpus": os.cpu_count()},
         "versions": {name: version(name) for name in ("scikit-learn", "tensorflow", "keras", "numpy")},
     }

@@ -184,8 +184,9 @@ def keras_vae_2017(document: dict[str, Any]) -> str:
 CLASS_HEAD = """\
 ## Probabilities of the class head
 
-1,200 labelled IMDB reviews whose classes have the shares 0.9 and 0.1 (sentiment), or 0.7, 0.2 and 0.1 (three clusters of topics), 2,500 others
-with the same shares to test on, 8,000 without labels. The error of a mean probability is its difference from the share of the class among the labelled
+1,200 labelled texts, and others with the same shares of the classes to test on. Two classes: IMDB reviews by sentiment, shares 0.9 and 0.1; 2,500 to
+test on, 8,000 without labels. Three classes: Reuters news (earn, acq, crude), shares 0.7, 0.2 and 0.1; 1,000 to test on, all of the training part without labels. Three
+clusters: IMDB reviews by the cluster that k-means of their TF-IDF puts them in, which goes by the length of the review as much as by its words. The error of a mean probability is its difference from the share of the class among the labelled
 texts: the largest of the classes; on average over the draws with its sign, and its size in single draws.
 """
 COPIES = """\
@@ -209,7 +210,7 @@ def class_head(document: dict[str, Any]) -> str:
         "| | method | mean error | error in a draw | log-loss | accuracy |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for name, shares in head.SHARES.items():
+    for name, (shares, _, _) in head.SETS.items():
         for method in dict.fromkeys(row["method"] for row in document["skewed"]):
             rows = [row for row in document["skewed"] if (row["set"], row["method"]) == (name, method)]
             errors = np.array([row["mean_probability"] for row in rows]) - shares
