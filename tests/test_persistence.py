@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import skops.io
 
-from skvae import TextVAEClassifier, TextVAETransformer, _state
-from skvae._seeds import SeedSequence
-from skvae.diagnostics import draw_latents, gaussian_kl
+from skvae import TextVAEClassifier, TextVAETransformer
+from skvae._base.seeds import SeedSequence
+from skvae._estimator import storing
+from skvae.metrics import draw_latents, gaussian_kl
 
 DATA = Path(__file__).parent / "data"
 OURS = {
@@ -159,7 +160,7 @@ def test_files_with_the_checksum_of_before_load(bow_vae, legacy):
     stamp = state.pop("_skvae")
     written = {key: stamp[key] for key in ("format", "version")}
     with np.printoptions(legacy=legacy):
-        state["_skvae"] = written | {"checksum": _state._checksum_of_repr([written, state])}
+        state["_skvae"] = written | {"checksum": storing._checksum_of_repr([written, state])}
     again = TextVAETransformer.__new__(TextVAETransformer)
     again.__setstate__(state)
     assert again.learning_rate == 4e-3
@@ -227,9 +228,9 @@ def test_a_tokenizer_of_format_1_splits_as_it_did_also_when_saved_again():
     classifier = pickle.loads((DATA / "format_1.pkl").read_bytes())["classifier"]
     tokenizer = pickle.loads(pickle.dumps(classifier.vae_.tokenizer_))
     texts = ['He said: "the story - so-so - is great!"', "the story[END] is é[PAD]"]
-    first = tokenizer.encode(texts)
-    assert first.ids.tolist() == classifier.vae_.tokenizer_.encode(texts).ids.tolist()
+    first = tokenizer._encode(texts)
+    assert first.ids.tolist() == classifier.vae_.tokenizer_._encode(texts).ids.tolist()
     assert not np.isin(first.ids, [0, 2]).any()
     assert tokenizer.tokens_[:3].tolist() == ["[PAD]", "[UNK]", "[END]"]
     assert tokenizer.get_params()["stop_words"] is None
-    assert tokenizer.vocabulary_["story"] == tokenizer.encode(["story"]).ids[0]
+    assert tokenizer.vocabulary_["story"] == tokenizer._encode(["story"]).ids[0]

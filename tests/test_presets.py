@@ -2,8 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from skvae._seeds import SeedSequence
-from skvae.networks import TextVAE, build_class_head
+from skvae._base.seeds import SeedSequence
+from skvae._network.autoencoder import TextVAE
+from skvae._network.with_class_head import build_class_head
 from skvae.presets import keras_vae_2017
 
 

@@ -11,7 +11,7 @@ import pickle
 from pathlib import Path
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
-from skvae._state import FORMAT
+from skvae._estimator.storing import FORMAT
 from skvae.datasets import make_reviews
 
 # What tokens have to be able to say: spacing, characters of several code points, names of reserved ids.
