@@ -73,7 +73,7 @@ def step_of_2017(layer: type, repeats: int) -> float:
     random = np.random.default_rng(0)
     matrix = random.integers(3, config.n_tokens, (16, config.max_length)).astype(np.int32)
     corpus = Corpus.from_matrix(matrix)
-    documents = prepare_documents(corpus, None, config.max_length)
+    documents = prepare_documents(corpus, None, 0, config.max_length)
     batch = documents.batch(np.arange(16))
     model.train_on_batch(batch)
     return statistics.median(seconds(lambda: model.train_on_batch(batch)) for _ in range(repeats))
@@ -109,9 +109,13 @@ def main() -> None:
     for _ in range(arguments.repeats):
         lstm["ours"].append(step_of_2017(ours, 3))
         lstm["keras"].append(step_of_2017(keras.layers.LSTM, 3))
-    rows["LSTM, a step of keras_vae_2017"] = {name: statistics.median(values) for name, values in lstm.items()}
+    rows["LSTM, a step of keras_vae_2017"] = {
+        name: statistics.median(values) for name, values in lstm.items()
+    }
     for name, row in rows.items():
-        print(f"{name}: ours {row['ours']:.2f} s, keras {row['keras']:.2f} s, {row['keras'] / row['ours']:.2f} times")
+        print(
+            f"{name}: ours {row['ours']:.2f} s, keras {row['keras']:.2f} s, {row['keras'] / row['ours']:.2f} times"
+        )
     document = {
         "command": "python benchmarks/keep.py"
         + ("" if arguments.repeats == 3 else f" --repeats {arguments.repeats}"),

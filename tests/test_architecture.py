@@ -96,7 +96,9 @@ def test_private_names_of_a_library_are_used_in_one_module(library):
     for name, path in MODULES.items():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and not node.level and node.module.startswith(library):
-                private = library == "scikeras" or any(part.startswith("_") for part in node.module.split("."))
+                private = library == "scikeras" or any(
+                    part.startswith("_") for part in node.module.split(".")
+                )
                 if private or any(alias.name.startswith("_") for alias in node.names):
                     users.add(name)
     assert users == {PRIVATE[library]}

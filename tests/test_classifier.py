@@ -481,7 +481,7 @@ def test_a_first_batch_may_lack_classes(decoder, head_units, present):
         again.partial_fit(X[start : start + 60], y[start : start + 60])
     assert (again.predict(X) == y).mean() > 0.6
     if decoder == "gru":
-        assert np.isfinite(again._latent_classes.clear_leads).all()
+        assert np.isfinite(again._latent_classes.clear_margins).all()
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -768,7 +768,7 @@ def test_writing_follows_latents_that_partial_fit_moves(reviews):
     for _ in range(8):
         classifier.partial_fit(X, y, classes=[0, 1])
     latents = classifier.transform(X)
-    leads, _ = classifier._latent_classes.leads(latents, y)
+    margins, _ = classifier._latent_classes.margins(latents, y)
     assert (leads > 0).mean() > 0.8
     assert classifier.rewrite(X[:3], 1).shape == (3,)
 

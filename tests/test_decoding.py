@@ -279,8 +279,8 @@ def test_three_classes_to_write(writing_classifier, reviews):
         assert texts.shape == (160,)
         classes = writing_classifier._latent_classes
         moved = classes.moved(latents, np.full(160, number))
-        leads, _ = classes.leads(moved, np.full(160, number))
-        assert (leads >= classes.clear_leads[number] - 1e-3).all()
+        margins, _ = classes.margins(moved, np.full(160, number))
+        assert (margins >= classes.clear_margins[number] - 1e-3).all()
 
 
 def test_classes_that_cannot_be_written_are_refused(writer, classifier):

@@ -257,7 +257,7 @@ def test_a_child_is_free_to_run_tensorflow_where_the_parent_has_not():
     code = """
 import os, sys
 import skvae._base.forking
-import skvae.networks
+import skvae._network.autoencoder
 
 status = os.waitpid(os.fork() or os._exit(bool(skvae._base.forking.check_can_run())), 0)[1]
 sys.exit(status)

@@ -10,6 +10,7 @@ from skvae import CollapseWarning, TextTokenizer, TextVAETransformer
 from skvae._base import seeds
 from skvae._base.seeds import DocumentNoise
 from skvae._network.building import build_autoencoder
+from skvae._network.likelihood import _reconstruction
 from skvae._texts.characters import Characters
 
 from .conftest import SMALL
@@ -140,11 +141,11 @@ def test_latent_use_is_what_other_latents_cost(gru_vae, reviews):
     autoencoder = gru_vae._autoencoder
     documents = autoencoder.prepare(autoencoder.read(X))
     means = autoencoder.posterior(documents)[0]
-    own = autoencoder._reconstruction(means, documents)[0].mean()
+    own = _reconstruction(autoencoder, means, documents)[0].mean()
     # The mean over all other texts, by the posterior means.
     others = np.mean(
         [
-            autoencoder._reconstruction(np.roll(means, shift, axis=0), documents)[0].mean()
+            _reconstruction(autoencoder, np.roll(means, shift, axis=0), documents)[0].mean()
             for shift in (1, 40, 90)
         ]
     )

@@ -15,6 +15,7 @@ import skops.io
 from skvae import TextVAEClassifier, TextVAETransformer
 from skvae._base.seeds import SeedSequence
 from skvae._estimator import storing
+from skvae._network.likelihood import _reconstruction
 from skvae.metrics import draw_latents, gaussian_kl
 
 DATA = Path(__file__).parent / "data"
@@ -193,7 +194,7 @@ def elbo_with_noise_of_rows(vae, X):
     documents = autoencoder.prepare(autoencoder.read(X))
     mean, log_variance = autoencoder.posterior(documents)
     latents = draw_latents(mean, log_variance, np.random.default_rng(SeedSequence(0).next()))
-    return -(autoencoder._reconstruction(latents, documents)[0] + gaussian_kl(mean, log_variance)).mean()
+    return -(_reconstruction(autoencoder, latents, documents)[0] + gaussian_kl(mean, log_variance)).mean()
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -155,6 +155,7 @@ class FittedAutoencoder:
         return prepare_documents(
             corpus,
             self.word_columns if config.reads_counts else None,
+            config.n_words,
             config.max_length if config.reads_ids else None,
             truncation=truncation,
         )

@@ -102,6 +102,7 @@ def _keys(ids: Any, numbers: Any, starts: Any) -> NDArray[np.uint64]:
 def prepare_documents(
     corpus: Corpus,
     word_columns: NDArray[np.int64] | None,
+    n_words: int,
     max_length: int | None,
     *,
     truncation: str = "post",
@@ -114,6 +115,8 @@ def prepare_documents(
         Whole documents.
     word_columns : ndarray of shape (n_tokens,), dtype int64, or None
         Column of each token in the bag of words, -1 for those left out; None where no bag is read.
+    n_words : int
+        Number of these columns.
     max_length : int or None
         Tokens that a text decoder writes or a recurrent encoder reads; None where neither is there.
     truncation : {"post", "pre"}, default="post"
@@ -125,7 +128,7 @@ def prepare_documents(
     """
     counts = texts = None
     if word_columns is not None:
-        counts = corpus.counts(int(word_columns.max()) + 1, columns=word_columns)
+        counts = corpus.counts(n_words, columns=word_columns)
     if max_length is not None:
         kept = np.minimum(corpus.lengths, max_length)
         # A text that ends is closed by a boundary, so that decoding learns where to stop.
