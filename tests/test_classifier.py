@@ -769,7 +769,7 @@ def test_writing_follows_latents_that_partial_fit_moves(reviews):
         classifier.partial_fit(X, y, classes=[0, 1])
     latents = classifier.transform(X)
     margins, _ = classifier._latent_classes.margins(latents, y)
-    assert (leads > 0).mean() > 0.8
+    assert (margins > 0).mean() > 0.8
     assert classifier.rewrite(X[:3], 1).shape == (3,)
 
 

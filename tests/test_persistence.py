@@ -91,7 +91,8 @@ def test_truncated_files_are_refused(trained_on, tmp_path):
         with pytest.raises((pickle.UnpicklingError, EOFError)):
             pickle.loads(pickled[: int(share * len(pickled))])
         path.write_bytes(dumped[: int(share * len(dumped))])
-        with pytest.raises((pickle.UnpicklingError, EOFError, ValueError)):
+        # Where joblib's own unpickler is cut between an array and its parts it says IndexError.
+        with pytest.raises((pickle.UnpicklingError, EOFError, ValueError, IndexError)):
             joblib.load(path)
 
 

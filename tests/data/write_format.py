@@ -32,7 +32,7 @@ def answers(estimator, documents):
     if isinstance(estimator, TextVAEClassifier):
         found["probabilities"] = estimator.predict_proba(documents).tolist()
         found["elbo"] = estimator.vae_.score(documents)
-        found["leads"] = estimator._latent_classes.clear_leads.tolist()
+        found["margins"] = estimator._latent_classes.clear_margins.tolist()
     else:
         found["elbo"] = estimator.score(documents)
     return found
