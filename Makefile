@@ -2,6 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
+NEWEST := .venv-newest
 EMPTY := .venv-dist
 # scikit-learn 1.6 finds scikeras' _more_tags among the classes and says so each time; 1.7 does not look.
 OLDEST_WARNS := -W ignore::DeprecationWarning:sklearn.utils._tags -W ignore::DeprecationWarning:sklearn.base
@@ -9,7 +10,7 @@ CORE_TESTS := tests/test_tokenization.py tests/test_transformer.py tests/test_di
 # TensorFlow prints its build flags at import unless told not to.
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: test test-oldest mutants demo docs dist lint clean
+.PHONY: test test-oldest test-newest mutants demo docs dist lint clean
 
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -40,6 +41,16 @@ $(OLDEST)/.installed: pyproject.toml
 test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m pytest -n 2 --dist worksteal $(OLDEST_WARNS)
 
+# The newest of everything, pre-releases too: a release that breaks skvae is seen here first. Deprecations are news, not failures.
+$(NEWEST)/.installed: pyproject.toml
+	test -x $(NEWEST)/bin/python || $(PYTHON) -m venv $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet --upgrade pip
+	$(NEWEST)/bin/python -m pip install --quiet --upgrade --pre -e ".[test]"
+	touch $@
+
+test-newest: $(NEWEST)/.installed
+	$(NEWEST)/bin/python -m pytest -n 2 --dist worksteal -W default::DeprecationWarning -W default::FutureWarning
+
 $(VENV)/.docs: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet -e ".[docs]"
 	touch $@
@@ -65,4 +76,4 @@ dist: $(VENV)/.installed
 	cd dist/source && ../../$(EMPTY)/bin/python -m pytest $(CORE_TESTS)
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(EMPTY) build dist docs/sg_execution_times.rst docs/_build docs/gallery docs/generated
+	rm -rf $(VENV) $(OLDEST) $(NEWEST) $(EMPTY) build dist docs/sg_execution_times.rst docs/_build docs/gallery docs/generated

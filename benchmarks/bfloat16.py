@@ -23,9 +23,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from skvae._seeds import SeedSequence
-from skvae.networks import RepeatTextDecoder, build_encoder
-from skvae.objectives import sequence_nll
+from skvae._base.seeds import SeedSequence
+from skvae._network.decoders import RepeatTextDecoder
+from skvae._network.encoders import build_encoder
+from skvae._network.objectives import sequence_nll
 from skvae.presets import keras_vae_2017
 
 RESULTS = Path(__file__).parent / "results" / "bfloat16.json"

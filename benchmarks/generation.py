@@ -27,7 +27,7 @@ import pandas as pd
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae.datasets import load_imdb
-from skvae.diagnostics import CollapseWarning
+from skvae.exceptions import CollapseWarning
 
 RESULTS = Path(__file__).parent / "results" / "generation.json"
 N_TEST = 2_000

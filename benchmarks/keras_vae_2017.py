@@ -28,7 +28,7 @@ import pandas as pd
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae.datasets import load_imdb
-from skvae.diagnostics import active_units, gaussian_kl, mutual_information
+from skvae.metrics import active_units, gaussian_kl, mutual_information
 from skvae.presets import keras_vae_2017
 
 RESULTS = Path(__file__).parent / "results" / "keras_vae_2017.json"

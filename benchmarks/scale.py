@@ -51,6 +51,7 @@ def resident_mb() -> float:
 
 def measure_stream(n_documents: int) -> dict[str, object]:
     import skvae.networks  # noqa: F401 (imports TensorFlow, which is not timed)
+
     from skvae import TextVAETransformer
 
     vae = TextVAETransformer(decoder="bow", random_state=0)

@@ -32,7 +32,7 @@ from keras import layers, ops
 
 from skvae import TextTokenizer, TextVAETransformer
 from skvae.datasets import load_imdb
-from skvae.diagnostics import gaussian_kl
+from skvae.metrics import gaussian_kl
 
 LENGTH, N_TRAIN, N_TEST = 16, 2_500, 500
 N_LATENT, UNITS, BATCH, EPOCHS = 16, 64, 50, 5

@@ -6,18 +6,18 @@ import importlib
 from typing import Any
 
 # Watches for forks from here on, since TensorFlow may run without us.
-from . import _forking  # noqa: F401
+from ._base import forking  # noqa: F401
 
 __version__ = "0.1.0"
 
 # Public names are found when first touched: importing skvae must not import TensorFlow.
 _HOMES = {
-    "CollapseWarning": "diagnostics",
+    "CollapseWarning": "exceptions",
     "TextTokenizer": "tokenization",
     "TextVAEClassifier": "classifier",
     "TextVAETransformer": "transformer",
 }
-_MODULES = ("datasets", "plotting", "presets")
+_MODULES = ("datasets", "metrics", "plotting", "presets")
 
 __all__ = [
     "CollapseWarning",
@@ -25,6 +25,7 @@ __all__ = [
     "TextVAEClassifier",
     "TextVAETransformer",
     "datasets",
+    "metrics",
     "plotting",
     "presets",
 ]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
-from ._containers import read_once
+from ._texts.containers import read_once
 
 _TEXT_WIDTH = 48
 

@@ -15,10 +15,12 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from sklearn.utils.validation import check_is_fitted
 
-from ._containers import column_name
-from ._corpus import Corpus
-from ._sklearn import DocumentedMixin, HasMethods, Interval, StrOptions, fit_context, stacklevel_of_user
-from ._splitting import (
+from ._base.stacklevel import stacklevel_of_user
+from ._estimator.sklearn import DocumentedMixin, HasMethods, Interval, StrOptions, fit_context
+from ._estimator.storing import StoredMixin
+from ._texts.corpus import Corpus
+from ._texts.ids import BOUNDARY_ID, FIRST_TOKEN_ID, UNKNOWN_ID
+from ._texts.splitting import (
     TOKEN_PATTERN,
     Tokens,
     clean,
@@ -28,18 +30,16 @@ from ._splitting import (
     split_characters,
     split_words,
 )
-from ._state import StoredMixin
-from ._tokenization_v1 import FirstSplitting
-from ._validation import (
-    FIRST_TOKEN_ID,
+from ._texts.splitting_v1 import FirstSplitting
+from ._texts.subwords import Subwords
+from ._texts.validation import (
     check_texts,
     check_token_matrix,
+    read_texts,
     resolve_threshold,
     warn_if_renamed,
 )
-from ._vocabulary import UNKNOWN_ID, Subwords, Vocabulary, choose_words, document_frequency, given_words
-
-BOUNDARY_ID = 2
+from ._texts.vocabulary import Vocabulary, choose_words, document_frequency, given_words
 
 __all__ = ["BOUNDARY_ID", "TOKEN_PATTERN", "UNKNOWN_ID", "TextTokenizer"]
 
@@ -224,7 +224,7 @@ class TextTokenizer(
         TypeError
             If a row of `X` is not a `str`.
         """
-        self.fit_corpus(X)
+        self._fit(X)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> NDArray[np.int32]:
@@ -243,7 +243,7 @@ class TextTokenizer(
         -------
         ids : ndarray of shape (n_samples, max_length), dtype int32
         """
-        return self._pad(self.fit_corpus(X))
+        return self._pad(self._fit(X))
 
     def transform(self, X: Any) -> NDArray[np.int32]:
         """Encode texts as padded token ids.
@@ -260,7 +260,7 @@ class TextTokenizer(
         """
         check_is_fitted(self)
         warn_if_renamed(X, self)
-        return self._pad(self.encode(X))
+        return self._pad(self._encode(check_texts(X, in_lists=self._from_lists)))
 
     def inverse_transform(self, X: Any) -> NDArray[np.object_]:
         """Write token ids as readable text, with spacing and punctuation restored.
@@ -276,27 +276,19 @@ class TextTokenizer(
             One `str` a document.
         """
         check_is_fitted(self)
-        return self.decode(Corpus.from_matrix(check_token_matrix(X, n_tokens=self.n_tokens_)))
+        return self._decode(Corpus.from_matrix(check_token_matrix(X, n_tokens=self.n_tokens_)))
 
     @fit_context
-    def fit_corpus(self, X: Any) -> Corpus:
-        """Learn the vocabulary and return the whole documents, neither cut nor padded.
+    def _fit(self, X: Any) -> Corpus:
+        """Learn the vocabulary and return the whole documents, neither cut nor padded."""
+        texts, column = read_texts(X)
+        corpus = self._learn(texts)
+        self._column_name = column
+        return corpus
 
-        Parameters
-        ----------
-        X : 1-D collection of str, or of lists of str, of shape (n_samples,)
-            The training texts, or their tokens.
-
-        Returns
-        -------
-        corpus : Corpus
-        """
-        return self._fit_corpus(X)
-
-    def _fit_corpus(self, X: Any, n_first: int = 0) -> Corpus:
-        """As `fit_corpus`; words of the first `n_first` documents are kept before all others."""
+    def _learn(self, texts: list[Any], n_first: int = 0) -> Corpus:
+        """As `_fit`, of texts that have been judged; words of the first `n_first` are kept before all others."""
         self._check_combinations()
-        column, texts = column_name(X), check_texts(X)
         table: Vocabulary | Subwords
         if self.analyzer == "bpe":
             self._refuse_lists(texts)
@@ -312,7 +304,7 @@ class TextTokenizer(
         fitted = {
             "_table": table,
             "n_documents_": len(texts),
-            "_column_name": column,
+            "_column_name": None,
             "n_tokens_": n_tokens,
             "document_frequency_": document_frequency(corpus, n_tokens),
             "_stop_ids": self._ids_of_stop_words(table),
@@ -323,19 +315,9 @@ class TextTokenizer(
         self.__dict__.update(fitted)
         return corpus
 
-    def encode(self, X: Any) -> Corpus:
-        """Encode whole documents, neither cut nor padded.
-
-        Parameters
-        ----------
-        X : 1-D collection of str, or of lists of str, of shape (n_samples,)
-            The texts, or their tokens.
-
-        Returns
-        -------
-        corpus : Corpus
-        """
-        texts, table = check_texts(X, in_lists=self._from_lists), self._table
+    def _encode(self, texts: list[Any]) -> Corpus:
+        """Whole documents, neither cut nor padded, from texts that have been judged."""
+        table = self._table
         if isinstance(table, FirstSplitting):
             self._refuse_lists(texts)
             return table.encode(texts)
@@ -351,18 +333,8 @@ class TextTokenizer(
             return corpus.take(np.argsort(np.concatenate(rows)))
         return table.encode(self._split(texts))
 
-    def decode(self, corpus: Corpus) -> NDArray[np.object_]:
-        """Write whole documents as readable text.
-
-        Parameters
-        ----------
-        corpus : Corpus
-            Token ids of n_samples documents.
-
-        Returns
-        -------
-        texts : ndarray of shape (n_samples,), dtype object
-        """
+    def _decode(self, corpus: Corpus) -> NDArray[np.object_]:
+        """Whole documents as readable texts, of shape (n_documents,)."""
         table = self._table
         texts = np.empty(len(corpus), dtype=object)
         for row in range(len(corpus)):

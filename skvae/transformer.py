@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -14,16 +15,12 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ._autoencoder import FittedAutoencoder
-from ._batches import Documents, word_columns
-from ._characters import Characters
-from ._containers import column_name
-from ._corpus import Corpus
-from ._decoding_options import DecodingOptions, check_option_names, is_count
-from ._guidance import Guidance
-from ._network_config import NetworkConfig
-from ._seeds import SeedSequence, draw_seed
-from ._sklearn import (
+from ._base.seeds import SeedSequence, draw_seed
+from ._base.stacklevel import stacklevel_of_user
+from ._estimator.attributes import AutoencoderAttributesMixin
+from ._estimator.parameters import check_unchanged, network_config
+from ._estimator.restoring import attributes_restored
+from ._estimator.sklearn import (
     CallbackSupportMixin,
     DocumentedMixin,
     HasMethods,
@@ -31,31 +28,31 @@ from ._sklearn import (
     StrOptions,
     begin_fit_task,
     fit_context,
-    names_without,
     set_params,
-    stacklevel_of_user,
     with_callbacks,
 )
-from ._state import FittedNetwork, StoredMixin
-from ._validation import (
-    FIRST_TOKEN_ID,
-    check_documents,
-    check_latents,
-    resolve_threshold,
-)
-from .diagnostics import CollapseWarning
+from ._estimator.storing import StoredMixin
+from ._estimator.texts import TextInputMixin
+from ._estimator.training import train
+from ._estimator.writing import TextWriterMixin
+from ._network.building import build_autoencoder
+from ._network.fitted import FittedAutoencoder
+from ._network.likelihood import diagnose, warn_if_collapsed
+from ._texts.characters import Characters
+from ._texts.corpus import Corpus
+from ._texts.documents import Documents
+from ._texts.tokenizer import FittedTokenizer
+from ._texts.validation import check_documents, check_enough_tokens, read_documents
+from ._writing.options import is_count
 from .tokenization import TextTokenizer
 
-_DEFAULT_ENCODER_UNITS = {"bow": (128, 128), "bilstm": (256,)}
-# Nats per document: above what decoders show that ignore the latents, and a tenth of what the others do (see
-# docs/architecture.md).
-_COLLAPSED_USE = 0.2
 _FEW_DRAWS = 5
-# Fewer documents than this say nothing about how long texts are.
-_DOCUMENTS_TO_JUDGE_BY = 100
 
 
 class TextVAETransformer(
+    AutoencoderAttributesMixin,
+    TextWriterMixin,
+    TextInputMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     CallbackSupportMixin,
@@ -343,8 +340,6 @@ class TextVAETransformer(
 
     _autoencoder: FittedAutoencoder
     history_: dict[str, list[float]]
-    # A name for warnings, where `feature_names_in_` would promise a matrix of features.
-    _column_name: str | None = None
 
     @fit_context
     def fit(self, X: Any, y: Any = None) -> TextVAETransformer:
@@ -375,8 +370,7 @@ class TextVAETransformer(
             If the decoder ignores the latents: "latent_use" of `diagnostics`, here of 128 of the documents, is
             below 0.2 nats per document.
         """
-        column = column_name(X)
-        X = check_documents(X, fitting=not (self.warm_start and self.__sklearn_is_fitted__()))
+        X, column = read_documents(X, fitting=not self._goes_on)
         with self._all_or_nothing():
             self._fit_corpus(*self._read_for_fit(X), given=(X, y))
             self._column_name = column
@@ -412,18 +406,20 @@ class TextVAETransformer(
             with self._all_or_nothing(Exception):
                 self._go_on(self._autoencoder.prepare(self._autoencoder.read(X, fitted=self)))
         else:
-            column = column_name(X)
+            X, column = read_documents(X, fitting=True)
             with self._all_or_nothing():
-                tokenizer, corpus = self._read_for_fit(check_documents(X, fitting=True))
-                self._fit_corpus(tokenizer, corpus, epochs=1, warmup=False)
+                self._fit_corpus(*self._read_for_fit(X), one_pass=True)
                 self._column_name = column
         return self
 
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the next `fit` goes on from the last one."""
+        return bool(self.warm_start) and self.__sklearn_is_fitted__()
+
     def _go_on(self, documents: Documents) -> None:
         """One more pass, over these documents."""
-        history = self._train(
-            self._autoencoder, documents, self._new_seeds(), epochs=1, resume=True, validates=False
-        )
+        history = train(self, self._autoencoder, documents, self._new_seeds(), goes_on=True, one_pass=True)
         self.history_ = {name: self.history_.get(name, []) + values for name, values in history.items()}
         self.n_iter_ = len(self.history_["loss"])
 
@@ -431,38 +427,25 @@ class TextVAETransformer(
     def _all_or_nothing(self, *failures: type[BaseException]) -> Iterator[None]:
         """After an exception (of these kinds), the estimator and its network are as before."""
         failures = failures or (BaseException,)
-        before = dict(self.__dict__)
-        fitted = before.get("_autoencoder")
-        moments = getattr(fitted, "_moments", None)
-        try:
-            with nullcontext() if fitted is None else fitted.network.restored_after(*failures):
-                yield
-        except failures:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            if fitted is not None:
-                fitted._moments = moments
-            raise
-
-    @property
-    def _from_lists(self) -> bool:
-        tokenizer = self._autoencoder.tokenizer
-        return tokenizer is not None and tokenizer._from_lists
+        fitted = self.__dict__.get("_autoencoder")
+        network = nullcontext() if fitted is None else fitted.restored_after(*failures)
+        with attributes_restored(self, *failures), network:
+            yield
 
     def _new_seeds(self) -> SeedSequence:
         return SeedSequence(draw_seed(self.random_state))
 
     def _read_for_fit(
         self, X: list[str] | NDArray[np.int32], n_first: int = 0
-    ) -> tuple[TextTokenizer | None, Corpus]:
+    ) -> tuple[FittedTokenizer | None, Corpus]:
         """Documents to fit on, and the tokenizer that read them (None for token ids).
 
         The words of the first `n_first` documents have ids before those of the others do.
         """
-        if self.warm_start and self.__sklearn_is_fitted__():
+        if self._goes_on:
             return self._autoencoder.tokenizer, self._autoencoder.read(X)
         if isinstance(X, np.ndarray):
-            self._check_enough_tokens(X)
+            check_enough_tokens(X)
             return None, Corpus.from_matrix(X)
         if isinstance(self.tokenizer, FrozenEstimator):
             frozen = self.tokenizer.estimator
@@ -471,28 +454,19 @@ class TextVAETransformer(
                     f"tokenizer is a frozen {type(frozen).__name__}; expected FrozenEstimator(TextTokenizer)."
                 )
             check_is_fitted(frozen)
-            return frozen, frozen.encode(X)
+            return frozen, frozen._encode(X)
         tokenizer = TextTokenizer() if self.tokenizer is None else clone(self.tokenizer)
         # `fit_context` leaves out the validation of what is fitted inside `fit`.
         tokenizer._validate_params()
-        return tokenizer, tokenizer._fit_corpus(X, n_first)
-
-    @staticmethod
-    def _check_enough_tokens(matrix: NDArray[np.int32]) -> None:
-        if matrix.max(initial=0) < FIRST_TOKEN_ID:
-            raise ValueError(
-                f"X holds no token id of {FIRST_TOKEN_ID} or more; ids 0, 1 and 2 are reserved (padding, unknown,"
-                " boundary). Pass what TextTokenizer.transform returned."
-            )
+        return tokenizer, tokenizer._learn(X, n_first)
 
     @with_callbacks
     def _fit_corpus(
         self,
-        tokenizer: TextTokenizer | None,
+        tokenizer: FittedTokenizer | None,
         corpus: Corpus,
         *,
-        epochs: int | None = None,
-        warmup: bool = True,
+        one_pass: bool = False,
         given: tuple[Any, Any] | None = None,
     ) -> Documents:
         """Build and train on documents that `tokenizer` read, then set the fitted attributes.
@@ -500,239 +474,30 @@ class TextVAETransformer(
         Nothing is set before training has ended well. `given`, the X and y of `fit`, is for
         callbacks of scikit-learn.
         """
-        task = None if given is None else begin_fit_task(self, *given, epochs or self.epochs)
-        resume = self.warm_start and self.__sklearn_is_fitted__()
-        seeds = self._new_seeds()
-        if resume:
+        task = None if given is None else begin_fit_task(self, *given, self.epochs)
+        seeds, goes_on = self._new_seeds(), self._goes_on
+        parameters = self.get_params(deep=False)
+        if goes_on:
             autoencoder = self._autoencoder
-            self._check_unchanged(autoencoder.network.config)
+            check_unchanged(autoencoder.config, parameters)
         else:
-            autoencoder = self._build(tokenizer, corpus, seeds)
-            self._warn_if_cut(tokenizer, corpus)
+            autoencoder = build_autoencoder(
+                tokenizer, corpus, self.max_df, partial(network_config, parameters), seeds.next()
+            )
         documents = autoencoder.prepare(corpus)
-        previous = getattr(self, "history_", {}) if resume else {}
-        history = self._train(
-            autoencoder,
-            documents,
-            seeds,
-            epochs=epochs or self.epochs,
-            resume=resume,
-            warmup=warmup,
-            task=task,
-            given=given,
+        history = train(
+            self, autoencoder, documents, seeds, goes_on=goes_on, one_pass=one_pass, task=task, given=given
         )
-        for name in previous:
-            history[name] = previous[name] + history.get(name, [])
+        previous = getattr(self, "history_", {}) if goes_on else {}
+        self.history_ = history | {name: previous[name] + history.get(name, []) for name in previous}
+        self.n_iter_ = len(self.history_["loss"])
         self._autoencoder = autoencoder
-        self.history_ = history
-        self.n_iter_ = len(history["loss"])
         # After the one pass of a first `partial_fit`, it is too early to judge.
-        if warmup:
-            self._warn_if_collapsed(documents)
+        if not one_pass:
+            warn_if_collapsed(autoencoder, documents)
         if task is not None and given is not None:
             task.call_on_fit_task_end(estimator=self, X=given[0], y=given[1], reconstruction_attributes={})
         return documents
-
-    def _warn_if_cut(self, tokenizer: TextTokenizer | None, corpus: Corpus) -> None:
-        """Say that what a text decoder writes will lack an end or a beginning, where most of what it learns from does."""
-        if tokenizer is None or self.decoder == "bow" or len(corpus) < _DOCUMENTS_TO_JUDGE_BY:
-            return
-        share = (corpus.lengths >= tokenizer.max_length).mean()
-        if share > 0.5:
-            learns = (
-                "ends only: most of what it writes begins in mid-sentence"
-                if tokenizer.truncation == "pre"
-                else "beginnings only: most of what it writes stops there in mid-sentence"
-            )
-            # In tenths, so that the fits of a cross-validation say the same thing, once.
-            warnings.warn(
-                f"about {10 * share:.0f} in 10 texts have max_length={tokenizer.max_length} tokens or more, and the"
-                f" decoder learns their {learns}. Set"
-                f" tokenizer=TextTokenizer(max_length={_round_up(np.quantile(corpus.lengths, 0.9))}) to hold 9 in 10 whole,"
-                " split the texts into sentences, or set decoder='bow' if only features are wanted.",
-                UserWarning,
-                stacklevel=stacklevel_of_user(),
-            )
-
-    def _check_unchanged(self, config: NetworkConfig) -> None:
-        """Refuse to go on with a network that the parameters no longer describe."""
-        wanted = self._config(config.n_tokens, config.n_words, config.max_length).as_dict()
-        for name, value in config.as_dict().items():
-            if wanted[name] != value:
-                raise ValueError(
-                    f"warm_start goes on from a network with {name}={value!r}, and now {name}={wanted[name]!r};"
-                    " set it back, or set warm_start=False to fit anew."
-                )
-
-    def _build(
-        self, tokenizer: TextTokenizer | None, corpus: Corpus, seeds: SeedSequence
-    ) -> FittedAutoencoder:
-        from .networks import TextVAE
-
-        if tokenizer is None:
-            n_tokens = int(corpus.ids.max(initial=FIRST_TOKEN_ID)) + 1
-            max_length = max(1, int(corpus.lengths.max()))
-            document_frequency = np.bincount(corpus.counts(n_tokens).indices, minlength=n_tokens)
-            n_documents = len(corpus)
-        else:
-            n_tokens, max_length = tokenizer.n_tokens_, int(tokenizer.max_length)
-            document_frequency = tokenizer.document_frequency_
-            n_documents = tokenizer.n_documents_
-        columns = word_columns(
-            document_frequency,
-            resolve_threshold(self.max_df, n_documents),
-            None if tokenizer is None else tokenizer._stop_ids,
-        )
-        config = self._config(n_tokens, int(columns.max() + 1), max_length)
-        model = TextVAE(config, seeds.next())
-        model.set_background(np.bincount(corpus.ids, minlength=n_tokens)[columns >= 0])
-        return FittedAutoencoder(FittedNetwork(config, model), tokenizer, columns, max_length)
-
-    def _config(self, n_tokens: int, n_words: int, max_length: int) -> NetworkConfig:
-        """What the parameters say of the network."""
-        units = self.encoder_units
-        config = NetworkConfig(
-            n_components=int(self.n_components),
-            n_tokens=n_tokens,
-            n_words=n_words,
-            max_length=max_length,
-            encoder=self.encoder,
-            decoder=self.decoder,
-            encoder_units=self._check_units(
-                _DEFAULT_ENCODER_UNITS[self.encoder] if units is None else units, "encoder_units"
-            ),
-            decoder_units=self._check_units(self.decoder_units, "decoder_units"),
-            bottleneck_units=self.bottleneck_units,
-            embedding_dim=int(self.embedding_dim),
-            posterior_scale=None if self.posterior_scale is None else float(self.posterior_scale),
-            dropout=float(self.dropout),
-            word_dropout=float(self.word_dropout),
-            beta=float(self.beta),
-            bow_weight=float(self.bow_weight),
-            free_bits=float(self.free_bits),
-        )
-        if config.decoder == "bow" and config.bow_weight == 0:
-            raise ValueError(
-                "bow_weight=0 leaves out the bag-of-words decoder, and decoder='bow' has no other;"
-                " set bow_weight above 0 or choose decoder='gru'."
-            )
-        return config
-
-    @staticmethod
-    def _check_units(units: Any, name: str) -> tuple[int, ...]:
-        if not len(units) or not all(isinstance(width, Integral) and int(width) > 0 for width in units):
-            raise ValueError(f"{name}={units!r}; expected a tuple of positive ints, one for each layer.")
-        return tuple(int(width) for width in units)
-
-    def _train(
-        self,
-        autoencoder: FittedAutoencoder,
-        documents: Documents,
-        seeds: SeedSequence,
-        *,
-        epochs: int,
-        resume: bool,
-        warmup: bool = True,
-        validates: bool = True,
-        task: Any = None,
-        given: tuple[Any, Any] | None = None,
-    ) -> dict[str, list[float]]:
-        from . import _training
-
-        network = autoencoder.network
-        model = network.model
-        callbacks = _training.user_callbacks(self.callbacks)
-        training, validation = documents, None
-        if self.early_stopping and validates:
-            training, validation = self._split(documents, seeds.next())
-            if not resume and training.counts is not None:
-                # How often words occur in what is set aside must not help there.
-                model.set_background(np.asarray(training.counts.sum(axis=0)).ravel())
-        batch_size = resolve_batch_size(self.batch_size, len(training), model.config.decoder != "bow")
-        batches = _training.Batches(training, batch_size, seeds.next())
-        recipe = (str(self.optimizer), self.learning_rate)
-        if not (resume and model.compiled and model.recipe == recipe):
-            model.recipe = recipe
-            with _training.single_precision():
-                model.compile(
-                    optimizer=_training.make_optimizer(self.optimizer, self.learning_rate), jit_compile=False
-                )
-                # Variables that appear while the first batch is traced would cause a second tracing.
-                model.optimizer.build(model.trainable_variables)
-            steps = epochs * batches.steps_per_epoch
-            model.warmup_steps = int(self.kl_warmup * steps) if warmup and not resume else 0
-        first_compared = self._first_compared(model, batches.steps_per_epoch)
-        if validation is not None and first_compared >= epochs:
-            warnings.warn(
-                f"early_stopping=True compares nothing, and the weights of the last epoch stay: the warm-up of the KL"
-                f" (kl_warmup={self.kl_warmup}) lasts into the last of epochs={epochs}. Set more epochs or a lower"
-                " kl_warmup.",
-                UserWarning,
-                stacklevel=stacklevel_of_user(),
-            )
-        report = None
-        if task is not None and given is not None:
-            report = _training.ReportEpochs(
-                task,
-                self,
-                lambda: {"_autoencoder": autoencoder.as_of_now(training, keep_history=resume)},
-                *given,
-            )
-        try:
-            history = model.fit(
-                batches.as_dataset(),
-                epochs=epochs,
-                validation_data=None
-                if validation is None
-                else _training.Batches(validation, batch_size, None).as_dataset(),
-                callbacks=_training.training_callbacks(
-                    batches,
-                    callbacks,
-                    name=type(self).__name__,
-                    verbose=self.verbose,
-                    patience=None if validation is None else self.n_iter_no_change,
-                    first_compared=first_compared,
-                    report=report,
-                ),
-                # The batches shuffle themselves, from an explicit seed.
-                shuffle=False,
-                verbose=0,
-            ).history
-        finally:
-            # However training ended, the weights are no longer those of before.
-            network.changed()
-            _training.release(callbacks)
-        autoencoder.normalise_over(training, keep_history=resume)
-        return {name: [float(value) for value in values] for name, values in history.items()}
-
-    @staticmethod
-    def _first_compared(model: Any, steps_per_epoch: int) -> int:
-        """Index of the first epoch of a training all of which comes after the warm-up of the KL."""
-        left = int(model.warmup_steps) - int(model.optimizer.iterations.numpy())
-        return max(0, -(-left // steps_per_epoch))
-
-    def _split(self, documents: Documents, seed: int) -> tuple[Documents, Documents]:
-        n_validation = max(1, round(self.validation_fraction * len(documents)))
-        if n_validation >= len(documents):
-            raise ValueError(
-                f"early_stopping=True with validation_fraction={self.validation_fraction} leaves no training document"
-                f" of {len(documents)}; pass more documents or set early_stopping=False."
-            )
-        order = np.random.default_rng(seed).permutation(len(documents))
-        return documents.take(order[n_validation:]), documents.take(order[:n_validation])
-
-    def _warn_if_collapsed(self, documents: Documents) -> None:
-        if len(documents) < 2:
-            return
-        use = self._autoencoder.latent_use(documents)
-        if use < _COLLAPSED_USE:
-            warnings.warn(
-                f"the decoder ignores the latents: with those of another document, a document is only {use:.2g} nats"
-                " less likely. Train for more epochs, set posterior_scale (default 0.6) or free_bits, raise"
-                " word_dropout, or lower beta.",
-                CollapseWarning,
-                stacklevel=stacklevel_of_user(),
-            )
 
     # Using
 
@@ -760,145 +525,6 @@ class TextVAETransformer(
             for corpus in autoencoder.read_in_blocks(X, fitted=fitted)
         ]
         return np.concatenate(blocks)
-
-    def inverse_transform(
-        self,
-        X: Any,
-        *,
-        decoding: str = "greedy",
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        beam_width: int = 4,
-        no_repeat_ngram_size: int | None = None,
-        random_state: Any = None,
-    ) -> NDArray[Any]:
-        """Write a document from each latent vector.
-
-        Parameters
-        ----------
-        X : array-like of float of shape (n_samples, n_components)
-            Latent vectors, as `transform` gives them.
-        decoding : {"greedy", "sample", "beam"}, default="greedy"
-            "greedy": the likeliest token at each step. "sample": one drawn with its probability.
-            "beam": the likeliest text that a search finds, by log-probability over length ** 0.7; to
-            a "repeat" decoder, which chooses each token for itself, the same as "greedy". A "bow"
-            decoder always lists the words that set the document apart, weightiest first.
-        temperature : float, default=1.0
-            Below 1, draws are safer; above 1, more varied.
-        top_k : int or None, default=None
-            Draw from this many likeliest tokens only.
-        top_p : float or None, default=None
-            Draw from the fewest tokens that make up this probability only (nucleus sampling [1]_).
-        beam_width : int, default=4
-            Texts that the search follows at a time.
-        no_repeat_ngram_size : int or None, default=None
-            So many tokens in a row never come twice; not with a "repeat" decoder. 3 suits words.
-        random_state : int, RandomState instance or None, default=None
-            Decides the draws. None means that of the estimator.
-
-        Returns
-        -------
-        texts : ndarray of shape (n_samples,), dtype object, or ndarray of int32 of shape \
-                (n_samples, max_length)
-            One `str` a document; token ids when fitted on token ids.
-
-        Raises
-        ------
-        ValueError
-            If the latents are not finite, have another width than `n_components`, or an option
-            is unknown.
-
-        References
-        ----------
-        .. [1] A. Holtzman et al., "The Curious Case of Neural Text Degeneration", ICLR 2020.
-           https://arxiv.org/abs/1904.09751
-        """
-        check_is_fitted(self)
-        options = DecodingOptions(decoding, temperature, top_k, top_p, beam_width, no_repeat_ngram_size)
-        return self._write(X, options, random_state)
-
-    def _write(
-        self, X: Any, options: DecodingOptions, random_state: Any, guidance: Guidance | None = None
-    ) -> NDArray[Any]:
-        latents = check_latents(X, self._autoencoder.n_components)
-        return self._autoencoder.write(latents, options, self._random(random_state), guidance)
-
-    def sample(
-        self, n_samples: int = 1, *, decoding: str = "sample", random_state: Any = None, **options: Any
-    ) -> NDArray[Any]:
-        """Write documents from latents drawn from the prior N(0, I).
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            How many.
-        decoding : {"greedy", "sample", "beam"}, default="sample"
-            How tokens are chosen, as in `inverse_transform`.
-        random_state : int, RandomState instance or None, default=None
-            Decides the latents and the tokens. None means that of the estimator; if that is an int, each
-            call writes the same texts.
-        **options : dict
-            `temperature`, `top_k`, `top_p`, `beam_width` and `no_repeat_ngram_size` of
-            `inverse_transform`.
-
-        Returns
-        -------
-        texts : ndarray of shape (n_samples,), dtype object
-            As `inverse_transform` returns them.
-        """
-        check_is_fitted(self)
-        check_option_names("TextVAETransformer.sample", options)
-        random, latents = self._draw_latents(n_samples, random_state)
-        return self.inverse_transform(latents, decoding=decoding, random_state=random, **options)
-
-    def _draw_latents(
-        self, n_samples: int, random_state: Any
-    ) -> tuple[np.random.Generator, NDArray[np.float32]]:
-        """A generator, and latents that it drew from the prior."""
-        if not is_count(n_samples):
-            raise ValueError(f"n_samples={n_samples!r}; expected an int of at least 1.")
-        random = self._random(random_state)
-        latents = random.standard_normal((n_samples, self._autoencoder.n_components), dtype=np.float32)
-        return random, latents
-
-    def interpolate(
-        self, start: Any, end: Any, n_steps: int = 5, *, path: str = "line", **options: Any
-    ) -> NDArray[Any]:
-        """Write the documents between two points of latent space.
-
-        Parameters
-        ----------
-        start, end : str, or array-like of float of shape (n_components,)
-            The ends: texts, or latent vectors.
-        n_steps : int, default=5
-            Number of points, both ends included.
-        path : {"line", "sphere"}, default="line"
-            "line": straight. "sphere": along a great circle, so that the points are about as far from
-            the origin as the ends, where documents lie; the middle of a line is nearer to it [1]_.
-            Between exactly opposite ends there is no one such circle, and the path is a line.
-        **options : dict
-            How tokens are chosen, as in `inverse_transform`.
-
-        Returns
-        -------
-        texts : ndarray of shape (n_steps,), dtype object
-            As `inverse_transform` returns them.
-
-        References
-        ----------
-        .. [1] T. White, "Sampling Generative Networks", 2016. https://arxiv.org/abs/1609.04468
-        """
-        check_is_fitted(self)
-        check_option_names("TextVAETransformer.interpolate", options, "random_state")
-        if not is_count(n_steps, 2):
-            raise ValueError(f"n_steps={n_steps!r}; expected an int of at least 2 (both ends count).")
-        if path not in ("line", "sphere"):
-            raise ValueError(f"path={path!r}; expected 'line' or 'sphere'.")
-        first, last = self._point(start, "start"), self._point(end, "end")
-        weights = np.linspace(0.0, 1.0, n_steps, dtype=np.float32)[:, None]
-        between = _on_sphere if path == "sphere" else _on_line
-        return self.inverse_transform(between(first, last, weights), **options)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Average evidence lower bound (ELBO) of the documents.
@@ -986,14 +612,10 @@ class TextVAETransformer(
             raise ValueError(f"n_importance_samples={n_importance_samples!r}; expected an int of at least 0.")
         characters, tokenizer = None, self._autoencoder.tokenizer
         X = check_documents(X, fitted=self)
-        if (
-            tokenizer is not None
-            and isinstance(X, list)
-            and self._autoencoder.network.config.decoder != "bow"
-        ):
+        if tokenizer is not None and isinstance(X, list) and self._autoencoder.has_text_decoder:
             characters = Characters.of_texts(X, tokenizer)
         documents = self._autoencoder.prepare(self._autoencoder.read(X))
-        figures = self._autoencoder.diagnostics(documents, int(n_importance_samples), characters)
+        figures = diagnose(self._autoencoder, documents, int(n_importance_samples), characters)
         if n_importance_samples and figures["iw_ess"] < _FEW_DRAWS:
             warnings.warn(
                 f"iw_nll rests on few latents: of {n_importance_samples} drawn for each document, the effective sample"
@@ -1003,116 +625,3 @@ class TextVAETransformer(
                 stacklevel=stacklevel_of_user(),
             )
         return figures
-
-    def _point(self, end: Any, name: str) -> NDArray[np.float32]:
-        if isinstance(end, str):
-            return self._latents([end])
-        try:
-            vector = np.atleast_2d(np.asarray(end, dtype=np.float32))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{name}={end!r}; expected one text or one latent vector.") from error
-        latents = check_latents(vector, self._autoencoder.n_components, name=name)
-        if len(latents) != 1:
-            raise ValueError(f"{name} has {len(latents)} rows; expected a text or one latent vector.")
-        return latents
-
-    def _random(self, random_state: Any) -> np.random.Generator:
-        if isinstance(random_state, np.random.Generator):
-            return random_state
-        return np.random.default_rng(draw_seed(self.random_state if random_state is None else random_state))
-
-    @property
-    def tokenizer_(self) -> TextTokenizer | None:
-        check_is_fitted(self)
-        return self._autoencoder.tokenizer
-
-    @property
-    def model_(self) -> Any:
-        check_is_fitted(self)
-        return self._autoencoder.network.model
-
-    @property
-    def encoder_(self) -> Any:
-        return self.model_.encoder
-
-    @property
-    def decoder_(self) -> Any:
-        check_is_fitted(self)
-        return self._autoencoder.network.decoder
-
-    @property
-    def components_(self) -> NDArray[np.float32]:
-        check_is_fitted(self)
-        if self._autoencoder.network.config.bow_weight == 0:
-            raise AttributeError("components_ needs the bag-of-words decoder; fit with bow_weight above 0.")
-        components: NDArray[np.float32] = self._autoencoder.network.weights["bow_decoder/kernel"].view()
-        components.flags.writeable = False
-        return components
-
-    @property
-    def words_(self) -> NDArray[np.object_]:
-        check_is_fitted(self)
-        return self._autoencoder.words
-
-    @property
-    def _n_features_out(self) -> int:
-        return self._autoencoder.n_components
-
-    def __dir__(self) -> list[str]:
-        # What goes through all attributes, as the display in a notebook does, must not build networks.
-        return names_without(self, self._unbuilt())
-
-    def _unbuilt(self) -> set[str]:
-        """Attributes that would build a network if they were asked for now."""
-        network = self._autoencoder.network if self.__sklearn_is_fitted__() else None
-        unbuilt = set() if network is not None and network.is_live else {"model_", "encoder_"}
-        return unbuilt if network is not None and network.has_decoder else unbuilt | {"decoder_"}
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_autoencoder")
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.string = True
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.target_tags.required = False
-        tags.transformer_tags.preserves_dtype = []
-        return tags
-
-
-def _on_line(
-    start: NDArray[np.float32], end: NDArray[np.float32], weights: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    return (1 - weights) * start + weights * end
-
-
-def _on_sphere(
-    start: NDArray[np.float32], end: NDArray[np.float32], weights: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Points at even angles between two vectors; their lengths change evenly too."""
-    lengths = np.linalg.norm(start), np.linalg.norm(end)
-    if min(lengths) == 0:
-        return _on_line(start, end, weights)
-    cosine = np.clip((start @ end.T).item() / (lengths[0] * lengths[1]), -1, 1)
-    angle = np.arccos(cosine)
-    # Of opposite ends every great circle is the nearest, and of equal ones none is needed.
-    if np.sin(angle) < 1e-4:
-        return _on_line(start, end, weights)
-    turned = (
-        np.sin((1 - weights) * angle) * start / lengths[0] + np.sin(weights * angle) * end / lengths[1]
-    ) / np.sin(angle)
-    return np.asarray(turned * ((1 - weights) * lengths[0] + weights * lengths[1]), dtype=np.float32)
-
-
-def _round_up(length: float) -> int:
-    """A length with two digits that count, of one more than is needed: a text and its end."""
-    step = 10 ** max(0, len(str(int(length) + 1)) - 2)
-    return int(-(-(length + 1) // step) * step)
-
-
-def resolve_batch_size(batch_size: int | str, n_documents: int, has_text_decoder: bool) -> int:
-    """The number given, or with "auto" what makes about 100 batches an epoch."""
-    if batch_size != "auto":
-        return int(batch_size)
-    return int(np.clip(n_documents // 100, 16, 64 if has_text_decoder else 256))

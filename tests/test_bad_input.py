@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from skvae import TextTokenizer, TextVAEClassifier
-from skvae._validation import check_labels, check_sample_weight, check_texts
+from skvae._head.labels import check_labels, check_sample_weight
+from skvae._texts.validation import check_texts
 
 PAGE = Path(__file__).parents[1] / "docs" / "bad_input.md"
 few = settings(

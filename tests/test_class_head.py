@@ -11,8 +11,9 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import cross_val_score
 
 from skvae import TextVAEClassifier, TextVAETransformer
-from skvae._class_head import LabelledDocuments, fit_linear_term
-from skvae._corpus import Corpus
+from skvae._head.documents import LabelledDocuments
+from skvae._head.linear import fit_linear_model
+from skvae._texts.corpus import Corpus
 from skvae.datasets import make_reviews
 
 from .conftest import SMALL
@@ -140,7 +141,7 @@ def test_few_documents_are_solved_in_few_dimensions_with_the_same_coefficients(n
     features = sp.random_array((60, 900), density=0.05, random_state=random, format="csr")
     labels = np.arange(60) % n_classes
     data = LabelledDocuments(np.arange(60), np.arange(60), np.arange(60), labels, random.uniform(0.5, 2, 60))
-    model, _ = fit_linear_term(features, data, data.folds(), (10.0,))
+    model, _ = fit_linear_model(features, data, data.folds(), (10.0,))
     expected = LogisticRegression(C=10.0, max_iter=10_000, tol=1e-8).fit(
         features, labels, sample_weight=data.weights
     )
@@ -261,6 +262,6 @@ def test_out_of_fold_logits_are_as_large_as_those_of_new_documents():
     rows = np.arange(300)
     data = LabelledDocuments(rows, rows, rows, labels[:300], np.ones(300))
     training = sp.csr_array(np.hstack([known[:300], np.kron(np.eye(300), np.ones(20))]) / np.sqrt(30))
-    model, out_of_fold = fit_linear_term(training, data, data.folds(), (10.0,))
+    model, out_of_fold = fit_linear_model(training, data, data.folds(), (10.0,))
     new = sp.csr_array(np.hstack([known[300:], np.zeros((600, 6000))]) / np.sqrt(10))
     assert out_of_fold.std() == pytest.approx(model.logits(new).std(), rel=0.2)

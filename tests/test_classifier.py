@@ -16,10 +16,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
-from skvae import classifier as classifier_module
-from skvae._class_head import LabelledDocuments
-from skvae._ngrams import NgramFeatures
-from skvae._steering import LatentClasses
+from skvae._head.documents import LabelledDocuments
+from skvae._head.fitting import fit_feature_model
+from skvae._texts.ngrams import NgramFeatures
+from skvae._writing.steering import LatentClasses
 from skvae.datasets import make_reviews
 
 from .conftest import SMALL
@@ -73,16 +73,16 @@ def test_network_and_numpy_agree(classifier, reviews):
     documents = classifier.vae_._autoencoder.prepare(classifier.vae_._autoencoder.read(reviews[0]))
     inputs = documents.batch(np.arange(len(documents))) | {"offset": np.zeros((160, 1), dtype=np.float32)}
     latent = classifier.model_(inputs)["logits"].numpy()[:, 0]
-    ngrams, term = classifier._lexical
-    corpus = classifier.tokenizer_.encode(reviews[0])
-    expected = latent + term.logits(ngrams.transform(corpus))[:, 0]
+    ngrams, lexical = classifier._class_head.ngrams, classifier._class_head.lexical
+    corpus = classifier.tokenizer_._encode(reviews[0])
+    expected = latent + lexical.logits(ngrams.transform(corpus))[:, 0]
     log_probabilities = classifier.predict_log_proba(reviews[0])
     np.testing.assert_allclose(log_probabilities[:, 1] - log_probabilities[:, 0], expected, atol=1e-3)
 
 
 def test_ngram_weights_are_those_of_scikit_learn(reviews):
     tokenizer = TextTokenizer()
-    corpus = tokenizer.fit_corpus(reviews[0])
+    corpus = tokenizer._fit(reviews[0])
     tokens = [" ".join(tokenizer.tokens_[corpus.take([row]).ids]) for row in range(len(corpus))]
     expected = TfidfVectorizer(
         ngram_range=(1, 3), sublinear_tf=True, lowercase=False, tokenizer=str.split, token_pattern=None
@@ -95,7 +95,7 @@ def test_ngram_weights_are_those_of_scikit_learn(reviews):
     assert len(names) == len(expected.vocabulary_)
     np.testing.assert_allclose(ours.toarray(), matrix[:, columns].toarray(), atol=1e-6)
     np.testing.assert_array_equal(ngrams.transform(corpus).toarray(), ours.toarray())
-    assert ngrams.transform(tokenizer.encode(["", "qwertz"])).nnz == 0
+    assert ngrams.transform(tokenizer._encode(["", "qwertz"])).nnz == 0
 
 
 def test_a_frozen_autoencoder_is_left_as_it_was(gru_vae, writing_classifier, reviews):
@@ -481,7 +481,7 @@ def test_a_first_batch_may_lack_classes(decoder, head_units, present):
         again.partial_fit(X[start : start + 60], y[start : start + 60])
     assert (again.predict(X) == y).mean() > 0.6
     if decoder == "gru":
-        assert np.isfinite(again._latent_classes.clear_leads).all()
+        assert np.isfinite(again._latent_classes.clear_margins).all()
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -506,12 +506,12 @@ def test_a_pass_counts_each_document_once(reviews):
     stream = TextVAEClassifier(small_vae(learning_rate=1e-2), epochs=1, unlabeled_label=-1, random_state=0)
     for start in range(0, 160, 40):
         stream.partial_fit(X[start : start + 40], marked[start : start + 40], classes=[0, 1])
-    assert stream.vae_._autoencoder._moments[2] == 160
+    assert stream.vae_._autoencoder.moments[2] == 160
     assert stream.n_iter_ == len(stream.history_["loss"]) == stream.vae_.n_iter_ == 4
     # Of the last batch, with the weights of now.
     autoencoder = stream.vae_._autoencoder
     features = autoencoder.features(autoencoder.prepare(autoencoder.read(X)))
-    means = stream._feature_means
+    means = stream._class_head.feature_means
     assert np.abs(means - features.mean(axis=0)).max() < 0.3 * features.std(axis=0).mean()
 
 
@@ -523,7 +523,7 @@ def test_explanations_follow_what_later_batches_are_like(bow_vae, reviews):
     stream.partial_fit(X[order[:80]], y[order[:80]], classes=[0, 1]).partial_fit(X[order[80:]], y[order[80:]])
     autoencoder = bow_vae._autoencoder
     features = autoencoder.features(autoencoder.prepare(autoencoder.read(X)))
-    np.testing.assert_allclose(stream._feature_means, features.mean(axis=0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(stream._class_head.feature_means, features.mean(axis=0), rtol=1e-4, atol=1e-5)
 
 
 def test_no_epochs_of_fine_tuning_is_none_in_partial_fit_either(reviews):
@@ -562,17 +562,20 @@ def test_a_later_batch_without_labels_trains_the_autoencoder_alone(how, frozen, 
     with pytest.raises(ValueError, match=r"no text has a label|zero for every text"):
         stream.partial_fit(X[80:], classes=[0, 1], **without)
     stream.partial_fit(X[:80], y[:80], classes=[0, 1])
-    head = [term.kernel.copy() for term in stream._head]
+    head = [layer.kernel.copy() for layer in stream._class_head.layers]
     latents, history = stream.transform(X), stream.history_
     stream.partial_fit(X[80:], **without)
-    assert all(np.array_equal(*each) for each in zip(head, (t.kernel for t in stream._head), strict=True))
+    assert all(
+        np.array_equal(*each)
+        for each in zip(head, (layer.kernel for layer in stream._class_head.layers), strict=True)
+    )
     assert (np.abs(stream.transform(X) - latents).max() > 0) == (not frozen)
     assert stream.history_ == history
     assert stream.n_iter_ == 2
     if not frozen:
         assert stream.vae_.n_iter_ == 2
-        assert stream.vae_._autoencoder._moments[2] == 160
-        assert stream._n_averaged == 160
+        assert stream.vae_._autoencoder.moments[2] == 160
+        assert stream._class_head.n_averaged == 160
     stream.partial_fit(X[:80], y[:80])
     assert stream.n_iter_ == 3
     assert np.isfinite(stream.predict_log_proba(X)).all()
@@ -598,7 +601,7 @@ def test_a_pass_goes_by_the_parameters_of_now(changed, bow_vae, reviews):
     assert np.abs(stream.partial_fit(X, y).predict_log_proba(X) - before).max() > 1e-2
     before = stream.predict_log_proba(X)
     if "optimizer" in changed:
-        del stream.optimizer__beta_1
+        stream.keras_params = None
     stream.set_params(**changed).partial_fit(X, y)
     np.testing.assert_allclose(stream.predict_log_proba(X), before, atol=1e-4)
 
@@ -691,12 +694,12 @@ def test_explanations_add_up_to_the_margin(classifier, writing_classifier, bow_v
         assert first["part"].iloc[-1] == "rest"
         assert len(first) == 5
         assert (np.diff(first["contribution"].abs()[:-1]) <= 0).all()
-        if len(model._head) == 1:
+        if len(model._class_head.layers) == 1:
             # With every contribution listed, the intercept is left, and what average latents add.
             everything = model.explain(texts, n_contributions=10_000)
             rest = everything[everything["part"] == "rest"]["contribution"]
-            average = np.asarray(model._feature_means) @ model._head[0].kernel
-            intercept = average + model._head[0].bias + model._lexical[1].bias
+            average = np.asarray(model._class_head.feature_means) @ model._class_head.layers[0].kernel
+            intercept = average + model._class_head.layers[0].bias + model._class_head.lexical.bias
             if len(intercept) == 1:
                 expected = np.where(labels == 1, intercept[0], -intercept[0])
             else:
@@ -765,8 +768,8 @@ def test_writing_follows_latents_that_partial_fit_moves(reviews):
     for _ in range(8):
         classifier.partial_fit(X, y, classes=[0, 1])
     latents = classifier.transform(X)
-    leads, _ = classifier._latent_classes.leads(latents, y)
-    assert (leads > 0).mean() > 0.8
+    margins, _ = classifier._latent_classes.margins(latents, y)
+    assert (margins > 0).mean() > 0.8
     assert classifier.rewrite(X[:3], 1).shape == (3,)
 
 
@@ -793,8 +796,8 @@ def test_a_class_that_the_latents_do_not_tell_apart_is_not_chased():
     labels = (np.arange(400) % 20 == 0).astype(np.int64)
     rows = np.arange(400)
     data = LabelledDocuments(rows, rows, rows, labels, np.ones(400))
-    term, _ = classifier_module._fit_feature_term(latents, latents, data)
-    classes = LatentClasses(term, latents, labels, 2)
+    model, _ = fit_feature_model(latents, latents, data, data.folds())
+    classes = LatentClasses(model, latents, labels, 2)
     moved = classes.moved(latents, np.ones(400, dtype=np.int64))
     largest = np.linalg.norm(latents, axis=1).max()
     assert np.linalg.norm(moved, axis=1).max() < 1.5 * largest
@@ -1043,7 +1046,7 @@ def test_stop_words_are_in_no_ngram(reviews):
     tokenizer = TextTokenizer(stop_words=["the", "is", "was"])
     vae = TextVAETransformer(tokenizer=tokenizer, decoder="bow", epochs=1, **SMALL)
     classifier = TextVAEClassifier(vae, epochs=0, ngram_range=(1, 2), random_state=0).fit(X[:80], y[:80])
-    ngrams = classifier._lexical[0]
+    ngrams = classifier._class_head.ngrams
     names = ngrams.names(classifier.vae_.tokenizer_.tokens_, np.arange(ngrams.n_features))
     assert not {"the", "is", "was"} & {token for name in names for token in name.split()}
     again = pickle.loads(pickle.dumps(classifier))

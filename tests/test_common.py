@@ -99,9 +99,6 @@ def expected_failures(estimator):
         )
     return of_old_versions | {
         "check_estimator_tags_renamed": "walks the classes and finds scikeras' _more_tags",
-        "check_do_not_raise_errors_in_init_or_set_params": (
-            "__init__ takes **routed (optimizer__..., fit__...), and refuses other names"
-        ),
         "check_sample_weight_equivalence_on_dense_data": (
             "a text of weight 0 still teaches the autoencoder; one given twice fills two places of a batch"
         ),

@@ -15,7 +15,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
-from skvae._validation import check_documents, check_latents
+from skvae._texts.validation import check_documents
+from skvae._writing.latents import check_latents
 from skvae.plotting import InterpolationDisplay, LatentSpaceDisplay
 
 from .conftest import SMALL

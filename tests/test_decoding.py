@@ -10,10 +10,11 @@ from scipy.special import log_softmax
 from sklearn.frozen import FrozenEstimator
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
-from skvae._decoding_options import DecodingOptions
-from skvae._guidance import Guidance, TokenPairs, log_class_probabilities
+from skvae._texts.ngrams import TokenPairs
+from skvae._writing.decoding import decode_tokens
+from skvae._writing.guidance import Guidance, log_class_probabilities
+from skvae._writing.options import DecodingOptions
 from skvae.datasets import make_reviews
-from skvae.decoding import decode_tokens
 
 
 @pytest.fixture(scope="module")
@@ -278,8 +279,8 @@ def test_three_classes_to_write(writing_classifier, reviews):
         assert texts.shape == (160,)
         classes = writing_classifier._latent_classes
         moved = classes.moved(latents, np.full(160, number))
-        leads, _ = classes.leads(moved, np.full(160, number))
-        assert (leads >= classes.clear_leads[number] - 1e-3).all()
+        margins, _ = classes.margins(moved, np.full(160, number))
+        assert (margins >= classes.clear_margins[number] - 1e-3).all()
 
 
 def test_classes_that_cannot_be_written_are_refused(writer, classifier):
@@ -416,9 +417,11 @@ def test_what_was_written_counts_for_the_next_token(decoding):
 def test_what_the_classes_start_from_is_the_average_logit_of_the_head(writing_classifier):
     guidance = writing_classifier._guidance(np.array([0]), 1.0)
     X, _ = make_reviews(90, n_classes=3, random_state=1)
-    features, tfidf = writing_classifier._read(writing_classifier.vae_._autoencoder.read(X))
-    from_words = (tfidf @ writing_classifier._lexical[1].kernel).mean(axis=0)
-    average = writing_classifier._logits(features, tfidf).mean(axis=0) - from_words
+    autoencoder, head = writing_classifier.vae_._autoencoder, writing_classifier._class_head
+    corpus = autoencoder.read(X)
+    features, tfidf = autoencoder.features(autoencoder.prepare(corpus)), head.tfidf(corpus)
+    from_words = (tfidf @ head.lexical.kernel).mean(axis=0)
+    average = head.logits(features, tfidf).mean(axis=0) - from_words
     np.testing.assert_allclose(guidance.intercept, average, atol=1e-3)
 
 

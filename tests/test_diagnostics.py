@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, norm
 
-from skvae import _autoencoder
+from skvae._network import likelihood
 from skvae.datasets import make_reviews
-from skvae.diagnostics import (
+from skvae.metrics import (
     active_units,
     effective_sample_size,
     gaussian_kl,
@@ -111,9 +111,9 @@ def test_mutual_information_is_of_documents_from_all_over(bow_vae, monkeypatch):
     texts, _ = make_reviews(60, random_state=3)
     documents = bow_vae._autoencoder.prepare(bow_vae._autoencoder.read(texts))
     judged = []
-    monkeypatch.setattr(_autoencoder, "_DOCUMENTS_TO_JUDGE_BY", 20)
+    monkeypatch.setattr(likelihood, "_DOCUMENTS_TO_JUDGE_BY", 20)
     monkeypatch.setattr(
-        _autoencoder, "mutual_information", lambda mean, log_variance, random: judged.append(mean) or 0.0
+        likelihood, "mutual_information", lambda mean, log_variance, random: judged.append(mean) or 0.0
     )
-    bow_vae._autoencoder.diagnostics(documents)
+    likelihood.diagnose(bow_vae._autoencoder, documents)
     np.testing.assert_array_equal(judged[0], bow_vae._autoencoder.posterior(documents)[0][::3])

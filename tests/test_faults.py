@@ -256,10 +256,10 @@ print(os.waitpid(process, 0)[1])
 def test_a_child_is_free_to_run_tensorflow_where_the_parent_has_not():
     code = """
 import os, sys
-import skvae._forking
-import skvae.networks
+import skvae._base.forking
+import skvae._network.autoencoder
 
-status = os.waitpid(os.fork() or os._exit(bool(skvae._forking.check_can_run())), 0)[1]
+status = os.waitpid(os.fork() or os._exit(bool(skvae._base.forking.check_can_run())), 0)[1]
 sys.exit(status)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=100).returncode == 0

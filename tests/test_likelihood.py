@@ -6,9 +6,12 @@ import warnings
 import numpy as np
 import pytest
 
-from skvae import CollapseWarning, TextTokenizer, TextVAETransformer, _seeds
-from skvae._characters import Characters
-from skvae._seeds import DocumentNoise
+from skvae import CollapseWarning, TextTokenizer, TextVAETransformer
+from skvae._base import seeds
+from skvae._base.seeds import DocumentNoise
+from skvae._network.building import build_autoencoder
+from skvae._network.likelihood import _reconstruction
+from skvae._texts.characters import Characters
 
 from .conftest import SMALL
 
@@ -138,11 +141,11 @@ def test_latent_use_is_what_other_latents_cost(gru_vae, reviews):
     autoencoder = gru_vae._autoencoder
     documents = autoencoder.prepare(autoencoder.read(X))
     means = autoencoder.posterior(documents)[0]
-    own = autoencoder._reconstruction(means, documents)[0].mean()
+    own = _reconstruction(autoencoder, means, documents)[0].mean()
     # The mean over all other texts, by the posterior means.
     others = np.mean(
         [
-            autoencoder._reconstruction(np.roll(means, shift, axis=0), documents)[0].mean()
+            _reconstruction(autoencoder, np.roll(means, shift, axis=0), documents)[0].mean()
             for shift in (1, 40, 90)
         ]
     )
@@ -171,7 +174,7 @@ def test_a_decoder_that_ignores_the_latents_is_found_out_though_the_kl_is_forced
 
 
 @pytest.mark.filterwarnings("ignore:about 10 in 10 texts have max_length")
-def test_a_decoder_that_was_trained_and_ignores_the_latents_is_found_out(reviews):
+def test_a_decoder_that_was_trained_and_ignores_the_latents_is_found_out(reviews, monkeypatch):
     """What the encoder reads, the last words, says nothing about the first ones, which the decoder writes."""
     random = np.random.default_rng(0)
     read = random.choice(["red", "green", "blue", "grey"], size=(160, 6))
@@ -179,14 +182,13 @@ def test_a_decoder_that_was_trained_and_ignores_the_latents_is_found_out(reviews
     texts = [" ".join([*first, *last]) for first, last in zip(written, read, strict=True)]
     tokenizer = TextTokenizer(max_length=4)
     vae = TextVAETransformer(tokenizer=tokenizer, epochs=4, bow_weight=0, max_df=1.0, **SMALL)
-    build = vae._build
 
-    def build_reader_of_last_words(tokenizer, corpus, seeds):
-        autoencoder = build(tokenizer, corpus, seeds)
+    def build_reader_of_last_words(tokenizer, *arguments):
+        autoencoder = build_autoencoder(tokenizer, *arguments)
         autoencoder.word_columns[np.isin(tokenizer.tokens_, ["one", "two", "three"])] = -1
         return autoencoder
 
-    vae._build = build_reader_of_last_words
+    monkeypatch.setattr("skvae.transformer.build_autoencoder", build_reader_of_last_words)
     with pytest.warns(CollapseWarning, match="ignores the latents"):
         vae.fit(texts)
     assert vae.history_["kl"][-1] > 1
@@ -301,6 +303,6 @@ def test_noise_belongs_to_documents():
 
 def test_noise_is_finite_for_the_largest_and_the_smallest_bits(monkeypatch):
     for bits in (0, 2**64 - 1):
-        monkeypatch.setattr(_seeds, "scrambled", lambda numbers, bits=bits: np.full_like(numbers, bits))
+        monkeypatch.setattr(seeds, "scrambled", lambda numbers, bits=bits: np.full_like(numbers, bits))
         draws = DocumentNoise(np.zeros(1, dtype=np.uint64), 0).standard_normal((1, 1))
         assert 8 < abs(draws.item()) < 9

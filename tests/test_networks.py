@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import skvae.classifier  # registers the layers for loading  # noqa: F401
 from skvae import TextVAETransformer
-from skvae._recurrence import LSTM
+from skvae._network.recurrence import LSTM
 
 from .conftest import SMALL
 
@@ -53,8 +53,8 @@ def test_class_head_is_a_model_of_its_own(classifier, reviews, tmp_path):
     logits = classifier.class_head_(features).numpy()
     assert logits.shape == (160, 1)
     np.testing.assert_allclose(again(classifier.class_head_, tmp_path)(features).numpy(), logits, atol=1e-5)
-    ngrams, term = classifier._lexical
-    total = logits + term.logits(ngrams.transform(autoencoder.read(reviews[0])))
+    ngrams, lexical = classifier._class_head.ngrams, classifier._class_head.lexical
+    total = logits + lexical.logits(ngrams.transform(autoencoder.read(reviews[0])))
     log_odds = np.diff(classifier.predict_log_proba(reviews[0]), axis=1)
     np.testing.assert_allclose(total, log_odds, atol=1e-3)
     assert classifier.encoder_ is classifier.vae_.encoder_

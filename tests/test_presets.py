@@ -2,8 +2,10 @@ import keras
 import numpy as np
 import pytest
 
-from skvae._seeds import SeedSequence
-from skvae.networks import TextVAE, build_class_head
+from skvae._base.seeds import SeedSequence
+from skvae._estimator.parameters import network_config
+from skvae._network.autoencoder import TextVAE
+from skvae._network.with_class_head import build_class_head
 from skvae.presets import keras_vae_2017
 
 
@@ -24,7 +26,9 @@ def test_the_network_of_2017_layer_for_layer():
     classifier = keras_vae_2017()
     vae = classifier.vae
     # 997 words and three reserved ids.
-    config = vae._config(vae.tokenizer.max_features + 3, 1, vae.tokenizer.max_length)
+    config = network_config(
+        vae.get_params(deep=False), vae.tokenizer.max_features + 3, 1, vae.tokenizer.max_length
+    )
     network = TextVAE(config, seed=0)
     assert shapes(network.encoder) == [
         (1_000, 64),

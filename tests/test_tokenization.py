@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
-from skvae._splitting import _INVISIBLE, split_by_pattern
+from skvae._texts.splitting import _INVISIBLE, split_by_pattern
 from skvae.tokenization import TOKEN_PATTERN
 
 from .conftest import SMALL
@@ -90,8 +90,8 @@ def test_ascii_and_other_texts_are_split_alike():
     chunks = ["".join(random.choice(alphabet, size=6)) for _ in range(2_000)]
     tokenizer = TextTokenizer(max_features=500).fit(chunks)
     # A chunk with a letter beyond ASCII is read by another pattern; here it is its own word in front.
-    beyond = [tokenizer.encode([f"é!{chunk}"]).ids[2:].tolist() for chunk in chunks if chunk[0].isalnum()]
-    within = [tokenizer.encode([f"e!{chunk}"]).ids[2:].tolist() for chunk in chunks if chunk[0].isalnum()]
+    beyond = [tokenizer._encode([f"é!{chunk}"]).ids[2:].tolist() for chunk in chunks if chunk[0].isalnum()]
+    within = [tokenizer._encode([f"e!{chunk}"]).ids[2:].tolist() for chunk in chunks if chunk[0].isalnum()]
     assert within == beyond
 
 
@@ -180,7 +180,7 @@ def test_subwords_do_not_cut_grapheme_clusters():
         name.removeprefix("so").removeprefix("▁so") for name in tokenizer.vocabulary_
     }
     # A cluster of known code points is unknown all the same.
-    assert tokenizer.encode(["👨‍👧"]).ids.tolist()[-1] == 1
+    assert tokenizer._encode(["👨‍👧"]).ids.tolist()[-1] == 1
 
 
 def test_what_is_not_seen_vanishes_and_joiners_stay():
@@ -201,12 +201,12 @@ def test_turkish_capitals_have_the_tokens_of_small_letters():
 def test_no_text_holds_a_reserved_id(analyzer, name):
     texts = [name, f"é{name}", f"a {name} b", f"{name}{name}é"]
     tokenizer = TextTokenizer(analyzer, lowercase=False).fit(texts * 2)
-    assert tokenizer.encode(texts).ids.min() >= 3
+    assert tokenizer._encode(texts).ids.min() >= 3
     assert tokenizer.inverse_transform(tokenizer.transform(texts)).tolist() == texts
     assert tokenizer.tokens_[:3].tolist() == ["[PAD]", "[UNK]", "[END]"]
     # Of what is unknown, only that is the reserved id of the unknown.
     other = TextTokenizer(analyzer, lowercase=False).fit(["one two"] * 2)
-    assert set(other.encode(texts).ids.tolist()) <= {1, *range(3, other.n_tokens_)}
+    assert set(other._encode(texts).ids.tolist()) <= {1, *range(3, other.n_tokens_)}
 
 
 def test_token_pattern_says_what_a_token_is():

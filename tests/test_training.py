@@ -15,12 +15,13 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
-from skvae._batches import Documents, epoch_order
-from skvae._corpus import Corpus
-from skvae._training import Batches, make_optimizer, single_precision
+from skvae._network.autoencoder import TextVAE
+from skvae._network.objectives import multinomial_nll, sparse_matmul
+from skvae._network.optimizer import make_optimizer, single_precision
+from skvae._network.training import Batches
+from skvae._texts.corpus import Corpus
+from skvae._texts.documents import Documents, epoch_order
 from skvae.datasets import make_reviews
-from skvae.networks import TextVAE
-from skvae.objectives import multinomial_nll, sparse_matmul
 
 from .conftest import SMALL
 
@@ -454,7 +455,7 @@ def stopping_vae(record, **options):
 
 
 # Its latents may be empty: what is tested is which weights come back.
-@pytest.mark.filterwarnings("ignore::skvae.diagnostics.CollapseWarning")
+@pytest.mark.filterwarnings("ignore::skvae.CollapseWarning")
 @pytest.mark.parametrize(("kl_warmup", "n_warmup"), [(0.0, 0), (0.6, 60), (0.605, 61)])
 def test_early_stopping_compares_from_the_end_of_the_warmup_on(reviews, kl_warmup, n_warmup):
     record = Record()

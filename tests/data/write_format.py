@@ -11,7 +11,7 @@ import pickle
 from pathlib import Path
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
-from skvae._state import FORMAT
+from skvae._estimator.storing import FORMAT
 from skvae.datasets import make_reviews
 
 # What tokens have to be able to say: spacing, characters of several code points, names of reserved ids.
@@ -32,7 +32,7 @@ def answers(estimator, documents):
     if isinstance(estimator, TextVAEClassifier):
         found["probabilities"] = estimator.predict_proba(documents).tolist()
         found["elbo"] = estimator.vae_.score(documents)
-        found["leads"] = estimator._latent_classes.clear_leads.tolist()
+        found["margins"] = estimator._latent_classes.clear_margins.tolist()
     else:
         found["elbo"] = estimator.score(documents)
     return found

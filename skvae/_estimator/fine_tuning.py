@@ -1,0 +1,386 @@
+"""The part of the classifier that is a Keras network: how scikeras builds, compiles and trains it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from .._base.forking import check_can_run
+from .._base.seeds import SeedSequence, draw_seed
+from .._head.documents import TrainingDocuments
+from .._head.fitting import FittedHead, random_layers
+from .._head.frequencies import ClassFrequencies
+from .._head.head import ClassHead
+from .._head.labels import LabelledFirst, class_indices, labelled_first, named_classes
+from .._head.linear import LinearModel
+from .._network.callbacks import ReportEpochs, release, training_callbacks, user_callbacks
+from .._network.fitted import FittedAutoencoder
+from .._network.stored import TrainingState
+from .._network.training import Batches, Targets, resolve_batch_size
+from .._network.with_class_head import TextVAEWithClassHead, build_class_head
+from .._texts.corpus import Corpus
+from .._texts.documents import Documents
+from .._writing.steering import LatentClasses
+from .scikeras import KerasEstimator
+from .sklearn import names_without
+from .storing import StoredMixin, head_from_store, head_to_store
+
+_model_lock = threading.Lock()
+
+
+class FineTunedEstimator(StoredMixin, KerasEstimator):
+    """Fine-tunes the autoencoder in `vae_` and the class head in `_class_head`, as its parameters say."""
+
+    classes_: NDArray[Any]
+    vae_: Any
+    history_: dict[str, list[float]]
+    _class_head: ClassHead
+    _latent_classes: LatentClasses | None = None
+    _was_frozen: bool
+    _pretrained: FittedAutoencoder | None = None
+
+    @property
+    def model_(self) -> TextVAEWithClassHead:
+        check_is_fitted(self)
+        check_can_run()
+        with _model_lock:
+            if getattr(self, "_model", None) is None:
+                self._model = self._keras_build_fn()
+        return self._model
+
+    @model_.setter
+    def model_(self, model: TextVAEWithClassHead) -> None:
+        self._model = model
+
+    @property
+    def encoder_(self) -> Any:
+        check_is_fitted(self)
+        return self.vae_.encoder_
+
+    @property
+    def decoder_(self) -> Any:
+        check_is_fitted(self)
+        return self.vae_.decoder_
+
+    @property
+    def class_head_(self) -> Any:
+        return self.model_.class_head
+
+    @property
+    def tokenizer_(self) -> Any:
+        check_is_fitted(self)
+        return self.vae_.tokenizer_
+
+    def __dir__(self) -> list[str]:
+        # What goes through all attributes, as the display in a notebook does, must not build networks.
+        fitted = self.__sklearn_is_fitted__()
+        unbuilt = self.vae_._unbuilt() - {"model_"} if fitted else {"encoder_", "decoder_"}
+        if getattr(self, "_model", None) is None:
+            unbuilt |= {"model_", "class_head_"}
+        return names_without(self, unbuilt)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "classes_")
+
+    @property
+    def _trains_head_alone(self) -> bool:
+        return self._was_frozen or not self.epochs
+
+    def _targets(
+        self, labels: NDArray[np.integer], weights: NDArray[np.floating], offset: NDArray[np.float32]
+    ) -> Targets:
+        probabilities = np.eye(len(self.classes_), dtype=np.float32)[labels]
+        return Targets(probabilities, weights.astype(np.float32), offset)
+
+    def _validation_set(self, corpus: Corpus, labels: NDArray[np.integer]) -> tuple[Documents, Targets]:
+        """What fine-tuning is measured by after each epoch."""
+        autoencoder, head = self.vae_._autoencoder, self._class_head
+        documents = autoencoder.prepare(corpus)
+        offset = head.lexical_logits(head.tfidf(corpus), len(labels))
+        if self._was_frozen:
+            documents = Documents(features=autoencoder.features(documents))
+        return documents, self._targets(labels, np.ones(len(labels)), offset)
+
+    def _fine_tune(
+        self,
+        documents: Documents,
+        targets: Targets,
+        seeds: SeedSequence,
+        *,
+        epochs: int,
+        validation: tuple[Documents, Targets] | None = None,
+        report: ReportEpochs | None = None,
+    ) -> None:
+        """Let scikeras build the network, compile it and run `Model.fit`."""
+        # Built anew from the head of now where parameters say something else since.
+        model = self.__dict__.get("_model")
+        if model is not None and (
+            model.trains_vae == self._trains_head_alone or (model.compiled and model.recipe != self._recipe())
+        ):
+            del self._model
+        batch_size = resolve_batch_size(
+            self.batch_size, len(documents), self.vae_._autoencoder.has_text_decoder
+        )
+        batches = Batches(documents, batch_size, seeds.next(), targets=targets)
+        options: dict[str, Any] = {} if "fit__verbose" in self._routed() else {"verbose": 0}
+        if validation is not None:
+            measured, measured_targets = validation
+            options["validation_data"] = Batches(
+                measured, batch_size, None, targets=measured_targets
+            ).as_dataset()
+        callbacks = user_callbacks(self.callbacks)
+        self._fit_callbacks = training_callbacks(
+            batches, callbacks, name=type(self).__name__, verbose=self.verbose, report=report
+        )
+        try:
+            self._fit(
+                X=batches.as_dataset(),
+                y=None,
+                sample_weight=None,
+                # Goes on with a compiled network where there is one: in partial_fit.
+                warm_start=True,
+                epochs=epochs,
+                initial_epoch=0,
+                shuffle=False,
+                **options,
+            )
+        finally:
+            release(callbacks)
+        self._class_head.layers = self._trained_layers()
+        self.history_ = {name: [float(value) for value in values] for name, values in self.history_.items()}
+        # What scikeras leaves behind is of no use to anybody, and callbacks may not pickle.
+        self.__dict__.pop("_fit_callbacks", None)
+
+    def _fine_tune_on_labels(
+        self,
+        documents: TrainingDocuments,
+        fitted: FittedHead,
+        seeds: SeedSequence,
+        *,
+        epochs: int,
+        head_units: tuple[int, ...],
+        validation: tuple[Documents, Targets] | None,
+        report: ReportEpochs | None,
+    ) -> None:
+        """Train the head, and the autoencoder unless it is frozen; normalise, and keep the frequencies of the classes."""
+        autoencoder, frequencies = self.vae_._autoencoder, None
+        if not self._was_frozen:
+            frequencies = ClassFrequencies(fitted.head, autoencoder, documents)
+            # A warm start from weights fitted to the labels would fit the head to its own answers.
+            self._pretrained = autoencoder.snapshot()
+        if head_units:
+            bias = fitted.head.layers[0].logits(fitted.features[fitted.data.rows]).mean(axis=0)
+            fitted.head.layers = random_layers(fitted.features.shape[1], head_units, bias, seeds.next())
+        self._fine_tune(
+            Documents(features=fitted.features)
+            if self._was_frozen
+            else documents.read.take(documents.labelled),
+            self._targets(documents.labels, documents.weights, fitted.offset),
+            seeds,
+            epochs=epochs,
+            validation=validation,
+            report=report,
+        )
+        if report is not None:
+            report.task.call_on_fit_task_end(**report.given)
+        if frequencies is not None:
+            autoencoder.changed()
+            autoencoder.normalise_over(documents.read)
+            fitted.head.feature_means = autoencoder.features_of_some(documents.read).mean(axis=0)
+            self._shift_intercept(frequencies.shift(fitted.head))
+
+    def _report(
+        self, task: Any, epochs: int, documents: Documents, X: Any, y: NDArray[Any]
+    ) -> ReportEpochs | None:
+        """What tells scikit-learn's callbacks of fine-tuning."""
+        if task is None:
+            return None
+        task = task.subcontext(task_name="fine-tuning", max_subtasks=epochs)
+        task = task.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        return ReportEpochs(task, self, lambda: self._as_of_now(documents), X, y)
+
+    def _recipe(self) -> str:
+        """What decides how the network is trained."""
+        routed = {name: value for name, value in self._routed().items() if name.startswith("optimizer__")}
+        return repr((self.optimizer, self.learning_rate, self.classification_weight, sorted(routed.items())))
+
+    def _trained_layers(self) -> list[LinearModel]:
+        # Copies: what `numpy` gives may share the memory of a variable that is trained on.
+        return [
+            LinearModel(np.array(layer.kernel.numpy()), np.array(layer.bias.numpy()))
+            for layer in self.model_.class_head.layers
+            if layer.weights
+        ]
+
+    def _shift_intercept(self, shift: NDArray[np.floating]) -> None:
+        """Add to the intercept of the head, and of its network."""
+        self._class_head.shift(shift)
+        model = getattr(self, "_model", None)
+        if model is not None:
+            last = [layer for layer in model.class_head.layers if layer.weights][-1]
+            last.bias.assign(self._class_head.layers[-1].bias)
+
+    def _keras_build_fn(self) -> TextVAEWithClassHead:
+        layers = self._class_head.layers
+        head = build_class_head(
+            layers[0].kernel.shape[0],
+            tuple(layer.kernel.shape[1] for layer in layers[:-1]),
+            self._class_head.activation,
+            self._class_head.n_outputs,
+            SeedSequence(0),
+        )
+        for layer, linear in zip([layer for layer in head.layers if layer.weights], layers, strict=True):
+            layer.set_weights([linear.kernel, linear.bias])
+        model = TextVAEWithClassHead(
+            self.vae_._autoencoder.network.model,
+            head,
+            self.classification_weight,
+            trains_vae=not self._trains_head_alone,
+        )
+        model.recipe = self._recipe()
+        return model
+
+    def _as_of_now(self, documents: Documents) -> dict[str, Any]:
+        """Attributes that differ from this estimator's if training ended in the midst of fine-tuning."""
+        vae = self.vae_
+        if not self._was_frozen:
+            autoencoder = vae._autoencoder.as_of_now(documents)
+            vae = clone(vae)
+            vae._autoencoder = autoencoder
+        return {"vae_": vae, "_class_head": self._class_head.with_layers(self._trained_layers())}
+
+    @contextmanager
+    def _network_restored(self) -> Iterator[None]:
+        """After an exception, head and autoencoder have the weights of before, and their optimizers the state."""
+        model = self.__dict__.get("_model")
+        before = None if model is None else TrainingState(model)
+        try:
+            with nullcontext() if self._was_frozen else self.vae_._all_or_nothing():
+                yield
+        except BaseException:
+            if before is not None:
+                before.restore()
+            raise
+
+    def _learn_batch(
+        self,
+        corpus: Corpus,
+        labels: NDArray[np.integer],
+        weights: NDArray[np.float64],
+        seeds: SeedSequence,
+    ) -> None:
+        """One pass of everything that is trained over a batch, of which the first documents have labels."""
+        vae, autoencoder = self.vae_, self.vae_._autoencoder
+        documents = autoencoder.prepare(corpus)
+        labelled = np.arange(len(labels))
+        # Another object, so that a failure leaves the one of before as it was.
+        self._class_head = head = self._class_head.copy()
+        means_before = autoencoder.features_of_some(documents).mean(axis=0)
+        # Statistics of before this batch: fine-tuning moves what its documents have added to them.
+        moments = autoencoder.moments
+        tfidf = None
+        with self._network_restored():
+            if not self._was_frozen:
+                vae._go_on(documents)
+            if len(labels):
+                tfidf = head.tfidf(corpus.take(labelled))
+                targets = self._targets(labels, weights, head.lexical_logits(tfidf, len(labels)))
+                self._tune_on_batch(documents.take(labelled), targets, seeds)
+                if not self._trains_head_alone:
+                    autoencoder.changed()
+                    autoencoder.moments = moments
+                    autoencoder.normalise_over(documents, keep_history=True)
+            means_after = autoencoder.features_of_some(documents).mean(axis=0)
+            head.follow_means(means_before, means_after, len(documents), moves=not self._was_frozen)
+        if not len(labels):
+            return
+        if self._latent_classes is not None:
+            self._latent_classes.go_on(autoencoder.posterior(documents.take(labelled))[0], labels, weights)
+        if tfidf is not None:
+            head.train_lexical(tfidf, labels, weights, autoencoder.features(documents.take(labelled)))
+
+    def _tune_on_batch(self, documents: Documents, targets: Targets, seeds: SeedSequence) -> None:
+        """One epoch of fine-tuning; `history_` goes on."""
+        if self._trains_head_alone:
+            documents = Documents(features=self.vae_._autoencoder.features(documents))
+        previous = self.history_
+        self._fine_tune(documents, targets, seeds, epochs=1)
+        added = self.history_ if self.epochs else {}
+        self.history_ = previous | {name: previous.get(name, []) + added[name] for name in added}
+
+    def _go_on(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
+        seeds = SeedSequence(draw_seed(self.random_state))
+        if classes is not None:
+            named = named_classes(classes, self.unlabeled_label)
+            if not np.array_equal(named, self.classes_):
+                raise ValueError(
+                    f"classes={named.tolist()} is not the same as on the first call to partial_fit:"
+                    f" {self.classes_.tolist()}."
+                )
+        given = self._labelled_first(X, y, sample_weight, self.classes_, goes_on=True)
+        labels = class_indices(given.labels, self.classes_)
+        self.n_iter_ += 1
+        # A frozen autoencoder has no use for the others.
+        read = given.labelled if self._was_frozen else given.documents
+        if len(read):
+            self._learn_batch(self.vae_._autoencoder.read(read), labels, given.weights, seeds)
+
+    def _labelled_first(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        classes: NDArray[Any] | None,
+        *,
+        goes_on: bool = False,
+    ) -> LabelledFirst:
+        return labelled_first(
+            X,
+            y,
+            sample_weight,
+            unlabeled=self.unlabeled_label,
+            class_weight=self.class_weight,
+            classes=classes,
+            goes_on=goes_on,
+        )
+
+    def _take(self, vae: Any, classes: NDArray[Any], fitted: FittedHead) -> None:
+        """Set the fitted attributes that there are before fine-tuning."""
+        self.__dict__.pop("_model", None)
+        self.classes_ = classes
+        self.vae_ = vae
+        self.term_weights_ = fitted.stacking_weights
+        self.history_ = {}
+        self._was_frozen = self._is_frozen
+        self._class_head = fitted.head
+        self._latent_classes = None
+        self._pretrained = None
+
+    @property
+    def _from_lists(self) -> bool:
+        return bool(self.vae_._autoencoder.from_lists)
+
+    @property
+    def _is_frozen(self) -> bool:
+        return isinstance(self.vae, FrozenEstimator)
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.vae_._autoencoder.n_components)
+
+    def _to_store(self, state: dict[str, Any]) -> dict[str, Any]:
+        state.pop("_model", None)
+        if not self.warm_start:
+            state.pop("_pretrained", None)
+        return head_to_store(state)
+
+    def _from_store(self, state: dict[str, Any]) -> dict[str, Any]:
+        return head_from_store(state)

@@ -1,0 +1,94 @@
+"""Parameters of the estimators as the floors below take them."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+from .._network.config import NetworkConfig
+
+_DEFAULT_ENCODER_UNITS = {"bow": (128, 128), "bilstm": (256,)}
+
+
+def network_config(parameters: dict[str, Any], n_tokens: int, n_words: int, max_length: int) -> NetworkConfig:
+    """What the parameters of a `TextVAETransformer` say of its network.
+
+    Parameters
+    ----------
+    parameters : dict of str to object
+        As `get_params` gives them.
+    n_tokens, n_words, max_length : int
+        What the documents say of it.
+
+    Returns
+    -------
+    config : NetworkConfig
+
+    Raises
+    ------
+    ValueError
+        If widths of layers are no positive ints, or no decoder is left.
+    """
+    units, scale = parameters["encoder_units"], parameters["posterior_scale"]
+    if units is None:
+        units = _DEFAULT_ENCODER_UNITS[parameters["encoder"]]
+    config = NetworkConfig(
+        n_components=int(parameters["n_components"]),
+        n_tokens=n_tokens,
+        n_words=n_words,
+        max_length=max_length,
+        encoder=parameters["encoder"],
+        decoder=parameters["decoder"],
+        encoder_units=widths(units, "encoder_units"),
+        decoder_units=widths(parameters["decoder_units"], "decoder_units"),
+        bottleneck_units=parameters["bottleneck_units"],
+        embedding_dim=int(parameters["embedding_dim"]),
+        posterior_scale=None if scale is None else float(scale),
+        dropout=float(parameters["dropout"]),
+        word_dropout=float(parameters["word_dropout"]),
+        beta=float(parameters["beta"]),
+        bow_weight=float(parameters["bow_weight"]),
+        free_bits=float(parameters["free_bits"]),
+    )
+    if config.decoder == "bow" and config.bow_weight == 0:
+        raise ValueError(
+            "bow_weight=0 leaves out the bag-of-words decoder, and decoder='bow' has no other;"
+            " set bow_weight above 0 or choose decoder='gru'."
+        )
+    return config
+
+
+def check_unchanged(config: NetworkConfig, parameters: dict[str, Any]) -> None:
+    """Refuse to go on with a network that the parameters of the estimator no longer describe."""
+    wanted = network_config(parameters, config.n_tokens, config.n_words, config.max_length).as_dict()
+    for name, value in config.as_dict().items():
+        if wanted[name] != value:
+            raise ValueError(
+                f"warm_start goes on from a network with {name}={value!r}, and now {name}={wanted[name]!r};"
+                " set it back, or set warm_start=False to fit anew."
+            )
+
+
+def widths(units: Any, name: str, *, allow_none: bool = False) -> tuple[int, ...]:
+    """The width of each layer, from the parameter of this name; `allow_none` says whether there may be no layer."""
+    if not (len(units) or allow_none) or not all(
+        isinstance(width, Integral) and int(width) > 0 for width in units
+    ):
+        raise ValueError(f"{name}={units!r}; expected a tuple of positive ints, one for each layer.")
+    return tuple(int(width) for width in units)
+
+
+def head_parameters(
+    ngram_range: Any, head_units: Any, epochs: int
+) -> tuple[tuple[int, int], tuple[int, ...]]:
+    """The lengths of n-grams and the widths of hidden layers that parameters of a `TextVAEClassifier` ask for."""
+    lengths = tuple(ngram_range)
+    whole = len(lengths) == 2 and all(isinstance(length, Integral) for length in lengths)
+    if not whole or not 1 <= lengths[0] <= lengths[1]:
+        raise ValueError(
+            f"ngram_range={ngram_range!r}; expected two ints, the first at least 1 and at most the second."
+        )
+    units = widths(head_units, "head_units", allow_none=True)
+    if units and not epochs:
+        raise ValueError("head_units asks for hidden layers, and epochs=0 does not train them; set epochs=1.")
+    return (int(lengths[0]), int(lengths[1])), units

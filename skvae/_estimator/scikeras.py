@@ -1,0 +1,192 @@
+"""All contact with scikeras: what of a `BaseWrapper` is used, and what has to be overridden to be right today.
+
+Used: it asks for the network (`_keras_build_fn`) and keeps it, compiles it, routes `optimizer__...` and `fit__...`,
+runs `Model.fit`, and collects `history_`. Not used: its encoders of X and y, its losses, metrics, seeds, files and
+`predict`. scikeras 0.13 predates scikit-learn 1.6 and assumes numeric arrays in and one Keras loss. Each
+override below says what it cures; a test holds each. Nothing else in skvae names scikeras.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from scikeras.wrappers import BaseWrapper
+from sklearn.base import BaseEstimator
+
+from .._network.optimizer import make_optimizer, single_precision
+from .sklearn import set_params
+
+_ROUTED_TO = ("optimizer", "fit")
+
+
+def _absent(estimator: Any) -> Any:
+    raise AttributeError(f"{type(estimator).__name__} has no such method; use fit.")
+
+
+class KerasEstimator(BaseWrapper):
+    """A scikeras wrapper that is a well-behaved scikit-learn estimator.
+
+    scikeras builds the network (`_keras_build_fn`), compiles it, routes `fit__...` parameters,
+    runs `Model.fit` and keeps `history_`.
+    """
+
+    # scikeras takes these as constructor arguments. They are fixed here, and stay out of get_params.
+    keras_params: dict[str, Any] | None
+    model = None
+    build_fn = None
+    loss = None
+    metrics = None
+    validation_split = 0.0
+    validation_batch_size = None
+    shuffle = False
+    run_eagerly = False
+
+    # Batches come ready from a dataset: of what scikeras would hand to Model.fit, only routed
+    # parameters are left.
+    _fit_kwargs: set[str] = set()
+
+    # scikeras takes the parameters from the instance's attributes and prints them one a line.
+    _get_param_names: Any = classmethod(BaseEstimator._get_param_names.__func__)  # type: ignore[attr-defined]
+    __repr__ = BaseEstimator.__repr__
+
+    @property
+    def _random_state(self) -> None:
+        # Unless it is None, scikeras seeds Python, NumPy and TensorFlow for the whole process,
+        # and results differ between threads. Seeds are explicit here.
+        return None
+
+    @_random_state.setter
+    def _random_state(self, value: Any) -> None:
+        pass
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters of this estimator; with `deep`, those routed to Keras by their names too.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to list the parameters of contained estimators too.
+
+        Returns
+        -------
+        params : dict of str to object
+        """
+        params = BaseEstimator.get_params(self, deep=deep)
+        return params | self._routed() if deep else params
+
+    def set_params(self, **params: Any) -> KerasEstimator:
+        """Set parameters of this estimator, of contained estimators, and those routed to Keras.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters, for example `vae__n_components=32` or `optimizer__clipnorm=1.0`; the latter is an
+            entry of `keras_params`.
+
+        Returns
+        -------
+        self : estimator
+        """
+        routed = {name: value for name, value in params.items() if _is_routed(name)}
+        own = {name: value for name, value in params.items() if name not in routed}
+        set_params(self, own, {"vae": "vae=TextVAETransformer(decoder='bow')"})
+        if routed:
+            # A new dict: clones may hold the old one.
+            self.keras_params = self._routed() | routed
+        return self
+
+    def _routed(self) -> dict[str, Any]:
+        # Constructors judge nothing: `fit` refuses what is no dict.
+        return dict(self.keras_params) if isinstance(self.keras_params, dict) else {}
+
+    def _check_routed(self) -> None:
+        """Refuse entries of `keras_params` that are routed nowhere."""
+        if self.keras_params is None:
+            return
+        wrong = [name for name in self.keras_params if not _is_routed(name)]
+        if wrong:
+            raise ValueError(
+                f"keras_params holds {wrong[0]!r}; expected names that begin with optimizer__ or fit__, for example"
+                " 'optimizer__clipnorm'."
+            )
+
+    # scikeras' own would build or train on without the checks and steps of `fit`.
+    initialize: Any = property(_absent)
+    current_epoch: Any = property(_absent)
+
+    # What scikeras makes numeric arrays of, and its own account of the network: there is neither here.
+    feature_encoder: Any = property(_absent)
+    target_encoder: Any = property(_absent)
+    initialized_: Any = property(_absent)
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        warm_start: bool,
+        epochs: int,
+        initial_epoch: int,
+        **kwargs: Any,
+    ) -> None:
+        # scikeras' own encodes X and y first, and keeps the encoders.
+        model = getattr(self, "_model", None)
+        if model is None or not model.compiled:
+            self.model_ = self._build_keras_model()
+        self._initialize_callbacks()
+        self._ensure_compiled_model()
+        self._fit_keras_model(
+            X,
+            y,
+            sample_weight=sample_weight,
+            warm_start=warm_start,
+            epochs=epochs,
+            initial_epoch=initial_epoch,
+            **kwargs,
+        )
+
+    def _initialize_callbacks(self) -> None:
+        # They come ready: scikeras refuses tuples and single classes.
+        pass
+
+    def _get_compile_kwargs(self) -> dict[str, Any]:
+        # scikeras compiles a loss and metrics from parameters; this network computes its own.
+        routed = {
+            name.removeprefix("optimizer__"): value
+            for name, value in self._routed().items()
+            if name.startswith("optimizer__")
+        }
+        optimizer = make_optimizer(self.optimizer, self.learning_rate, routed)
+        return {"optimizer": optimizer, "jit_compile": False}
+
+    def _ensure_compiled_model(self) -> None:
+        # scikeras refuses a network without a `loss` of Keras' own.
+        if self.model_.compiled:
+            return
+        with single_precision():
+            self.model_.compile(**self._get_compile_kwargs())
+            # Variables that appear while the first batch is traced would cause a second tracing.
+            self.model_.optimizer.build(self.model_.trainable_variables)
+
+
+def routes_to_keras(init: Callable[..., None]) -> Callable[..., None]:
+    """Let a constructor take `optimizer__...` and `fit__...` as arguments of their own: entries of `keras_params`.
+
+    Its signature stays the one that is written down, which is how scikit-learn finds the parameters.
+    """
+
+    @functools.wraps(init)
+    def wrapped(self: Any, *args: Any, **params: Any) -> None:
+        routed = {name: params.pop(name) for name in list(params) if _is_routed(name)}
+        if routed:
+            params["keras_params"] = (params.get("keras_params") or {}) | routed
+        init(self, *args, **params)
+
+    return wrapped
+
+
+def _is_routed(name: Any) -> bool:
+    prefix, separator, rest = str(name).partition("__")
+    return prefix in _ROUTED_TO and bool(separator) and bool(rest)

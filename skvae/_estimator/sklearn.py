@@ -1,0 +1,93 @@
+"""The private names of scikit-learn that third-party estimators use, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Any
+
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:
+    # Before scikit-learn 1.9 there are no callbacks, and estimators have no `set_callbacks`.
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        pass
+
+    def with_callbacks(method: Any) -> Any:
+        return method
+
+
+DOCUMENTATION = "https://skvae.readthedocs.io/en/stable/"
+
+fit_context = _fit_context(prefer_skip_nested_validation=True)
+
+
+def set_params(estimator: BaseEstimator, params: dict[str, Any], nested: dict[str, str]) -> None:
+    """`BaseEstimator.set_params`, with a clear error where the contained estimator is None.
+
+    Parameters
+    ----------
+    estimator : estimator
+    params : dict of str to object
+    nested : dict of str to str
+        For each parameter that holds an estimator or None, how to set one.
+    """
+    for name, remedy in nested.items():
+        inner = [key for key in params if key.startswith(f"{name}__")]
+        if inner and params.get(name, getattr(estimator, name)) is None:
+            raise ValueError(
+                f"cannot set {inner[0]}: {name} is None. Pass {remedy} to the constructor first."
+            )
+    BaseEstimator.set_params(estimator, **params)
+
+
+def begin_fit_task(estimator: Any, X: Any, y: Any, n_subtasks: int) -> Any:
+    """Tell scikit-learn's callbacks that a fit begins; None where it has no callbacks.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X, y : array-like
+        What scorers among the callbacks are to be given.
+    n_subtasks : int
+        Number of tasks within it.
+
+    Returns
+    -------
+    task : sklearn.callback.CallbackContext or None
+    """
+    if not hasattr(estimator, "_init_callback_context"):
+        return None
+    task = estimator._init_callback_context(max_subtasks=n_subtasks)
+    return task.call_on_fit_task_begin(estimator=estimator, X=X, y=y)
+
+
+def names_without(estimator: Any, left_out: Container[str]) -> list[str]:
+    """What `dir` lists of an estimator: the attributes that it has, but for some that are not even asked for."""
+    # Not by `super`: BaseEstimator's own asks for each.
+    return [name for name in object.__dir__(estimator) if name not in left_out and hasattr(estimator, name)]
+
+
+class DocumentedMixin:
+    """The "?" of an estimator's diagram in a notebook opens its page in our API reference."""
+
+    _doc_link_module = "skvae"
+    _doc_link_template = f"{DOCUMENTATION}generated/skvae.{{estimator_name}}.html"
+
+
+__all__ = [
+    "DOCUMENTATION",
+    "CallbackSupportMixin",
+    "DocumentedMixin",
+    "HasMethods",
+    "Interval",
+    "Options",
+    "StrOptions",
+    "begin_fit_task",
+    "fit_context",
+    "names_without",
+    "set_params",
+    "with_callbacks",
+]

@@ -1,0 +1,66 @@
+"""The training of an autoencoder as the parameters of an estimator describe it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .._base.seeds import SeedSequence
+from .._network.fitted import FittedAutoencoder
+from .._texts.documents import Documents
+
+
+def train(
+    estimator: Any,
+    autoencoder: FittedAutoencoder,
+    documents: Documents,
+    seeds: SeedSequence,
+    *,
+    goes_on: bool,
+    one_pass: bool,
+    task: Any = None,
+    given: tuple[Any, Any] | None = None,
+) -> dict[str, list[float]]:
+    """Train an autoencoder in place.
+
+    Parameters
+    ----------
+    estimator : TextVAETransformer
+        Its parameters count; no attribute is changed.
+    autoencoder : FittedAutoencoder
+    documents : Documents
+    seeds : SeedSequence
+    goes_on : bool
+        Whether it has been trained before.
+    one_pass : bool
+        Whether this is a call of `partial_fit`: one epoch, without warm-up and without validation.
+    task, given
+        scikit-learn's account of the fit, and the X and y for its callbacks.
+
+    Returns
+    -------
+    history : dict of str to list of float
+    """
+    # Imports TensorFlow, which what is not trained can do without.
+    from .._network.callbacks import ReportEpochs
+    from .._network.pretraining import Pretraining, pretrain
+
+    how = Pretraining(
+        epochs=1 if one_pass else estimator.epochs,
+        batch_size=estimator.batch_size,
+        optimizer=estimator.optimizer,
+        learning_rate=estimator.learning_rate,
+        kl_warmup=0.0 if one_pass else estimator.kl_warmup,
+        callbacks=estimator.callbacks,
+        patience=estimator.n_iter_no_change if estimator.early_stopping and not one_pass else None,
+        validation_fraction=estimator.validation_fraction,
+        name=type(estimator).__name__,
+        verbose=estimator.verbose,
+        goes_on=goes_on,
+    )
+
+    def report_of(ended: Callable[[], FittedAutoencoder]) -> ReportEpochs:
+        assert given is not None
+        return ReportEpochs(task, estimator, lambda: {"_autoencoder": ended()}, *given)
+
+    return pretrain(autoencoder, documents, seeds, how, None if task is None else report_of)

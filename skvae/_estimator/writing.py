@@ -1,0 +1,390 @@
+"""Methods that write texts, and how their arguments are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from .._base.seeds import draw_seed
+from .._head.head import ClassHead
+from .._head.labels import check_labels, class_indices
+from .._network.fitted import FittedAutoencoder
+from .._texts.containers import is_one, read_once
+from .._texts.corpus import Corpus
+from .._writing.guidance import Guidance
+from .._writing.latents import check_latents, on_line, on_sphere
+from .._writing.options import DecodingOptions, check_option_names, is_count
+from .._writing.steering import LatentClasses
+from .._writing.writer import write
+
+
+class TextWriterMixin:
+    """Writes texts from latents, by the autoencoder in `_autoencoder`."""
+
+    random_state: Any
+    _autoencoder: FittedAutoencoder
+    _latents: Callable[..., NDArray[np.float32]]
+
+    def inverse_transform(
+        self,
+        X: Any,
+        *,
+        decoding: str = "greedy",
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        beam_width: int = 4,
+        no_repeat_ngram_size: int | None = None,
+        random_state: Any = None,
+    ) -> NDArray[Any]:
+        """Write a document from each latent vector.
+
+        Parameters
+        ----------
+        X : array-like of float of shape (n_samples, n_components)
+            Latent vectors, as `transform` gives them.
+        decoding : {"greedy", "sample", "beam"}, default="greedy"
+            "greedy": the likeliest token at each step. "sample": one drawn with its probability.
+            "beam": the likeliest text that a search finds, by log-probability over length ** 0.7; to
+            a "repeat" decoder, which chooses each token for itself, the same as "greedy". A "bow"
+            decoder always lists the words that set the document apart, weightiest first.
+        temperature : float, default=1.0
+            Below 1, draws are safer; above 1, more varied.
+        top_k : int or None, default=None
+            Draw from this many likeliest tokens only.
+        top_p : float or None, default=None
+            Draw from the fewest tokens that make up this probability only (nucleus sampling [1]_).
+        beam_width : int, default=4
+            Texts that the search follows at a time.
+        no_repeat_ngram_size : int or None, default=None
+            So many tokens in a row never come twice; not with a "repeat" decoder. 3 suits words.
+        random_state : int, RandomState instance or None, default=None
+            Decides the draws. None means that of the estimator.
+
+        Returns
+        -------
+        texts : ndarray of shape (n_samples,), dtype object, or ndarray of int32 of shape \
+                (n_samples, max_length)
+            One `str` a document; token ids when fitted on token ids.
+
+        Raises
+        ------
+        ValueError
+            If the latents are not finite, have another width than `n_components`, or an option
+            is unknown.
+
+        References
+        ----------
+        .. [1] A. Holtzman et al., "The Curious Case of Neural Text Degeneration", ICLR 2020.
+           https://arxiv.org/abs/1904.09751
+        """
+        check_is_fitted(self)
+        options = DecodingOptions(decoding, temperature, top_k, top_p, beam_width, no_repeat_ngram_size)
+        return self._write(X, options, random_state)
+
+    def _write(
+        self, X: Any, options: DecodingOptions, random_state: Any, guidance: Guidance | None = None
+    ) -> NDArray[Any]:
+        latents = check_latents(X, self._autoencoder.n_components)
+        return write(self._autoencoder, latents, options, self._random(random_state), guidance)
+
+    def sample(
+        self, n_samples: int = 1, *, decoding: str = "sample", random_state: Any = None, **options: Any
+    ) -> NDArray[Any]:
+        """Write documents from latents drawn from the prior N(0, I).
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many.
+        decoding : {"greedy", "sample", "beam"}, default="sample"
+            How tokens are chosen, as in `inverse_transform`.
+        random_state : int, RandomState instance or None, default=None
+            Decides the latents and the tokens. None means that of the estimator; if that is an int, each
+            call writes the same texts.
+        **options : dict
+            `temperature`, `top_k`, `top_p`, `beam_width` and `no_repeat_ngram_size` of
+            `inverse_transform`.
+
+        Returns
+        -------
+        texts : ndarray of shape (n_samples,), dtype object
+            As `inverse_transform` returns them.
+        """
+        check_is_fitted(self)
+        check_option_names("TextVAETransformer.sample", options)
+        random, latents = self._draw_latents(n_samples, random_state)
+        return self.inverse_transform(latents, decoding=decoding, random_state=random, **options)
+
+    def _draw_latents(
+        self, n_samples: int, random_state: Any
+    ) -> tuple[np.random.Generator, NDArray[np.float32]]:
+        """A generator, and latents that it drew from the prior."""
+        if not is_count(n_samples):
+            raise ValueError(f"n_samples={n_samples!r}; expected an int of at least 1.")
+        random = self._random(random_state)
+        latents = random.standard_normal((n_samples, self._autoencoder.n_components), dtype=np.float32)
+        return random, latents
+
+    def interpolate(
+        self, start: Any, end: Any, n_steps: int = 5, *, path: str = "line", **options: Any
+    ) -> NDArray[Any]:
+        """Write the documents between two points of latent space.
+
+        Parameters
+        ----------
+        start, end : str, or array-like of float of shape (n_components,)
+            The ends: texts, or latent vectors.
+        n_steps : int, default=5
+            Number of points, both ends included.
+        path : {"line", "sphere"}, default="line"
+            "line": straight. "sphere": along a great circle, so that the points are about as far from
+            the origin as the ends, where documents lie; the middle of a line is nearer to it [1]_.
+            Between exactly opposite ends there is no one such circle, and the path is a line.
+        **options : dict
+            How tokens are chosen, as in `inverse_transform`.
+
+        Returns
+        -------
+        texts : ndarray of shape (n_steps,), dtype object
+            As `inverse_transform` returns them.
+
+        References
+        ----------
+        .. [1] T. White, "Sampling Generative Networks", 2016. https://arxiv.org/abs/1609.04468
+        """
+        check_is_fitted(self)
+        check_option_names("TextVAETransformer.interpolate", options, "random_state")
+        if not is_count(n_steps, 2):
+            raise ValueError(f"n_steps={n_steps!r}; expected an int of at least 2 (both ends count).")
+        if path not in ("line", "sphere"):
+            raise ValueError(f"path={path!r}; expected 'line' or 'sphere'.")
+        first, last = self._point(start, "start"), self._point(end, "end")
+        weights = np.linspace(0.0, 1.0, n_steps, dtype=np.float32)[:, None]
+        between = on_sphere if path == "sphere" else on_line
+        return self.inverse_transform(between(first, last, weights), **options)
+
+    def _point(self, end: Any, name: str) -> NDArray[np.float32]:
+        if isinstance(end, str):
+            return self._latents([end])
+        try:
+            vector = np.atleast_2d(np.asarray(end, dtype=np.float32))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name}={end!r}; expected one text or one latent vector.") from error
+        latents = check_latents(vector, self._autoencoder.n_components, name=name)
+        if len(latents) != 1:
+            raise ValueError(f"{name} has {len(latents)} rows; expected a text or one latent vector.")
+        return latents
+
+    def _random(self, random_state: Any) -> np.random.Generator:
+        if isinstance(random_state, np.random.Generator):
+            return random_state
+        return np.random.default_rng(draw_seed(self.random_state if random_state is None else random_state))
+
+
+class ClassWriterMixin:
+    """Writes texts of a class, by the autoencoder in `vae_` and the class head in `_class_head`."""
+
+    classes_: NDArray[Any]
+    vae_: TextWriterMixin
+    _class_head: ClassHead
+    _latent_classes: LatentClasses | None
+
+    def inverse_transform(
+        self, X: Any, y: Any = None, *, guidance: float = 24.0, random_state: Any = None, **options: Any
+    ) -> NDArray[Any]:
+        """Write a document from each latent vector.
+
+        Parameters
+        ----------
+        X : array-like of float of shape (n_samples, n_components)
+            Latent vectors, as `transform` gives them.
+        y : class, array-like of shape (n_samples,), or None, default=None
+            One class for all, or one for each, that the documents shall have: latents are moved a
+            short way to where the class is clear, and tokens are chosen with an eye on it. None leaves
+            latents and tokens to themselves.
+        guidance : float, default=24.0
+            How much the choice of tokens heeds the class: 0 not at all, 1 as by Bayes' rule with the
+            lexical model of the class head as the judge of what is written [1]_, above 1 more. A class
+            is seldom clear from a word or two, so that much more than 1 is needed [2]_; where it is clear,
+            no more is done. Without `lexical`, and by a "repeat" decoder, it is not used.
+        random_state : int, RandomState instance or None, default=None
+            Decides the draws. None means that of `vae_`.
+        **options : dict
+            How tokens are chosen, as in `TextVAETransformer.inverse_transform`.
+
+        Returns
+        -------
+        texts : ndarray of shape (n_samples,), dtype object
+            One `str` a document; token ids when fitted on token ids.
+
+        Raises
+        ------
+        ValueError
+            If `vae` has no text decoder, if `y` holds a class that is not in `classes_`, or as
+            `TextVAETransformer.inverse_transform`.
+
+        References
+        ----------
+        .. [1] K. Yang and D. Klein, "FUDGE: Controlled Text Generation With Future
+           Discriminators", NAACL 2021. https://aclanthology.org/2021.naacl-main.276/
+        .. [2] B. Krause et al., "GeDi: Generative Discriminator Guided Sequence Generation",
+           Findings of EMNLP 2021. https://aclanthology.org/2021.findings-emnlp.424/
+        """
+        check_is_fitted(self)
+        check_option_names("TextVAEClassifier.inverse_transform", options)
+        classes = self._latent_classes_for("inverse_transform")
+        latents = check_latents(X, self.vae_._autoencoder.n_components)
+        _check_weight(guidance, "guidance")
+        if y is None:
+            return self.vae_.inverse_transform(latents, random_state=random_state, **options)
+        labels = self._classes_of(y, len(latents))
+        guide = self._guidance(labels, guidance)
+        return self.vae_._write(
+            classes.moved(latents, labels), DecodingOptions(**options), random_state, guide
+        )
+
+    def _guidance(self, labels: NDArray[np.integer], strength: float) -> Guidance:
+        return Guidance.of_head(self._class_head, labels, float(strength), self.vae_._autoencoder.n_tokens)
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        y: Any = None,
+        *,
+        decoding: str = "sample",
+        random_state: Any = None,
+        **options: Any,
+    ) -> NDArray[Any]:
+        """Write documents of a class from latents drawn from the prior.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many.
+        y : class, array-like of shape (n_samples,), or None, default=None
+            The class of all, or of each, as in `inverse_transform`. None means any.
+        decoding : {"greedy", "sample", "beam"}, default="sample"
+            How tokens are chosen, as in `TextVAETransformer.inverse_transform`.
+        random_state : int, RandomState instance or None, default=None
+            Decides the latents and the tokens. None means that of `vae_`.
+        **options : dict
+            `guidance`, and further options of `TextVAETransformer.inverse_transform`.
+
+        Returns
+        -------
+        texts : ndarray of shape (n_samples,), dtype object
+            As `inverse_transform` returns them.
+
+        Raises
+        ------
+        ValueError
+            As `inverse_transform`.
+        """
+        check_is_fitted(self)
+        check_option_names("TextVAEClassifier.sample", options, "guidance")
+        self._latent_classes_for("sample")
+        y = read_once(y)
+        if not is_one(y) and len(y) != n_samples:
+            raise ValueError(
+                f"y has {len(y)} classes and n_samples={n_samples}; expected one class for all, or one for each"
+                f" text: set n_samples={len(y)}."
+            )
+        random, latents = self.vae_._draw_latents(n_samples, random_state)
+        return self.inverse_transform(latents, y, decoding=decoding, random_state=random, **options)
+
+    def rewrite(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        guidance: float = 24.0,
+        content_weight: float = 6.0,
+        random_state: Any = None,
+        **options: Any,
+    ) -> NDArray[Any]:
+        """Write each document anew as one of a class, near in content.
+
+        The document's latents are moved a short way (with two classes, the shortest) to where the class is
+        as clear as in the clearest tenth of its labelled texts, and decoded; tokens are chosen with an eye
+        on the class and on the document.
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
+                (n_samples, max_length)
+            Texts, or token ids.
+        y : class, or array-like of shape (n_samples,)
+            The class that all, or each, shall have.
+        guidance : float, default=24.0
+            How much the choice of tokens heeds the class, as in `inverse_transform`.
+        content_weight : float, default=6.0
+            Bonus, in nats, of the token that follows in the document on the one just written;
+            unknown tokens are left out, and a token that the document does not have stands for the one in
+            its place. More keeps more of the document, words of the other class among it; 0 leaves the
+            content to the latents. Not used by a "repeat" decoder.
+        random_state : int, RandomState instance or None, default=None
+            Decides the draws. None means that of `vae_`.
+        **options : dict
+            How tokens are chosen, as in `TextVAETransformer.inverse_transform`.
+
+        Returns
+        -------
+        texts : ndarray of shape (n_samples,), dtype object
+            As `inverse_transform` returns them.
+
+        Raises
+        ------
+        ValueError
+            As `inverse_transform`, and if `y` is None.
+        """
+        check_is_fitted(self)
+        check_option_names("TextVAEClassifier.rewrite", options)
+        classes = self._latent_classes_for("rewrite")
+        _check_weight(guidance, "guidance")
+        _check_weight(content_weight, "content_weight")
+        if y is None:
+            raise ValueError(
+                f"y is None; expected one of the classes {self.classes_.tolist()}, or one for each text."
+            )
+        autoencoder = self.vae_._autoencoder
+        corpus = autoencoder.read(X, fitted=self)
+        labels = self._classes_of(y, len(corpus))
+        latents = autoencoder.posterior(autoencoder.prepare(corpus))[0]
+        tokenizer = autoencoder.tokenizer
+        if tokenizer is not None and tokenizer.truncation == "pre":
+            # The decoder has learned to write ends of documents.
+            corpus = Corpus.from_matrix(corpus.padded(autoencoder.max_length, truncation="pre"))
+        guide = replace(
+            self._guidance(labels, guidance),
+            source=corpus,
+            content_weight=float(content_weight),
+        )
+        return self.vae_._write(
+            classes.moved(latents, labels), DecodingOptions(**options), random_state, guide
+        )
+
+    def _classes_of(self, y: Any, n_samples: int) -> NDArray[np.int64]:
+        """Index of the class of each document, from one class for all or one for each."""
+        if is_one(y):
+            y = [y.item() if isinstance(y, np.ndarray) else y] * n_samples
+        return class_indices(check_labels(y, n_samples)[1], self.classes_)
+
+    def _latent_classes_for(self, method: str) -> LatentClasses:
+        if self._latent_classes is None:
+            raise ValueError(
+                f"{method} needs a text decoder, and vae has decoder='bow'; fit with"
+                " vae=TextVAETransformer(decoder='gru')."
+            )
+        return self._latent_classes
+
+
+def _check_weight(weight: Any, name: str) -> None:
+    if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
+        raise ValueError(f"{name}={weight!r}; expected a finite number of at least 0.")

@@ -1,0 +1,163 @@
+"""What spoke for a prediction: a class head's logits as a sum of named contributions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from .._network.fitted import FittedAutoencoder
+from .._texts.corpus import Corpus
+from .head import ClassHead
+from .logits import log_probabilities
+
+_WORDS_OF_A_DIRECTION = 3
+
+
+@dataclass
+class Contributions:
+    """What the features of one part of the head add to the margins of documents.
+
+    Parameters
+    ----------
+    values : CSR array of shape (n_documents, n_features)
+        The contributions.
+    name : function from document and feature to (part, name)
+        What the feature stands for in that document.
+    """
+
+    values: sp.csr_array
+    name: Callable[[int, int], tuple[str, str]]
+
+
+def explain(
+    head: ClassHead,
+    autoencoder: FittedAutoencoder,
+    corpus: Corpus,
+    labels: NDArray[np.integer] | None,
+    head_gradient: Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]],
+    count: int,
+) -> tuple[list[tuple[int, str, str, float]], NDArray[np.integer]]:
+    """Split the margin of each document into contributions.
+
+    Parameters
+    ----------
+    head : ClassHead
+    autoencoder : FittedAutoencoder
+    corpus : Corpus
+        The documents.
+    labels : ndarray of shape (n_documents,), or None
+        Index of the class to explain; None means the predicted one.
+    head_gradient : callable
+        From features and weights of the outputs to the gradient of their sum; for hidden layers.
+    count : int
+        Number of contributions of each document, those farthest from 0, before "rest".
+
+    Returns
+    -------
+    rows : list of (document, part, name, contribution)
+    labels : ndarray of shape (n_documents,)
+        Index of the class that was explained.
+    """
+    features, tfidf = autoencoder.features(autoencoder.prepare(corpus)), head.tfidf(corpus)
+    logits = head.logits(features, tfidf)
+    if labels is None:
+        labels = log_probabilities(logits).argmax(axis=1)
+    directions = class_directions(labels, logits.shape[1])
+    if len(head.layers) == 1:
+        gradient = directions @ head.layers[0].kernel.T
+    else:
+        gradient = head_gradient(features, directions)
+    parts = [_latent_contributions(autoencoder, features - head.feature_means, gradient)]
+    if head.lexical is not None:
+        parts.append(_lexical_contributions(head, autoencoder.tokens, tfidf, directions))
+    margins = (logits * directions).sum(axis=1)
+    return list(largest_contributions(parts, margins, count)), labels
+
+
+def _lexical_contributions(
+    head: ClassHead, tokens: NDArray[Any], tfidf: Any, directions: NDArray[np.float32]
+) -> Contributions:
+    assert head.ngrams is not None
+    assert head.lexical is not None
+    ngrams = head.ngrams
+
+    def name(document: int, feature: int) -> tuple[str, str]:
+        return "lexical", ngrams.names(tokens, np.array([feature]))[0]
+
+    return Contributions(linear_contributions(tfidf, head.lexical.kernel, directions), name)
+
+
+def _latent_contributions(
+    autoencoder: FittedAutoencoder, features: NDArray[np.float32], gradient: NDArray[np.float32]
+) -> Contributions:
+    parts, words_of = autoencoder.feature_directions()
+
+    def name(document: int, feature: int) -> tuple[str, str]:
+        number = str(feature - parts.index(parts[feature]))
+        if words_of is None:
+            return parts[feature], number
+        words = in_words(words_of[feature], features[document, feature], autoencoder.words)
+        return parts[feature], f"{number} ({words})"
+
+    return Contributions(sp.csr_array(features * gradient), name)
+
+
+def class_directions(labels: NDArray[np.integer], n_outputs: int) -> NDArray[np.float32]:
+    """Weights of the outputs in the margin of each document's class.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_documents,)
+        Index of the class to explain.
+    n_outputs : int
+        One output means two classes: the logit of the second.
+
+    Returns
+    -------
+    directions : ndarray of shape (n_documents, n_outputs), dtype float32
+        Of two classes, the margin is the log-odds; of more, the logit less the average one.
+    """
+    if n_outputs == 1:
+        return np.where(labels == 1, 1, -1).astype(np.float32)[:, None]
+    return np.asarray(np.eye(n_outputs, dtype=np.float32)[labels] - np.float32(1 / n_outputs))
+
+
+def linear_contributions(
+    features: sp.csr_array, kernel: NDArray[np.float32], directions: NDArray[np.float32]
+) -> sp.csr_array:
+    """What each feature of a linear model adds to the margins, in the shape of `features`."""
+    rows = np.repeat(np.arange(features.shape[0]), np.diff(features.indptr))
+    added = features.data * (kernel[features.indices] * directions[rows]).sum(axis=1)
+    return sp.csr_array((added, features.indices, features.indptr), shape=features.shape)
+
+
+def largest_contributions(
+    parts: Sequence[Contributions], margins: NDArray[np.floating], count: int
+) -> Iterator[tuple[int, str, str, float]]:
+    """Document, part, name and contribution of those farthest from 0; then a "rest" of each document."""
+    for document, margin in enumerate(margins):
+        rest = float(margin)
+        found = []
+        for part in parts:
+            here = slice(*part.values.indptr[document : document + 2])
+            found += [
+                (float(value), int(feature), part)
+                for feature, value in zip(part.values.indices[here], part.values.data[here], strict=True)
+                if value
+            ]
+        found.sort(key=lambda each: -abs(each[0]))
+        for value, feature, part in found[:count]:
+            yield (document, *part.name(document, feature), value)
+            rest -= value
+        yield document, "rest", "", rest
+
+
+def in_words(direction: NDArray[np.floating], value: float, words: NDArray[Any]) -> str:
+    """The words that a feature with this value stands for, weightiest first."""
+    order = np.argsort(-np.sign(value) * direction, kind="stable")[:_WORDS_OF_A_DIRECTION]
+    return ", ".join(str(word) for word in words[order])

@@ -1,0 +1,259 @@
+"""A class head for labelled documents.
+
+A document's logits are a sum: one linear model reads n-grams (wide), one reads what the encoder
+made of the document (deep), and an intercept carries the frequencies of the classes. Each linear model
+is a logistic regression; their stacking weights and the intercept are fitted to out-of-fold predictions, so a
+model that knows nothing new counts for little, and probabilities are calibrated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._network.fitted import FittedAutoencoder
+from .._texts.ngrams import NgramFeatures
+from .documents import LabelledDocuments, TrainingDocuments
+from .head import ClassHead
+from .linear import LinearModel, fit_linear_model
+from .stacking import fit_stacking
+
+# Values of `C` of each linear model; cross-validation picks one.
+_LEXICAL_CANDIDATES = (10.0, 100.0)
+_FEATURE_CANDIDATES = (1e-3, 1e-2, 1e-1)
+
+
+@dataclass(frozen=True)
+class FittedHead:
+    """What `fit_class_head` found.
+
+    Parameters
+    ----------
+    head : ClassHead
+        One layer; its average features are those of all documents.
+    stacking_weights : dict of str to float
+        Of "lexical" and "latent".
+    offset : ndarray of shape (n_labelled, n_outputs), dtype float32
+        Out-of-fold logits of the lexical model for each labelled document, which fine-tuning adds to the layers'.
+    data : LabelledDocuments
+    present : ndarray of int
+        Indices of the classes that some document is of.
+    features : ndarray of shape (n_labelled, n_features), dtype float32
+    """
+
+    head: ClassHead
+    stacking_weights: dict[str, float]
+    offset: NDArray[np.float32]
+    data: LabelledDocuments
+    present: NDArray[np.integer]
+    features: NDArray[np.float32]
+
+
+def fit_class_head(
+    autoencoder: FittedAutoencoder,
+    documents: TrainingDocuments,
+    n_classes: int,
+    *,
+    ngram_range: tuple[int, int] | None,
+    activation: str,
+    labelled_only: bool,
+    seed: int,
+) -> FittedHead:
+    """Fit a head to the documents that have a label.
+
+    Parameters
+    ----------
+    autoencoder : FittedAutoencoder
+    documents : TrainingDocuments
+    n_classes : int
+        Number of all classes; some may have no document.
+    ngram_range : tuple of int, or None
+        None leaves the lexical model out.
+    activation : str
+        Of hidden layers that may come.
+    labelled_only : bool
+        Whether features are standardised by the labelled documents alone, each once: copies of them must not count
+        where there are no others.
+    seed : int
+        Decides the folds.
+
+    Returns
+    -------
+    fitted : FittedHead
+    """
+    present, of_present = np.unique(documents.labels, return_inverse=True)
+    own = documents.corpus.take(documents.labelled)
+    data = LabelledDocuments.of(own, of_present, documents.weights, seed)
+    features = autoencoder.features(documents.read.take(documents.labelled))
+    ngrams = tfidf = None
+    if ngram_range is not None:
+        ngrams = NgramFeatures(ngram_range)
+        tfidf = ngrams.fit_transform(own.take(data.rows), autoencoder.n_tokens, autoencoder.stop_ids)
+    population = documents.read.take(data.rows) if labelled_only else documents.read
+    some_features = autoencoder.features_of_some(population)
+    linear = fit_linear_head(tfidf, features[data.rows], some_features, data)
+    if len(present) < n_classes:
+        linear = for_all_classes(linear, documents.labels, present, n_classes)
+    lexical = linear.models.get("lexical")
+    head = ClassHead(
+        layers=[linear.models["latent"]],
+        activation=activation,
+        ngrams=None if lexical is None else ngrams,
+        lexical=lexical,
+        feature_means=(features if labelled_only else some_features).mean(axis=0),
+        n_averaged=len(documents.read),
+    )
+    return FittedHead(head, linear.stacking_weights, linear.offset[data.pair_of], data, present, features)
+
+
+@dataclass(frozen=True)
+class LinearHead:
+    """What `fit_linear_head` found.
+
+    Parameters
+    ----------
+    models : dict of str to LinearModel
+        "lexical", where there are n-grams, and "latent", each times its stacking weight. The intercept is in the
+        latter.
+    stacking_weights : dict of str to float
+    offset : ndarray of shape (n_distinct, n_outputs), dtype float32
+        Out-of-fold logits of the lexical model, times its stacking weight.
+    """
+
+    models: dict[str, LinearModel]
+    stacking_weights: dict[str, float]
+    offset: NDArray[np.float32]
+
+
+def fit_linear_head(
+    tfidf: Any, features: NDArray[np.float32], all_features: NDArray[np.float32], data: LabelledDocuments
+) -> LinearHead:
+    """Fit the linear models of a head, and how they are added up.
+
+    Parameters
+    ----------
+    tfidf : CSR array of shape (n_distinct, n_ngrams), or None
+    features : ndarray of shape (n_distinct, n_features), dtype float32
+    all_features : ndarray of shape (n_documents, n_features), dtype float32
+        Of labelled and other documents, to standardise by.
+    data : LabelledDocuments
+
+    Returns
+    -------
+    head : LinearHead
+    """
+    if data.n_classes < 2:
+        return _head_of_one_class(tfidf, features)
+    folds = data.folds()
+    models, out_of_fold = {}, {}
+    if tfidf is not None and tfidf.shape[1]:
+        models["lexical"], out_of_fold["lexical"] = fit_linear_model(tfidf, data, folds, _LEXICAL_CANDIDATES)
+    models["latent"], out_of_fold["latent"] = fit_feature_model(features, all_features, data, folds)
+    stacking = fit_stacking(list(out_of_fold.values()), data, folds)
+    weights = {name: float(weight) for name, weight in zip(models, stacking.weights, strict=True)}
+    intercepts = {name: stacking.intercept if name == "latent" else 0.0 for name in models}
+    models = {name: model.scaled(weights[name], intercepts[name]) for name, model in models.items()}
+    offset = np.zeros((len(data.rows), data.n_outputs), dtype=np.float32)
+    lexical = out_of_fold.get("lexical")
+    if lexical is not None:
+        # Logits for documents that the n-grams were fitted to would leave nothing to learn.
+        offset += (weights["lexical"] * lexical).astype(np.float32)
+    return LinearHead(models, weights, offset)
+
+
+def _head_of_one_class(tfidf: Any, features: NDArray[np.float32]) -> LinearHead:
+    """Where all documents are of one class, they tell nothing about it."""
+    read = {"latent": features.shape[1]}
+    if tfidf is not None and tfidf.shape[1]:
+        read = {"lexical": tfidf.shape[1]} | read
+    models = {
+        name: LinearModel(np.zeros((width, 1), dtype=np.float32), np.zeros(1, dtype=np.float32))
+        for name, width in read.items()
+    }
+    offset = np.zeros((features.shape[0], 1), dtype=np.float32)
+    return LinearHead(models, dict.fromkeys(models, 1 / len(models)), offset)
+
+
+def fit_feature_model(
+    features: NDArray[np.float32],
+    all_features: NDArray[np.float32],
+    data: LabelledDocuments,
+    folds: NDArray[np.int64],
+) -> tuple[LinearModel, NDArray[np.float64] | None]:
+    """A linear model of features that are standardised by their spread over all documents."""
+    centre, spread = all_features.mean(axis=0), all_features.std(axis=0)
+    spread[spread == 0] = 1
+    model, out_of_fold = fit_linear_model((features - centre) / spread, data, folds, _FEATURE_CANDIDATES)
+    kernel = model.kernel / spread[:, None]
+    return LinearModel(kernel, model.bias - centre @ kernel), out_of_fold
+
+
+def random_layers(
+    n_features: int, units: tuple[int, ...], bias: NDArray[np.float32], seed: int
+) -> list[LinearModel]:
+    """Layers of these widths; the last one gives one logit for each entry of `bias`, which it starts from."""
+    random = np.random.default_rng(seed)
+    layers = []
+    for before, after in pairwise([n_features, *units, len(bias)]):
+        limit = np.sqrt(6 / (before + after))
+        kernel = random.uniform(-limit, limit, (before, after)).astype(np.float32)
+        layers.append(LinearModel(kernel, np.zeros(after, dtype=np.float32)))
+    layers[-1].bias = bias.astype(np.float32)
+    return layers
+
+
+def for_all_classes(
+    head: LinearHead, labels: NDArray[np.integer], present: NDArray[np.integer], n_classes: int
+) -> LinearHead:
+    """A head for more classes than documents are of.
+
+    Parameters
+    ----------
+    head : LinearHead
+        Of the classes that are present.
+    labels : ndarray of shape (n_labelled,)
+        Index, among all classes, of the class of each document.
+    present : ndarray of int
+        Indices of the classes that are present.
+    n_classes : int
+        Number of all classes.
+
+    Returns
+    -------
+    head : LinearHead
+    """
+    models = {name: model_for_all(model, present, n_classes) for name, model in head.models.items()}
+    models["latent"].bias += _rare_where_absent(labels, n_classes)
+    return LinearHead(models, head.stacking_weights, _columns_of_all(head.offset, present, n_classes))
+
+
+def model_for_all(model: LinearModel, present: NDArray[np.integer], n_classes: int) -> LinearModel:
+    """A linear model that gives the classes which are not present the average logit."""
+    return LinearModel(*(_columns_of_all(each, present, n_classes) for each in (model.kernel, model.bias)))
+
+
+def _columns_of_all(
+    outputs: NDArray[np.float32], present: NDArray[np.integer], n_classes: int
+) -> NDArray[np.float32]:
+    """Outputs for all classes, the last axis, from those for some; of the others 0, the average output."""
+    if len(present) == 2:
+        outputs = np.concatenate([-outputs / 2, outputs / 2], axis=-1)
+    columns = np.zeros((*outputs.shape[:-1], n_classes), dtype=np.float32)
+    columns[..., present] = outputs - outputs.mean(axis=-1, keepdims=True)
+    return columns[..., 1:] - columns[..., :1] if n_classes == 2 else columns
+
+
+def _rare_where_absent(labels: NDArray[np.integer], n_classes: int) -> NDArray[np.float32]:
+    """Logits of the classes that no document has, as by the rule of succession (Laplace); of the others 0.
+
+    Each has the odds of one document to those of all classes present, and less in a text that one of these
+    is clear of.
+    """
+    n_present = len(np.unique(labels))
+    logits = np.full(n_classes, np.log(n_present) - np.log(len(labels) + n_present), dtype=np.float32)
+    logits[labels] = 0
+    return logits[1:] - logits[:1] if n_classes == 2 else logits

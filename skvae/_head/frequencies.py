@@ -1,0 +1,46 @@
+"""The frequencies of the classes that a head finds, before and after fine-tuning."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._network.fitted import FittedAutoencoder
+from .._texts.documents import spread_rows
+from .documents import TrainingDocuments
+from .head import ClassHead
+from .stacking import frequency_shift
+
+_DOCUMENTS_TO_KEEP_BY = 2_000
+_FEWEST_TO_KEEP_BY = 100
+
+
+class ClassFrequencies:
+    """Keeps the mean probability of each class among documents without labels as it is now.
+
+    Fine-tuning fits the texts that it sees, and then finds the rarer classes too seldom in others.
+
+    Parameters
+    ----------
+    head : ClassHead
+    autoencoder : FittedAutoencoder
+    documents : TrainingDocuments
+        Where those without a label are few, nothing is kept.
+    """
+
+    def __init__(self, head: ClassHead, autoencoder: FittedAutoencoder, documents: TrainingDocuments) -> None:
+        self.autoencoder = autoencoder
+        n_labelled = len(documents.labels)
+        rows = n_labelled + spread_rows(len(documents.read) - n_labelled, _DOCUMENTS_TO_KEEP_BY)
+        self.read = documents.read.take(rows)
+        self.corpus = documents.corpus.take(rows)
+        self.before = self._logits(head) if len(rows) >= _FEWEST_TO_KEEP_BY else None
+
+    def _logits(self, head: ClassHead) -> NDArray[np.float32]:
+        return head.logits(self.autoencoder.features(self.read), head.tfidf(self.corpus))
+
+    def shift(self, head: ClassHead) -> NDArray[np.float64]:
+        """What to add to the logits of a head that has been trained, of shape (n_outputs,)."""
+        if self.before is None:
+            return np.zeros(head.n_outputs)
+        return frequency_shift(self.before, self._logits(head))

@@ -1,0 +1,222 @@
+"""Linear models, fitted by convex optimisation or online."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dpstrf
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
+
+from .documents import LabelledDocuments
+from .logits import cross_entropy, residual_of
+from .stacking import fit_stacking
+
+_MAX_ITER = 1_000
+# Of the gradient; with scikit-learn's 1e-4, coefficients depend on where the solver came from in their third digit.
+_FINAL_TOLERANCE = 1e-6
+
+
+_ONLINE_BATCH = 32
+_ONLINE_STEP = 0.5
+_INITIAL_SQUARES = 0.01
+# Above, the products of all documents with each other cost more than they save.
+_DOCUMENTS_TO_ROTATE = 3_000
+_NO_VARIANCE = 1e-10
+
+
+@dataclass
+class LinearModel:
+    """A linear function from features to logits.
+
+    Parameters
+    ----------
+    kernel : ndarray of shape (n_features, n_outputs), dtype float32
+    bias : ndarray of shape (n_outputs,), dtype float32
+    """
+
+    kernel: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def logits(self, features: Any) -> NDArray[np.float32]:
+        """Logits of shape (n_documents, n_outputs)."""
+        return np.asarray(features @ self.kernel + self.bias)
+
+    def scaled(self, weight: float, intercept: Any = 0.0) -> LinearModel:
+        """The linear model times a number, plus an intercept."""
+        bias = np.asarray(self.bias * weight + intercept, dtype=np.float32)
+        return LinearModel(self.kernel * np.float32(weight), bias)
+
+
+def fit_linear_model(
+    features: Any, data: LabelledDocuments, folds: NDArray[np.int64], candidates: Sequence[float]
+) -> tuple[LinearModel, NDArray[np.float64] | None]:
+    """Logistic regression whose `C` is chosen by cross-validation.
+
+    Parameters
+    ----------
+    features : array or CSR array of shape (n_distinct, n_features)
+    data : LabelledDocuments
+    folds : ndarray of shape (n_distinct,)
+        The fold that leaves each document out, -1 for none.
+    candidates : sequence of float
+        The values of `C`, ascending; the best log-loss, with the best stacking weight and intercept, wins.
+
+    Returns
+    -------
+    model : LinearModel
+        Fitted on all the documents.
+    out_of_fold : ndarray of shape (n_distinct, n_outputs), dtype float64, or None
+        Logits of each document from the model of the fold that left it out; of those in no fold, the average of the others.
+        None where there are no folds.
+    """
+    # Threads of BLAS wait for each other longer than problems of this size take.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _fit_linear_model(features, data, folds, candidates)
+
+
+def _fit_linear_model(
+    features: Any, data: LabelledDocuments, folds: NDArray[np.int64], candidates: Sequence[float]
+) -> tuple[LinearModel, NDArray[np.float64] | None]:
+    # In single precision the line search of L-BFGS can end at the limit of the numbers, on some processors
+    # and not on others, which scikit-learn reports as a failure to converge.
+    features = features.astype(np.float64)
+    rotated, back = _rotated(features)
+    best, out_of_fold = candidates[len(candidates) // 2], None
+    left_out = folds >= 0
+    if left_out.any():
+        logits = np.zeros((len(candidates), len(folds), data.n_outputs))
+        for fold in np.unique(folds[left_out]):
+            train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+            lengths = _known_lengths(features, train, test) if sp.issparse(features) else 1.0
+            # Each value of C starts from the solution of the one before.
+            regression, rows = _regression(warm_start=True), rotated[train]
+            for number, candidate in enumerate(candidates):
+                regression.set_params(C=candidate).fit(
+                    rows, data.labels[train], sample_weight=data.weights[train]
+                )
+                logits[number, test] = rotated[test] @ regression.coef_.T / lengths + regression.intercept_
+        # A model's own scale and intercept are of no account: it will be stacked anyway.
+        stacked = [fit_stacking([each], data, folds).logits([each])[left_out] for each in logits]
+        losses = [cross_entropy(each, data.labels[left_out], data.weights[left_out]) for each in stacked]
+        best, out_of_fold = candidates[int(np.argmin(losses))], logits[int(np.argmin(losses))]
+        out_of_fold[~left_out] = np.average(out_of_fold[left_out], axis=0, weights=data.weights[left_out])
+    regression = (
+        _regression(tol=_FINAL_TOLERANCE)
+        .set_params(C=best)
+        .fit(rotated, data.labels, sample_weight=data.weights)
+    )
+    kernel, bias = back(regression.coef_.T), regression.intercept_
+    return LinearModel(kernel.astype(np.float32), bias.astype(np.float32)), out_of_fold
+
+
+def _rotated(features: Any) -> tuple[Any, Any]:
+    """Features in as many dimensions as documents, and the way back for a kernel.
+
+    The solution of an L2-penalised regression lies in the span of the documents, and its penalty does not change under
+    rotation; so with fewer documents than features, it is found in the coordinates of that span.
+    """
+    n_documents, n_features = features.shape
+    if n_documents >= n_features or n_documents > _DOCUMENTS_TO_ROTATE:
+        return features, lambda kernel: kernel
+    gram = features @ features.T
+    # With L the Cholesky factor of the rows' products, the rows of L are the documents in such coordinates.
+    factor, pivots, rank, _ = dpstrf(gram.toarray() if sp.issparse(gram) else gram, tol=_NO_VARIANCE, lower=1)
+    if not rank:
+        return np.zeros((n_documents, 1)), lambda kernel: np.zeros((n_features, kernel.shape[1]))
+    pivots = pivots - 1
+    factor = np.tril(factor)[:, :rank]
+    rotated = np.empty_like(factor)
+    rotated[pivots] = factor
+
+    def back(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
+        parts = solve_triangular(factor[:rank], kernel, lower=True, trans="T")
+        return np.asarray(features[pivots[:rank]].T @ parts)
+
+    return rotated, back
+
+
+def _known_lengths(
+    features: Any, train: NDArray[np.integer], test: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """Lengths of the left-out rows without the n-grams that no training document has, as a column.
+
+    Rows have length 1 over the n-grams that are known. Those of a new document leave out what the labelled ones do not have;
+    with the lengths of the whole, logits of left-out documents would be too small, and stacking weights too large.
+    """
+    known = np.zeros(features.shape[1])
+    known[features[train].indices] = 1
+    squares = features[test].power(2) @ known
+    return np.sqrt(np.where(squares > 0, squares, 1.0))[:, None]
+
+
+def _regression(**options: Any) -> LogisticRegression:
+    return LogisticRegression(max_iter=_MAX_ITER, **options)
+
+
+class OnlineModel:
+    """Goes on with the training of a linear model, one pass over each batch, by AdaGrad.
+
+    Parameters
+    ----------
+    model : LinearModel
+        What to start from; changed in place.
+
+    References
+    ----------
+    J. Duchi, E. Hazan and Y. Singer, "Adaptive Subgradient Methods for Online Learning and
+    Stochastic Optimization", JMLR 12 (2011). https://jmlr.org/papers/v12/duchi11a.html
+    """
+
+    def __init__(self, model: LinearModel) -> None:
+        self.model = model
+        self.kernel_squares = np.full_like(model.kernel, _INITIAL_SQUARES)
+        self.bias_squares = np.full_like(model.bias, _INITIAL_SQUARES)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Files of format 1 call the model a term.
+        self.__dict__.update({"model" if name == "term" else name: value for name, value in state.items()})
+
+    def train(
+        self,
+        features: sp.csr_array,
+        labels: NDArray[np.integer],
+        weights: NDArray[np.floating],
+        offset: NDArray[np.floating],
+    ) -> None:
+        """One pass over documents.
+
+        Parameters
+        ----------
+        features : CSR array of shape (n_documents, n_features)
+        labels : ndarray of shape (n_documents,)
+            Index of the class.
+        weights : ndarray of shape (n_documents,)
+        offset : ndarray of shape (n_documents, n_outputs)
+            Logits that other models give.
+        """
+        # Read-only where joblib has mapped a file into memory.
+        for holder, names in ((self.model, ("kernel", "bias")), (self, ("kernel_squares", "bias_squares"))):
+            for name in names:
+                if not getattr(holder, name).flags.writeable:
+                    setattr(holder, name, getattr(holder, name).copy())
+        for start in range(0, len(labels), _ONLINE_BATCH):
+            rows = np.arange(start, min(start + _ONLINE_BATCH, len(labels)))
+            batch = features[rows]
+            residual = residual_of(self.model.logits(batch) + offset[rows], labels[rows], weights[rows])
+            residual = (residual / len(rows)).astype(np.float32)
+            gradients = (batch.T @ residual, residual.sum(axis=0))
+            for values, squares, gradient in zip(
+                (self.model.kernel, self.model.bias),
+                (self.kernel_squares, self.bias_squares),
+                gradients,
+                strict=True,
+            ):
+                squares += gradient**2
+                values -= _ONLINE_STEP * gradient / np.sqrt(squares)

@@ -1,0 +1,255 @@
+"""The autoencoder: an encoder and decoders, with the loss in named parts."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from .._base.forking import check_can_run
+from .._base.seeds import SeedSequence
+from .config import NetworkConfig
+from .decoders import BowDecoder, RecurrentTextDecoder, RepeatTextDecoder
+from .encoders import build_encoder
+from .layers import DTYPE, functional, mean_tracker, share_of_replica
+from .objectives import (
+    gaussian_kl,
+    kl_above_free_bits,
+    linear_warmup,
+    multinomial_nll,
+    sequence_nll,
+    sparse_matmul,
+    token_accuracy,
+)
+
+
+@keras.saving.register_keras_serializable(package="skvae")
+class TextVAE(keras.Model):
+    """Encoder, text decoder and bag-of-words decoder, with the loss in named parts.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    seed : int
+        Everything random in the network derives from it.
+
+    Notes
+    -----
+    Inputs are a dict as `Documents.batch` makes it: "ids" (batch, time), and the bag of words
+    as "distinct" (batch,), "word_columns" and "word_counts" (n_nonzero,). Calling the model gives
+    a dict of nats per document, each (batch,).
+    """
+
+    part_names = ("nll_text", "nll_bow", "kl")
+
+    def __init__(self, config: NetworkConfig, seed: int) -> None:
+        check_can_run()
+        super().__init__(name="text_vae", dtype=DTYPE)
+        seeds = SeedSequence(seed)
+        self.config = config
+        self.encoder = build_encoder(config, seeds)
+        self._after_entry = functional(self.entry, self.encoder.outputs, "after_entry")
+        self.text_decoder: Any = None
+        if config.decoder == "repeat":
+            self.text_decoder = RepeatTextDecoder(config, seeds)
+        elif config.decoder != "bow":
+            self.text_decoder = RecurrentTextDecoder(config, seeds)
+        self.bow_decoder = BowDecoder(config, seeds) if config.bow_weight > 0 else None
+        self.random = keras.random.SeedGenerator(seeds.next())
+        # Of its own, so that measuring validation texts does not change what is trained.
+        self.random_of_evaluation = keras.random.SeedGenerator(seeds.next())
+        self.trackers = [mean_tracker(name) for name in self._tracked_parts()]
+        if self.text_decoder is not None:
+            self.trackers.append(mean_tracker("token_accuracy"))
+        self.warmup_steps = 0
+        # What the network was compiled with, as the estimator has it.
+        self.recipe: Any = None
+        for decoder in (self.text_decoder, self.bow_decoder):
+            if decoder is not None:
+                decoder.build()
+        self.built = True
+
+    def _tracked_parts(self) -> list[str]:
+        absent = set()
+        if self.config.decoder == "bow":
+            absent.add("nll_text")
+        if self.config.bow_weight == 0:
+            absent.add("nll_bow")
+        return [name for name in self.part_names if name not in absent]
+
+    @property
+    def entry(self) -> Any:
+        """Where the encoder is entered with what `read` returns: its input, or after its first layer."""
+        if self.config.encoder == "bow":
+            return self.encoder.get_layer("hidden_0").output
+        return self.encoder.input
+
+    def read(self, inputs: dict[str, Any]) -> Any:
+        """What the encoder makes of its inputs up to `entry`."""
+        if self.config.encoder != "bow":
+            # Without the boundary that closes a text of which these are the last tokens.
+            return inputs["ids"][:, : self.config.max_length]
+        # A batch of documents travels as its non-zero counts and is never made dense: the
+        # first layer takes a tenth of the time that way.
+        first = self.encoder.get_layer("hidden_0")
+        product = sparse_matmul(
+            self._positions(inputs),
+            ops.log1p(inputs["word_counts"]),
+            ops.shape(inputs["distinct"])[0],
+            tf.convert_to_tensor(first.kernel),
+        )
+        return first.activation(product + first.bias)
+
+    def encode(self, inputs: dict[str, Any], training: bool = False) -> tuple[Any, Any]:
+        """Posterior mean and log-variance, both of shape (batch, n_components)."""
+        mean, log_variance = self._after_entry(self.read(inputs), training=training)
+        return mean, log_variance
+
+    @cached_property
+    def encode_many(self) -> Any:
+        """`encode` for token ids (batch, time), compiled: of long texts it takes an eighth of the time."""
+        return tf.function(
+            lambda ids: self.encode({"ids": ids}), input_signature=[tf.TensorSpec((None, None), tf.int32)]
+        )
+
+    @cached_property
+    def logits_of_many(self) -> Any:
+        """The text decoder's `logits` for latents and token ids, compiled."""
+        return tf.function(
+            self.text_decoder.logits,
+            input_signature=[
+                tf.TensorSpec((None, self.config.n_components), tf.float32),
+                tf.TensorSpec((None, None), tf.int32),
+            ],
+        )
+
+    @staticmethod
+    def _positions(inputs: dict[str, Any]) -> Any:
+        """Row and column of each non-zero count, of shape (n_nonzero, 2)."""
+        distinct = tf.convert_to_tensor(inputs["distinct"])
+        rows = tf.repeat(tf.range(tf.shape(distinct)[0]), distinct)
+        # TensorFlow's sparse operations take int64 only.
+        return tf.cast(tf.stack([rows, inputs["word_columns"]], axis=1), tf.int64)
+
+    def decode_nll(self, z: Any, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """Reconstruction terms given latents.
+
+        Parameters
+        ----------
+        z : tensor of shape (batch, n_components)
+        inputs : dict of tensors
+            As for calling the model.
+        training : bool
+
+        Returns
+        -------
+        parts : dict of str to tensor of shape (batch,)
+            "nll_text" and "nll_bow", those of the decoders that exist, in nats per document; with a text
+            decoder "token_accuracy", and "n_tokens" that it counted.
+        """
+        parts = {}
+        if self.text_decoder is not None:
+            logits = self.text_decoder.logits(z, inputs["ids"], training=training)
+            parts["nll_text"] = sequence_nll(logits, inputs["ids"])
+            parts["token_accuracy"], parts["n_tokens"] = token_accuracy(logits, inputs["ids"])
+        if self.bow_decoder is not None:
+            logits = self.bow_decoder(z, training=training)
+            counts = tf.convert_to_tensor(inputs["word_counts"])
+            parts["nll_bow"] = multinomial_nll(logits, self._positions(inputs), counts)
+        return parts
+
+    def parts(self, mean: Any, log_variance: Any, inputs: dict[str, Any], training: bool) -> dict[str, Any]:
+        """Each part of the loss, of shape (batch,), with one latent drawn from each posterior."""
+        random = self.random if training else self.random_of_evaluation
+        noise = keras.random.normal(ops.shape(mean), dtype=DTYPE, seed=random)
+        z = mean + ops.exp(0.5 * log_variance) * noise
+        parts = self.decode_nll(z, inputs, training) | {"kl": gaussian_kl(mean, log_variance)}
+        if self.config.free_bits > 0:
+            parts["penalised_kl"] = kl_above_free_bits(mean, log_variance, self.config.free_bits)
+        return parts
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        return self.parts(*self.encode(inputs, training=training), inputs, training)
+
+    def total(self, parts: dict[str, Any], kl_weight: Any = 1.0) -> Any:
+        """The weighted sum of the parts: what is minimised, of shape (batch,)."""
+        loss = self.config.beta * kl_weight * parts.get("penalised_kl", parts["kl"])
+        if "nll_text" in parts:
+            loss = loss + parts["nll_text"]
+        if "nll_bow" in parts:
+            loss = loss + self.config.bow_weight * parts["nll_bow"]
+        return loss
+
+    def track(self, parts: dict[str, Any]) -> None:
+        """Count a batch in the averages that `Model.fit` reports."""
+        for tracker in self.trackers:
+            weights = parts["n_tokens"] if tracker.name == "token_accuracy" else None
+            tracker.update_state(parts[tracker.name], weights)
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        self.track(y_pred)
+        kl_weight = linear_warmup(self.optimizer.iterations, self.warmup_steps) if training else 1.0
+        return share_of_replica(ops.mean(self.total(y_pred, kl_weight)))
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        return self.get_metrics_result()
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        # All is built. Under a `tf.distribute` strategy Keras would add up the batches of its replicas to
+        # see their shape, and each has its own.
+        pass
+
+    def _generator_states(self) -> list[Any]:
+        return [variable for variable in self.variables if variable.name == "seed_generator_state"]
+
+    # Keras saves weights without them, and a training that goes on from a checkpoint would not end
+    # where the uninterrupted one does.
+    def save_own_variables(self, store: Any) -> None:
+        for number, state in enumerate(self._generator_states()):
+            store[f"generator_{number}"] = state.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        for number, state in enumerate(self._generator_states()):
+            state.assign(store[f"generator_{number}"])
+
+    def get_config(self) -> dict[str, Any]:
+        # The seed is of no account: weights and the state of the generators are saved beside.
+        return {"config": self.config.as_dict(), "seed": 0}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> TextVAE:
+        return cls(NetworkConfig.from_dict(config["config"]), config["seed"])
+
+    def named_weights(self) -> dict[str, Any]:
+        """Every weight by a name that lasts: the part of the network and the path within it."""
+        named = {}
+        parts = [self.encoder, self.text_decoder, self.bow_decoder]
+        for part in filter(None, parts):
+            for weight in part.weights:
+                # Keras prefixes the paths within a layer, but not those within a functional model.
+                named[f"{part.name}/{weight.path.removeprefix(part.name + '/')}"] = weight
+        return named
+
+    def set_background(self, word_counts: np.ndarray) -> None:
+        """Set the word frequencies that the bag-of-words decoder starts from.
+
+        Parameters
+        ----------
+        word_counts : ndarray of shape (n_words,)
+            Occurrences of each word in the training documents.
+        """
+        if self.bow_decoder is not None:
+            # One is added, so that a word that partial_fit has yet to see is not impossible.
+            frequencies = word_counts + 1.0
+            self.bow_decoder.background.assign(np.log(frequencies / frequencies.sum()).astype(np.float32))

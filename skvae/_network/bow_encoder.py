@@ -1,0 +1,100 @@
+"""The bag-of-words encoder in NumPy: a fitted one needs no TensorFlow to read documents.
+
+The same layers as `networks.build_encoder`; a test holds the two together. The first layer is
+a sparse product, so that a document pays for its own words only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from .config import NetworkConfig
+
+_EPSILON = 1e-8
+_LOG_VARIANCE_RANGE = (-20.0, 1.0)
+
+
+def hidden_layers(
+    counts: sp.csr_array, weights: dict[str, NDArray[Any]], config: NetworkConfig
+) -> list[NDArray[np.float32]]:
+    """Activations of each hidden layer.
+
+    Parameters
+    ----------
+    counts : CSR array of shape (n_documents, n_words), dtype float32
+    weights : dict of str to ndarray
+        A fitted network's weights.
+    config : NetworkConfig
+        Its shape.
+
+    Returns
+    -------
+    layers : list of ndarray of shape (n_documents, units), dtype float32
+        From the first to the last, the bottleneck included.
+    """
+    hidden = counts.copy()
+    hidden.data = np.log1p(hidden.data)
+    layers = []
+    for name in config.hidden_layer_names:
+        hidden = np.maximum(hidden @ weights[f"encoder/{name}/kernel"] + weights[f"encoder/{name}/bias"], 0)
+        layers.append(hidden)
+    return layers
+
+
+def posterior(
+    counts: sp.csr_array, weights: dict[str, NDArray[Any]], config: NetworkConfig
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Posterior mean and log-variance of each document.
+
+    Parameters
+    ----------
+    counts : CSR array of shape (n_documents, n_words), dtype float32
+    weights : dict of str to ndarray
+        A fitted network's weights.
+    config : NetworkConfig
+        Its shape.
+
+    Returns
+    -------
+    mean, log_variance : ndarray of shape (n_documents, n_components), dtype float32
+    """
+    return _posterior(hidden_layers(counts, weights, config)[-1], weights, config)
+
+
+def features(
+    counts: sp.csr_array, weights: dict[str, NDArray[Any]], config: NetworkConfig
+) -> NDArray[np.float32]:
+    """Posterior mean and hidden layers side by side.
+
+    Parameters
+    ----------
+    counts : CSR array of shape (n_documents, n_words), dtype float32
+    weights : dict of str to ndarray
+        A fitted network's weights.
+    config : NetworkConfig
+        Its shape.
+
+    Returns
+    -------
+    features : ndarray of shape (n_documents, n_components + sum of units), dtype float32
+    """
+    hidden = hidden_layers(counts, weights, config)
+    mean, _ = _posterior(hidden[-1], weights, config)
+    return np.concatenate([mean, *hidden], axis=1)
+
+
+def _posterior(
+    hidden: NDArray[np.float32], weights: dict[str, NDArray[Any]], config: NetworkConfig
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    mean = hidden @ weights["encoder/mean/kernel"] + weights["encoder/mean/bias"]
+    scale = config.posterior_scale
+    if scale is not None:
+        variance = weights["encoder/normalization/moving_variance"]
+        centred = mean - weights["encoder/normalization/moving_mean"]
+        mean = scale * centred / np.sqrt(variance + _EPSILON)
+    log_variance = hidden @ weights["encoder/log_variance/kernel"] + weights["encoder/log_variance/bias"]
+    return mean.astype(np.float32), np.clip(log_variance, *_LOG_VARIANCE_RANGE).astype(np.float32)

@@ -1,0 +1,96 @@
+"""A new autoencoder for a corpus."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+
+from .._base.stacklevel import stacklevel_of_user
+from .._texts.corpus import Corpus
+from .._texts.documents import word_columns
+from .._texts.ids import FIRST_TOKEN_ID
+from .._texts.tokenizer import FittedTokenizer
+from .._texts.validation import resolve_threshold
+from .config import NetworkConfig
+from .fitted import FittedAutoencoder
+from .stored import FittedNetwork
+
+# Fewer documents than this say nothing about how long texts are.
+_DOCUMENTS_TO_JUDGE_BY = 100
+
+
+def build_autoencoder(
+    tokenizer: FittedTokenizer | None,
+    corpus: Corpus,
+    max_df: float,
+    config_of: Callable[[int, int, int], NetworkConfig],
+    seed: int,
+) -> FittedAutoencoder:
+    """An untrained autoencoder of the size that the documents ask for.
+
+    Parameters
+    ----------
+    tokenizer : FittedTokenizer or None
+        None where the documents came as token ids.
+    corpus : Corpus
+        The training documents.
+    max_df : float or int
+        Tokens in more documents than this stay out of the bag of words.
+    config_of : callable
+        Gives the network of so many token ids, words of the bag, and tokens of a text.
+    seed : int
+        Everything random in the network derives from it.
+
+    Returns
+    -------
+    autoencoder : FittedAutoencoder
+    """
+    from .autoencoder import TextVAE
+
+    if tokenizer is None:
+        n_tokens = int(corpus.ids.max(initial=FIRST_TOKEN_ID)) + 1
+        max_length = max(1, int(corpus.lengths.max()))
+        document_frequency = np.bincount(corpus.counts(n_tokens).indices, minlength=n_tokens)
+        n_documents, stop_ids = len(corpus), None
+    else:
+        n_tokens, max_length = tokenizer.n_tokens_, int(tokenizer.max_length)
+        document_frequency = tokenizer.document_frequency_
+        n_documents, stop_ids = tokenizer.n_documents_, tokenizer._stop_ids
+    columns = word_columns(document_frequency, resolve_threshold(max_df, n_documents), stop_ids)
+    config = config_of(n_tokens, int(columns.max() + 1), max_length)
+    model = TextVAE(config, seed)
+    model.set_background(np.bincount(corpus.ids, minlength=n_tokens)[columns >= 0])
+    autoencoder = FittedAutoencoder(FittedNetwork(config, model), tokenizer, columns, max_length)
+    if autoencoder.has_text_decoder and tokenizer is not None:
+        _warn_if_cut(tokenizer, corpus)
+    return autoencoder
+
+
+def _warn_if_cut(tokenizer: FittedTokenizer, corpus: Corpus) -> None:
+    """Say that what a text decoder writes will lack an end or a beginning, where most of what it learns from does."""
+    if len(corpus) < _DOCUMENTS_TO_JUDGE_BY:
+        return
+    share = (corpus.lengths >= tokenizer.max_length).mean()
+    if share > 0.5:
+        learns = (
+            "ends only: most of what it writes begins in mid-sentence"
+            if tokenizer.truncation == "pre"
+            else "beginnings only: most of what it writes stops there in mid-sentence"
+        )
+        # In tenths, so that the fits of a cross-validation say the same thing, once.
+        warnings.warn(
+            f"about {10 * share:.0f} in 10 texts have max_length={tokenizer.max_length} tokens or more, and the"
+            f" decoder learns their {learns}. Set"
+            f" tokenizer=TextTokenizer(max_length={_round_up(np.quantile(corpus.lengths, 0.9))}) to hold 9 in 10 whole,"
+            " split the texts into sentences, or set decoder='bow' if only features are wanted.",
+            UserWarning,
+            stacklevel=stacklevel_of_user(),
+        )
+
+
+def _round_up(length: float) -> int:
+    """A length with two digits that count, of one more than is needed: a text and its end."""
+    step = 10 ** max(0, len(str(int(length) + 1)) - 2)
+    return int(-(-(length + 1) // step) * step)

@@ -1,0 +1,162 @@
+"""Keras callbacks: ours and the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from .training import Batches
+
+
+class _EpochStart(keras.callbacks.Callback):
+    def __init__(self, batches: Batches) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.batches.epoch = epoch
+
+
+class _Directions(keras.callbacks.Callback):
+    """Tells callbacks that watch a part of the loss or an accuracy which way that gets better.
+
+    Keras itself asks metrics that a network was compiled with only, and raises for others.
+    """
+
+    def __init__(self, callbacks: list[Any]) -> None:
+        super().__init__()
+        self.callbacks = callbacks
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        modes = {
+            metric.name: {"up": "max", "down": "min"}[metric._direction]
+            for metric in self.model.metrics
+            if getattr(metric, "_direction", None) in ("up", "down")
+        }
+        for callback in self.callbacks:
+            name = getattr(callback, "monitor", None)
+            if getattr(callback, "mode", None) == "auto" and isinstance(name, str):
+                callback.mode = modes.get(name.removeprefix("val_"), "auto")
+
+
+class _StopOnNonFinite(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        loss = (logs or {}).get("loss", 0.0)
+        if not np.isfinite(loss):
+            raise ValueError(
+                f"the loss became {loss} in epoch {epoch + 1}; training stopped and nothing was fitted."
+                " Lower learning_rate, or set beta and bow_weight nearer to their defaults."
+            )
+
+
+class ReportEpochs(keras.callbacks.Callback):
+    """Tells scikit-learn's callbacks of each epoch; any of them may end the training.
+
+    Parameters
+    ----------
+    task : sklearn.callback.CallbackContext
+        The task that the epochs belong to.
+    estimator : estimator
+        The one that is being fitted.
+    fitted : callable
+        Gives the attributes that the estimator would have if training ended now.
+    X, y : array-like
+        What scorers among the callbacks are to be given.
+    """
+
+    def __init__(
+        self, task: Any, estimator: Any, fitted: Callable[[], dict[str, Any]], X: Any, y: Any
+    ) -> None:
+        super().__init__()
+        self.task, self.fitted = task, fitted
+        self.given = {"estimator": estimator, "X": X, "y": y}
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.of_epoch = self.task.subcontext(task_name="epoch").call_on_fit_task_begin(**self.given)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if self.of_epoch.call_on_fit_task_end(**self.given, reconstruction_attributes=self.fitted):
+            self.model.stop_training = True
+
+
+class _PrintEpoch(keras.callbacks.Callback):
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name_ = name
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        parts = ", ".join(f"{name} = {value:.4g}" for name, value in (logs or {}).items())
+        print(f"[{self.name_}] epoch {epoch + 1}/{self.params['epochs']}, {parts}", flush=True)
+
+
+def user_callbacks(callbacks: Any) -> list[Any]:
+    """Callbacks as instances in a list, from an instance, a class, a list or tuple of them, or None."""
+    if callbacks is None:
+        return []
+    given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+    instances = [callback() if isinstance(callback, type) else callback for callback in given]
+    for callback in instances:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise TypeError(
+                f"callbacks holds a {type(callback).__name__}; expected keras.callbacks.Callback instances or classes."
+            )
+    return instances
+
+
+def release(callbacks: list[Any]) -> None:
+    """Take the network from callbacks after training: with it they could not be pickled or cloned."""
+    for callback in callbacks:
+        callback._model = None
+
+
+def training_callbacks(
+    batches: Batches,
+    callbacks: list[Any],
+    *,
+    name: str,
+    verbose: int,
+    patience: int | None = None,
+    first_compared: int = 0,
+    report: ReportEpochs | None = None,
+) -> list[Any]:
+    """Ours and the user's Keras callbacks, in the order in which they must run.
+
+    Parameters
+    ----------
+    batches : Batches
+        The training batches.
+    callbacks : list of keras.callbacks.Callback
+        The user's own.
+    name : str
+        What printed lines start with.
+    verbose : int
+        0 prints nothing.
+    patience : int or None, default=None
+        Stop after this many epochs in which the validation loss did not fall.
+    first_compared : int, default=0
+        Index of the first epoch whose validation loss counts for that.
+    report : ReportEpochs or None, default=None
+        For callbacks of scikit-learn.
+
+    Returns
+    -------
+    callbacks : list of keras.callbacks.Callback
+    """
+    ours: list[Any] = [_EpochStart(batches), _Directions(callbacks), _StopOnNonFinite()]
+    if verbose:
+        ours.append(_PrintEpoch(name))
+    if patience is not None:
+        # "min" is said outright: Keras does not guess it for a loss of its own name.
+        ours.append(
+            keras.callbacks.EarlyStopping(
+                monitor="val_loss",
+                mode="min",
+                patience=patience,
+                restore_best_weights=True,
+                start_from_epoch=first_compared,
+            )
+        )
+    return [*ours, *callbacks] if report is None else [*ours, *callbacks, report]

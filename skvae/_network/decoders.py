@@ -1,0 +1,252 @@
+"""From latents to the logits of tokens and words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from .._base.seeds import SeedSequence
+from .._texts.ids import BOUNDARY_ID, UNKNOWN_ID
+from .config import NetworkConfig
+from .layers import DTYPE, dense_layer, dropout_layer, embedding_layer, functional, glorot, recurrent_layer
+
+
+class _Part(layers.Layer):
+    """A part of the autoencoder that is a layer, and with `build_decoder` a model that can be saved."""
+
+    config: NetworkConfig
+
+    def get_config(self) -> dict[str, Any]:
+        # The seed is of no account: weights and the state of the generators are saved beside.
+        return {"config": self.config.as_dict()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(NetworkConfig.from_dict(config["config"]), SeedSequence(0))
+
+
+@keras.saving.register_keras_serializable(package="skvae")
+class RecurrentTextDecoder(_Part):
+    """Writes a text token by token from a latent vector.
+
+    The latent vector sets the initial state and is seen again at every step, beside the
+    previous token. While training, previous tokens are the true ones (teacher forcing), and
+    some of them are hidden (word dropout) so that the decoder has to ask the latents.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    seeds : SeedSequence
+        Where the weights' initial values come from.
+
+    References
+    ----------
+    S. R. Bowman et al., "Generating Sentences from a Continuous Space", CoNLL 2016.
+    https://aclanthology.org/K16-1002/
+    """
+
+    def __init__(self, config: NetworkConfig, seeds: SeedSequence) -> None:
+        super().__init__(name="text_decoder", dtype=DTYPE)
+        self.config = config
+        self.kind = config.decoder
+        self.word_dropout = config.word_dropout
+        self.embedding = embedding_layer(config, seeds, "embedding")
+        self.initial_states = [
+            dense_layer(units, seeds, f"initial_state_{depth}", activation="tanh")
+            for depth, units in enumerate(config.decoder_units)
+        ]
+        self.recurrent = [
+            recurrent_layer(config.decoder, units, seeds, f"recurrent_{depth}", return_sequences=True)
+            for depth, units in enumerate(config.decoder_units)
+        ]
+        self.projection = dense_layer(config.embedding_dim, seeds, "projection")
+        self.dropout = dropout_layer(config.dropout, seeds, "dropout")
+        self.random = keras.random.SeedGenerator(seeds.next())
+        self.n_tokens = config.n_tokens
+        self.n_components = config.n_components
+
+    def build(self, input_shape: Any = None) -> None:
+        # Explicitly, so that the weights exist before any batch is seen.
+        self.embedding.build((None, None))
+        width = self.embedding.output_dim
+        for initial_state, recurrent in zip(self.initial_states, self.recurrent, strict=True):
+            initial_state.build((None, self.n_components))
+            recurrent.build((None, None, width + self.n_components))
+            width = recurrent.units
+        self.projection.build((None, None, width))
+        self.output_bias = self.add_weight(shape=(self.n_tokens,), initializer="zeros", name="output_bias")
+        self.built = True
+
+    def start(self, z: Any) -> list[list[Any]]:
+        """Initial states of each layer, from latents of shape (batch, n_components)."""
+        states = []
+        for initial_state in self.initial_states:
+            state = initial_state(z)
+            states.append([state, ops.zeros_like(state)] if self.kind == "lstm" else [state])
+        return states
+
+    def step(self, tokens: Any, states: list[list[Any]], z: Any) -> tuple[Any, list[list[Any]]]:
+        """One token further.
+
+        Parameters
+        ----------
+        tokens : integer tensor of shape (batch,)
+            The previous tokens.
+        states : list
+            What `start` or the previous step returned.
+        z : tensor of shape (batch, n_components)
+            The latents.
+
+        Returns
+        -------
+        logits : tensor of shape (batch, n_tokens)
+            Unnormalised log-probabilities of the next token.
+        states : list
+            States for the next step.
+        """
+        hidden = self.embedding(tokens)
+        new_states = []
+        for recurrent, state in zip(self.recurrent, states, strict=True):
+            hidden, state = recurrent.cell(ops.concatenate([hidden, z], axis=-1), state)
+            new_states.append(list(state))
+        return self._logits(hidden), new_states
+
+    def logits(self, z: Any, targets: Any, training: bool = False) -> Any:
+        """Teacher-forced logits of each target token.
+
+        Parameters
+        ----------
+        z : tensor of shape (batch, n_components)
+        targets : integer tensor of shape (batch, time)
+        training : bool
+
+        Returns
+        -------
+        logits : tensor of shape (batch, time, n_tokens)
+        """
+        boundary = ops.full_like(targets[:, :1], BOUNDARY_ID)
+        previous = targets[:, :-1]
+        if training and self.word_dropout > 0:
+            hide = (
+                keras.random.uniform(ops.shape(previous), dtype=DTYPE, seed=self.random) < self.word_dropout
+            )
+            previous = ops.where(ops.logical_and(hide, previous > BOUNDARY_ID), UNKNOWN_ID, previous)
+        hidden = self.embedding(ops.concatenate([boundary, previous], axis=1))
+        repeated = ops.repeat(ops.expand_dims(z, 1), ops.shape(targets)[1], axis=1)
+        for recurrent, state in zip(self.recurrent, self.start(z), strict=True):
+            hidden = recurrent(ops.concatenate([hidden, repeated], axis=-1), initial_state=state)
+        return self._logits(self.dropout(hidden, training=training))
+
+    def call(self, inputs: list[Any], training: bool = False) -> Any:
+        z, targets = inputs
+        return self.logits(z, targets, training=training)
+
+    def _logits(self, hidden: Any) -> Any:
+        # The embedding serves as output layer too (Press and Wolf, EACL 2017).
+        table = ops.transpose(ops.convert_to_tensor(self.embedding.embeddings))
+        return ops.matmul(self.projection(hidden), table) + self.output_bias
+
+
+@keras.saving.register_keras_serializable(package="skvae")
+class RepeatTextDecoder(_Part):
+    """The decoder of 2017: the latent vector again at every step, and no previous token.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    seeds : SeedSequence
+        Where the weights' initial values come from.
+    """
+
+    def __init__(self, config: NetworkConfig, seeds: SeedSequence) -> None:
+        super().__init__(name="text_decoder", dtype=DTYPE)
+        self.config = config
+        self.recurrent = [
+            recurrent_layer("lstm", units, seeds, f"recurrent_{depth}", return_sequences=True)
+            for depth, units in enumerate(config.decoder_units)
+        ]
+        self.output_layer = dense_layer(config.n_tokens, seeds, "output")
+        self.n_components = config.n_components
+
+    def build(self, input_shape: Any = None) -> None:
+        width = self.n_components
+        for recurrent in self.recurrent:
+            recurrent.build((None, None, width))
+            width = recurrent.units
+        self.output_layer.build((None, None, width))
+        self.built = True
+
+    def logits(self, z: Any, targets: Any, training: bool = False) -> Any:
+        """Logits of each token; only the number of columns of `targets` is looked at.
+
+        Parameters
+        ----------
+        z : tensor of shape (batch, n_components)
+        targets : integer tensor of shape (batch, time)
+        training : bool
+            Ignored.
+
+        Returns
+        -------
+        logits : tensor of shape (batch, time, n_tokens)
+        """
+        hidden = ops.repeat(ops.expand_dims(z, 1), ops.shape(targets)[1], axis=1)
+        for recurrent in self.recurrent:
+            hidden = recurrent(hidden)
+        return self.output_layer(hidden)
+
+    def call(self, z: Any, training: bool = False) -> Any:
+        return self.logits(z, ops.zeros((1, self.config.max_length), dtype="int32"))
+
+
+@keras.saving.register_keras_serializable(package="skvae")
+class BowDecoder(_Part):
+    """Log-linear model of the words of a document: one direction in word space for each latent.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    seeds : SeedSequence
+        Where the weights' initial values come from.
+    """
+
+    def __init__(self, config: NetworkConfig, seeds: SeedSequence) -> None:
+        super().__init__(name="bow_decoder", dtype=DTYPE)
+        self.config = config
+        self.shape = (config.n_components, config.n_words)
+        self.initializer = glorot(seeds)
+        self.dropout = dropout_layer(config.dropout, seeds, "dropout")
+
+    def build(self, input_shape: Any = None) -> None:
+        self.kernel = self.add_weight(shape=self.shape, initializer=self.initializer, name="kernel")
+        # Log-frequencies of the words in the training documents: set, not learned.
+        self.background = self.add_weight(
+            shape=(self.shape[1],), initializer="zeros", trainable=False, name="background"
+        )
+        self.built = True
+
+    def call(self, z: Any, training: bool = False) -> Any:
+        return ops.matmul(self.dropout(z, training=training), self.kernel) + self.background
+
+
+def build_decoder(part: Any) -> Any:
+    """A decoder as a model that can be used and saved alone; it shares the decoder's weights.
+
+    Parameters
+    ----------
+    part : RecurrentTextDecoder, RepeatTextDecoder or BowDecoder
+
+    Returns
+    -------
+    decoder : keras.Model
+        From latents (batch, n_components) to logits: of each word (batch, n_words) of a bag; of each token
+        (batch, max_length, n_tokens) of a "repeat" decoder. A recurrent one needs the true
+        tokens (batch, time) as well, as its second input, and gives the logits of each of them
+        from those before, (batch, time, n_tokens).
+    """
+    inputs = keras.Input((part.config.n_components,), dtype=DTYPE, name="z")
+    if isinstance(part, RecurrentTextDecoder):
+        inputs = [inputs, keras.Input((None,), dtype="int32", name="ids")]
+    return functional(inputs, part(inputs), "decoder")

@@ -1,0 +1,141 @@
+"""From a document to its posterior."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from .._base.seeds import SeedSequence
+from .config import NetworkConfig
+from .layers import DTYPE, dense_layer, dropout_layer, embedding_layer, functional, recurrent_layer
+
+# The upper end, a variance of e against the prior's 1, is more than any posterior needs. Without it, a
+# document unlike the others now and then gets a variance of thousands, and the loss a spike.
+_LOG_VARIANCE_RANGE = (-20.0, 1.0)
+_INITIAL_LOG_VARIANCE = -2.0
+
+
+@keras.saving.register_keras_serializable(package="skvae")
+class LongMemory(keras.initializers.Initializer):
+    """Biases with which the units of an LSTM remember for one step up to the length of a text.
+
+    With Keras' own, half of what a unit has read is gone after two tokens; the last state
+    of a long text then knows its end only, and training takes long to change that.
+
+    Parameters
+    ----------
+    length : int
+        Number of tokens of the longest text.
+    seed : int
+        Decides how long each unit remembers.
+
+    References
+    ----------
+    C. Tallec and Y. Ollivier, "Can recurrent neural networks warp time?", ICLR 2018.
+    https://arxiv.org/abs/1804.11188
+    """
+
+    def __init__(self, length: int, seed: int) -> None:
+        self.length = length
+        self.seed = seed
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        random = np.random.default_rng(self.seed)
+        forget = np.log(random.uniform(1, max(2, self.length - 1), shape[0] // 4))
+        # The gates in Keras' order: input, forget, cell, output.
+        bias = np.concatenate([-forget, forget, np.zeros(2 * len(forget))])
+        return ops.convert_to_tensor(bias, dtype=dtype or "float32")
+
+    def get_config(self) -> dict[str, Any]:
+        return {"length": self.length, "seed": self.seed}
+
+
+def build_encoder(config: NetworkConfig, seeds: SeedSequence) -> Any:
+    """The network from a document to its posterior.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    seeds : SeedSequence
+        Where the weights' initial values come from.
+
+    Returns
+    -------
+    encoder : keras.Model
+        From log(1 + counts) (batch, n_words) or ids (batch, time) to the posterior mean and log-variance,
+        both (batch, n_components).
+    """
+    if config.encoder == "bow":
+        hidden = inputs = keras.Input((config.n_words,), dtype=DTYPE, name="log_counts")
+        for depth, units in enumerate(config.encoder_units):
+            if depth:
+                hidden = dropout_layer(config.dropout, seeds, f"dropout_{depth}")(hidden)
+            hidden = dense_layer(units, seeds, f"hidden_{depth}", activation="relu")(hidden)
+    else:
+        inputs = keras.Input((None,), dtype="int32", name="ids")
+        hidden = embedding_layer(config, seeds, "embedding", mask_zero=True)(inputs)
+        for depth, units in enumerate(config.encoder_units):
+            last = depth == len(config.encoder_units) - 1
+            options = {
+                "return_sequences": not last,
+                "unit_forget_bias": False,
+                "bias_initializer": LongMemory(config.max_length, seeds.next()),
+            }
+            forward = recurrent_layer("lstm", units, seeds, "forward", **options)
+            backward = recurrent_layer("lstm", units, seeds, "backward", go_backwards=True, **options)
+            hidden = layers.Bidirectional(
+                forward, backward_layer=backward, name=f"hidden_{depth}", dtype=DTYPE
+            )(hidden)
+    if config.bottleneck_units is not None:
+        hidden = dense_layer(config.bottleneck_units, seeds, "bottleneck", activation="relu")(hidden)
+    mean = dense_layer(config.n_components, seeds, "mean")(hidden)
+    if config.posterior_scale is not None:
+        mean = PosteriorNormalization(config.posterior_scale, name="normalization", dtype=DTYPE)(mean)
+    log_variance = dense_layer(
+        config.n_components,
+        seeds,
+        "log_variance",
+        kernel_initializer="zeros",
+        bias_initializer=keras.initializers.Constant(_INITIAL_LOG_VARIANCE),
+    )(hidden)
+    log_variance = ops.clip(log_variance, *_LOG_VARIANCE_RANGE)
+    return functional(inputs, [mean, log_variance], "encoder")
+
+
+@keras.saving.register_keras_serializable(package="skvae")
+class PosteriorNormalization(layers.BatchNormalization):
+    """Batch normalisation of the posterior mean to a fixed standard deviation.
+
+    With mean 0 and standard deviation `scale` over the documents, the KL of each latent
+    dimension averages at least scale**2 / 2 nats over them, whether or not a decoder uses it.
+
+    Parameters
+    ----------
+    scale : float
+        Standard deviation of each posterior mean. Not learned: a learned one shrinks to 0.
+    **kwargs : dict
+        Arguments of a Keras layer.
+
+    References
+    ----------
+    Q. Zhu et al., "A Batch Normalized Inference Network Keeps the KL Vanishing Away",
+    ACL 2020. https://aclanthology.org/2020.acl-main.235/
+    """
+
+    def __init__(self, scale: float, **kwargs: Any) -> None:
+        # Keras' default epsilon, 1e-3, exceeds the variance of a collapsing mean, and the
+        # bound on the KL silently vanishes.
+        kwargs |= {"center": False, "scale": False, "epsilon": 1e-8, "momentum": 0.9}
+        super().__init__(**kwargs)
+        self.posterior_scale = float(scale)
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        return self.posterior_scale * super().call(inputs, training=training)
+
+    def get_config(self) -> dict[str, Any]:
+        base = super().get_config()
+        kept = ("name", "trainable", "dtype")
+        return {"scale": self.posterior_scale} | {key: base[key] for key in kept}

@@ -1,0 +1,300 @@
+"""A trained autoencoder: reads documents into latents and writes documents from them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+
+from .._texts.corpus import Corpus
+from .._texts.documents import Documents, prepare_documents, sequential_batches, spread_rows
+from .._texts.ids import UNKNOWN_ID
+from .._texts.tokenizer import FittedTokenizer
+from .._texts.validation import check_documents
+from . import bow_encoder
+from .config import NetworkConfig
+from .stored import FittedNetwork
+
+_DOCUMENTS_TO_NORMALISE_BY = 10_000
+_DOCUMENTS_TO_STANDARDISE_BY = 10_000
+_ENCODING_BATCH = 512
+# What lies between the layers of a recurrent encoder comes to some hundred MB.
+_STEPS_PER_BATCH = 16_384
+_DOCUMENTS_PER_BLOCK = 4_096
+_NO_VARIANCE = 1e-10
+# Compiling a recurrent layer takes as long as this many steps without.
+_STEPS_WORTH_COMPILING = 300
+
+
+class FittedAutoencoder:
+    """A network together with what turns documents into its inputs and its outputs into documents.
+
+    Parameters
+    ----------
+    network : FittedNetwork
+    tokenizer : TextTokenizer or None
+        A fitted one; None where documents come and go as token ids.
+    word_columns : ndarray of shape (n_tokens,), dtype int64
+        Column of each token in the bag of words, -1 for those left out.
+    max_length : int
+        Tokens that are written at most.
+    """
+
+    def __init__(
+        self,
+        network: FittedNetwork,
+        tokenizer: FittedTokenizer | None,
+        word_columns: NDArray[np.int64],
+        max_length: int,
+    ) -> None:
+        self.network = network
+        self.tokenizer = tokenizer
+        self.word_columns = word_columns
+        self.max_length = max_length
+        # Mean and variance of each posterior mean before normalisation, and of how many documents.
+        self.moments: tuple[NDArray[np.float64], NDArray[np.float64], int] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Files call them so.
+        return {"_moments" if name == "moments" else name: value for name, value in vars(self).items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(
+            {"moments" if name == "_moments" else name: value for name, value in state.items()}
+        )
+
+    @property
+    def config(self) -> NetworkConfig:
+        """The shape of the network."""
+        return self.network.config
+
+    @property
+    def n_components(self) -> int:
+        """Number of latent dimensions."""
+        return self.network.config.n_components
+
+    @property
+    def n_tokens(self) -> int:
+        """Number of token ids, reserved ones included."""
+        return self.network.config.n_tokens
+
+    @property
+    def has_text_decoder(self) -> bool:
+        """Whether there is a decoder that writes tokens in order."""
+        return self.network.config.decoder != "bow"
+
+    @property
+    def has_bow_decoder(self) -> bool:
+        """Whether there is a decoder of bags of words."""
+        return self.network.config.bow_weight > 0
+
+    @property
+    def stop_ids(self) -> NDArray[np.int64] | None:
+        """Token ids of the stop words."""
+        return None if self.tokenizer is None else self.tokenizer._stop_ids
+
+    @property
+    def from_lists(self) -> bool:
+        """Whether it was fitted on lists of tokens."""
+        return self.tokenizer is not None and self.tokenizer._from_lists
+
+    @property
+    def words(self) -> NDArray[np.object_]:
+        """The word of each column of the bag of words; token ids without a tokenizer."""
+        return self.tokens[self.word_columns >= 0]
+
+    @property
+    def tokens(self) -> NDArray[np.object_]:
+        """The token of each id; the ids themselves without a tokenizer."""
+        if self.tokenizer is None:
+            return np.arange(len(self.word_columns)).astype(object)
+        return self.tokenizer.tokens_
+
+    def read(self, X: Any, *, name: str = "X", fitted: Any = None) -> Corpus:
+        """Documents from texts or token ids, whichever this autoencoder was fitted on.
+
+        `fitted` is the estimator whose method was called with them, and `name` how it calls them.
+        """
+        return self._corpus(self._judged(X, name, fitted), name)
+
+    def _judged(self, X: Any, name: str, fitted: Any) -> list[str] | NDArray[np.int32]:
+        n_tokens = None if self.tokenizer is None else self.tokenizer.n_tokens_
+        return check_documents(X, name=name, n_tokens=n_tokens, fitted=fitted, in_lists=self.from_lists)
+
+    def _corpus(self, documents: list[str] | NDArray[np.int32], name: str) -> Corpus:
+        if isinstance(documents, np.ndarray):
+            corpus = Corpus.from_matrix(documents)
+            if self.tokenizer is not None:
+                return corpus
+            # A token that the tokenizer knows need not occur in what the autoencoder was fitted on.
+            known = corpus.ids < len(self.word_columns)
+            return Corpus(np.where(known, corpus.ids, UNKNOWN_ID).astype(np.int32), corpus.starts)
+        if self.tokenizer is None:
+            raise ValueError(
+                f"{name} holds texts, but this estimator was fitted on token ids; pass what the same TextTokenizer's"
+                " transform returns."
+            )
+        return self.tokenizer._encode(documents)
+
+    def read_in_blocks(self, X: Any, *, fitted: Any = None) -> Iterator[Corpus]:
+        """As `read`, some documents at a time: what is made of them takes far more memory than they do."""
+        documents = self._judged(X, "X", fitted)
+        for start in range(0, len(documents), _DOCUMENTS_PER_BLOCK):
+            yield self._corpus(documents[start : start + _DOCUMENTS_PER_BLOCK], "X")
+
+    def prepare(self, corpus: Corpus) -> Documents:
+        """What the network reads of each document."""
+        truncation = "post" if self.tokenizer is None else self.tokenizer.truncation
+        config = self.network.config
+        return prepare_documents(
+            corpus,
+            self.word_columns if config.reads_counts else None,
+            config.n_words,
+            config.max_length if config.reads_ids else None,
+            truncation=truncation,
+        )
+
+    def posterior(self, documents: Documents) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Posterior mean and log-variance, both of shape (n_documents, n_components)."""
+        network = self.network
+        if network.config.encoder == "bow":
+            return bow_encoder.posterior(documents.counts, network.weights, network.config)
+        means, log_variances = [], []
+        batches = batches_of(documents, _ENCODING_BATCH, _STEPS_PER_BATCH)
+        compiled = many_steps(documents, len(batches))
+        for rows in batches:
+            inputs = documents.batch(rows)
+            mean, log_variance = (
+                network.model.encode_many(inputs["ids"]) if compiled else network.model.encode(inputs)
+            )
+            means.append(mean.numpy())
+            log_variances.append(log_variance.numpy())
+        return np.concatenate(means), np.concatenate(log_variances)
+
+    def features(self, documents: Documents) -> NDArray[np.float32]:
+        """What a class head reads: the posterior mean and, of a "bow" encoder, its hidden layers.
+
+        Returns
+        -------
+        features : ndarray of shape (n_documents, n_features), dtype float32
+        """
+        network = self.network
+        if network.config.encoder == "bow":
+            return bow_encoder.features(documents.counts, network.weights, network.config)
+        return self.posterior(documents)[0]
+
+    def features_of_some(self, documents: Documents) -> NDArray[np.float32]:
+        """Features of some of all documents, spread evenly."""
+        return self.features(documents.take(spread_rows(len(documents), _DOCUMENTS_TO_STANDARDISE_BY)))
+
+    def feature_directions(self) -> tuple[list[str], NDArray[np.float32] | None]:
+        """What each feature is about, in words.
+
+        Returns
+        -------
+        parts : list of str
+            Of each feature, the part of the encoder it comes from: "latent", or "hidden_0", ...
+        directions : ndarray of shape (n_features, n_words), dtype float32, or None
+            How much more of each word goes with more of the feature: for a latent by the
+            bag-of-words decoder, for a hidden unit by the kernels from the words to it. Weighed
+            by the square root of the words' frequencies, so that rare words do not lead. None
+            without a bag-of-words decoder.
+        """
+        weights, config = self.network.weights, self.network.config
+        hidden = config.hidden_layer_names if config.encoder == "bow" else []
+        kernels = [weights[f"encoder/{name}/kernel"] for name in hidden]
+        parts = ["latent"] * config.n_components
+        for name, kernel in zip(hidden, kernels, strict=True):
+            parts += [name] * kernel.shape[1]
+        if not self.has_bow_decoder:
+            return parts, None
+        paths = [path.T for path in accumulate(kernels, np.matmul)]
+        frequency = np.exp(log_softmax(weights["bow_decoder/background"]))
+        return parts, np.concatenate([weights["bow_decoder/kernel"], *paths]) * np.sqrt(frequency)
+
+    def normalise_over(self, documents: Documents, *, keep_history: bool = False) -> None:
+        """Give the normalisation the statistics of the documents instead of the last batches'.
+
+        Parameters
+        ----------
+        documents : Documents
+        keep_history : bool, default=False
+            Whether statistics of earlier documents count on, by the number of documents.
+        """
+        if self.network.config.posterior_scale is None:
+            return
+        if len(documents) > _DOCUMENTS_TO_NORMALISE_BY:
+            documents = documents.take(spread_rows(len(documents), _DOCUMENTS_TO_NORMALISE_BY))
+        layer = self.network.model.encoder.get_layer("normalization")
+        layer.moving_mean.assign(np.zeros(self.n_components))
+        layer.moving_variance.assign(np.ones(self.n_components))
+        self.network.changed()
+        raw = self.posterior(documents)[0].astype(np.float64) / layer.posterior_scale
+        centre, variance, weight = raw.mean(axis=0), raw.var(axis=0), len(raw)
+        if keep_history and self.moments is not None:
+            old_centre, old_variance, old_weight = self.moments
+            total = weight + old_weight
+            between = weight * old_weight / total**2 * (centre - old_centre) ** 2
+            variance = (weight * variance + old_weight * old_variance) / total + between
+            centre = (weight * centre + old_weight * old_centre) / total
+            weight = min(total, _DOCUMENTS_TO_NORMALISE_BY)
+        self.moments = (centre, variance, weight)
+        layer.moving_mean.assign(centre)
+        # Documents that are all alike have no spread to normalise by.
+        layer.moving_variance.assign(np.where(variance > _NO_VARIANCE, variance, 1.0))
+        self.network.changed()
+
+    def changed(self) -> None:
+        """Say that the live network was trained."""
+        self.network.changed()
+
+    @contextmanager
+    def restored_after(self, *failures: type[BaseException]) -> Iterator[None]:
+        """Within, one of these exceptions leaves network, optimizer and normalisation as they were before."""
+        moments = self.moments
+        try:
+            with self.network.restored_after(*failures):
+                yield
+        except failures:
+            self.moments = moments
+            raise
+
+    def snapshot(self) -> FittedAutoencoder:
+        """A copy with the weights of now, which further training of this one leaves alone."""
+        kept = copy.copy(self)
+        kept.network = self.network.as_of_now()
+        return kept
+
+    def as_of_now(self, documents: Documents, *, keep_history: bool = False) -> FittedAutoencoder:
+        """A copy that is what this one would be if its training ended now, on these documents."""
+        ended = copy.copy(self)
+        ended.network = self.network.as_of_now()
+        ended.normalise_over(documents, keep_history=keep_history)
+        return ended
+
+
+def batches_of(documents: Documents, largest: int, n_tokens: int) -> list[NDArray[np.integer]]:
+    """Consecutive rows, as many at a time as have so many tokens when padded to the longest of them."""
+    if documents.texts is None:
+        return list(sequential_batches(len(documents), largest))
+    starts, longest = [0], 0
+    for row, length in enumerate(documents.texts.lengths):
+        longest = max(longest, length)
+        n_rows = row + 1 - starts[-1]
+        if n_rows > 1 and (n_rows > largest or n_rows * longest > n_tokens):
+            starts.append(row)
+            longest = length
+    return [np.arange(*ends) for ends in pairwise([*starts, len(documents)])]
+
+
+def many_steps(documents: Documents, n_batches: int) -> bool:
+    """Whether so many steps of a recurrent layer lie ahead that compiling it pays."""
+    if documents.texts is None:
+        return False
+    return bool(n_batches * documents.texts.lengths.max(initial=0) >= _STEPS_WORTH_COMPILING)

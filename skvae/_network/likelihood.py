@@ -1,0 +1,146 @@
+"""Likelihoods of documents, and what they tell of the latents."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from .._base.seeds import DocumentNoise, SeedSequence
+from .._base.stacklevel import stacklevel_of_user
+from .._texts.characters import Characters
+from .._texts.documents import Documents, spread_rows
+from ..exceptions import CollapseWarning
+from ..metrics import (
+    active_units,
+    draw_latents,
+    effective_sample_size,
+    gaussian_kl,
+    importance_log_weights,
+    mutual_information,
+    permuted_latents,
+)
+from .fitted import FittedAutoencoder, batches_of, many_steps
+
+_DOCUMENTS_TO_JUDGE_BY = 2_000
+# Two batches: more would make a short fit noticeably longer.
+_DOCUMENTS_TO_WARN_BY = 128
+# Nats per document: above what decoders show that ignore the latents, and a tenth of what the others do (see
+# docs/architecture.md).
+_COLLAPSED_USE = 0.2
+_DECODING_BATCH = 64
+# The logits of a batch come to some hundred MB.
+_LOGITS_PER_BATCH = 100_000_000
+
+
+def diagnose(
+    autoencoder: FittedAutoencoder,
+    documents: Documents,
+    n_importance_samples: int = 0,
+    characters: Characters | None = None,
+) -> dict[str, float]:
+    """Likelihoods, and figures that tell what the latents carry, as `TextVAETransformer.diagnostics` has them."""
+    seeds = SeedSequence(0)
+    mean, log_variance = autoencoder.posterior(documents)
+    noise = DocumentNoise(documents.keys(), seeds.next())
+    latents = draw_latents(mean, log_variance, noise)
+    nll, accuracies = _reconstruction(autoencoder, latents, documents)
+    kl = float(gaussian_kl(mean, log_variance).mean())
+    some = spread_rows(len(documents), _DOCUMENTS_TO_JUDGE_BY)
+    figures = {
+        "elbo": -(float(nll.mean()) + kl),
+        "nll": float(nll.mean()),
+        "kl": kl,
+        "mutual_information": mutual_information(
+            mean[some], log_variance[some], np.random.default_rng(seeds.next())
+        ),
+        "active_units": active_units(mean),
+    } | accuracies
+    if len(documents) > 1:
+        random = np.random.default_rng(seeds.next())
+        figures["latent_use"] = _rise_with_other_latents(
+            autoencoder, latents, nll, documents, _DOCUMENTS_TO_JUDGE_BY, random
+        )
+    if characters is not None and characters.read.any():
+        spelt_out = -figures["elbo"] * len(documents) + characters.spelling.sum()
+        figures["nats_per_character"] = float(spelt_out / characters.read.sum())
+    if n_importance_samples:
+        log_weights = importance_log_weights(
+            lambda latents: _reconstruction(autoencoder, latents, documents)[0],
+            mean,
+            log_variance,
+            n_importance_samples,
+            noise,
+        )
+        weighted = np.log(n_importance_samples) - logsumexp(log_weights, axis=0)
+        figures["iw_nll"] = float(weighted.mean())
+        figures["iw_ess"] = float(effective_sample_size(log_weights).mean())
+    return figures
+
+
+def warn_if_collapsed(autoencoder: FittedAutoencoder, documents: Documents) -> None:
+    """Warn where the NLL of some of the documents hardly rises with the latents of others."""
+    if len(documents) < 2:
+        return
+    some = documents.take(spread_rows(len(documents), _DOCUMENTS_TO_WARN_BY))
+    seeds = SeedSequence(0)
+    latents = draw_latents(*autoencoder.posterior(some), DocumentNoise(some.keys(), seeds.next()))
+    nll = _reconstruction(autoencoder, latents, some)[0]
+    random = np.random.default_rng(seeds.next())
+    use = _rise_with_other_latents(autoencoder, latents, nll, some, len(some), random)
+    if use < _COLLAPSED_USE:
+        warnings.warn(
+            f"the decoder ignores the latents: with those of another document, a document is only {use:.2g} nats"
+            " less likely. Train for more epochs, set posterior_scale (default 0.6) or free_bits, raise"
+            " word_dropout, or lower beta.",
+            CollapseWarning,
+            stacklevel=stacklevel_of_user(),
+        )
+
+
+def _rise_with_other_latents(
+    autoencoder: FittedAutoencoder,
+    latents: NDArray[np.float32],
+    nll: NDArray[np.float64],
+    documents: Documents,
+    largest: int,
+    random: np.random.Generator,
+) -> float:
+    """Nats per document by which the NLL rises when each document gets the latents of another one."""
+    rows = spread_rows(len(documents), largest)
+    of_others = permuted_latents(latents[rows], random)
+    return float((_reconstruction(autoencoder, of_others, documents.take(rows))[0] - nll[rows]).mean())
+
+
+def _reconstruction(
+    autoencoder: FittedAutoencoder, latents: NDArray[np.float32], documents: Documents
+) -> tuple[NDArray[np.float64], dict[str, float]]:
+    """Negative log-likelihood of each document given its latents, and token accuracies."""
+    model, config = autoencoder.network.model, autoencoder.network.config
+    nll, right = np.zeros(len(documents)), 0
+    frequency = np.zeros(config.n_tokens, dtype=np.int64)
+    batches = batches_of(documents, _DECODING_BATCH, _LOGITS_PER_BATCH // config.n_tokens)
+    compiled = many_steps(documents, len(batches))
+    for rows in batches:
+        inputs = documents.batch(rows)
+        if model.text_decoder is None:
+            nll[rows] = model.decode_nll(latents[rows], inputs)["nll_bow"].numpy()
+            continue
+        from .objectives import token_nll
+
+        targets = inputs["ids"]
+        logits_of = model.logits_of_many if compiled else model.text_decoder.logits
+        logits = logits_of(latents[rows], targets)
+        # In float64: what is left of float32 after the sum over hundreds of tokens is less than 1e-4 nats.
+        nll[rows] = token_nll(logits, targets).numpy().sum(axis=1, dtype=np.float64)
+        right += int(((logits.numpy().argmax(axis=-1) == targets) & (targets != 0)).sum())
+        frequency += np.bincount(targets[targets != 0], minlength=len(frequency))
+    n_tokens = int(frequency.sum())
+    if not n_tokens:
+        return nll, {}
+    return nll, {
+        "token_accuracy": right / n_tokens,
+        "majority_token_accuracy": float(frequency.max() / n_tokens),
+    }

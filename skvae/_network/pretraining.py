@@ -1,0 +1,164 @@
+"""Training of an autoencoder, from its first epoch to its normalisation."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .._base.seeds import SeedSequence
+from .._base.stacklevel import stacklevel_of_user
+from .._texts.documents import Documents
+from .callbacks import ReportEpochs, release, training_callbacks, user_callbacks
+from .fitted import FittedAutoencoder
+from .optimizer import make_optimizer, single_precision
+from .training import Batches, resolve_batch_size
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """How an autoencoder is trained; fields without a note here are parameters of `TextVAETransformer`.
+
+    Parameters
+    ----------
+    epochs, batch_size, optimizer, learning_rate, kl_warmup, callbacks
+    patience : int or None
+        Epochs without a better validation loss after which training stops; None sets no documents aside.
+    validation_fraction
+    name : str
+        What printed lines start with.
+    verbose
+    goes_on : bool
+        Whether weights, normalisation and optimizer go on from an earlier training. There is no warm-up then.
+    """
+
+    epochs: int
+    batch_size: int | str
+    optimizer: Any
+    learning_rate: float
+    kl_warmup: float
+    callbacks: Any
+    patience: int | None
+    validation_fraction: float
+    name: str
+    verbose: int
+    goes_on: bool
+
+
+def pretrain(
+    autoencoder: FittedAutoencoder,
+    documents: Documents,
+    seeds: SeedSequence,
+    how: Pretraining,
+    report_of: Callable[[Callable[[], FittedAutoencoder]], ReportEpochs] | None = None,
+) -> dict[str, list[float]]:
+    """Train on documents, and normalise the latents over them.
+
+    Parameters
+    ----------
+    autoencoder : FittedAutoencoder
+        Trained in place.
+    documents : Documents
+    seeds : SeedSequence
+        Decides what is set aside, and the order of the documents.
+    how : Pretraining
+    report_of : callable or None, default=None
+        Makes a callback from a function that gives the autoencoder as if training ended now.
+
+    Returns
+    -------
+    history : dict of str to list of float
+        Each part of the loss for each epoch, in nats per document.
+
+    Raises
+    ------
+    ValueError
+        If nothing is left to train on, or the loss becomes infinite.
+    """
+    network = autoencoder.network
+    model = network.model
+    callbacks = user_callbacks(how.callbacks)
+    training, validation = documents, None
+    if how.patience is not None:
+        training, validation = _split(documents, how.validation_fraction, seeds.next())
+        if not how.goes_on and training.counts is not None:
+            # How often words occur in what is set aside must not help there.
+            model.set_background(np.asarray(training.counts.sum(axis=0)).ravel())
+    batch_size = resolve_batch_size(how.batch_size, len(training), autoencoder.has_text_decoder)
+    batches = Batches(training, batch_size, seeds.next())
+    _compile(model, how, how.epochs * batches.steps_per_epoch)
+    first_compared = _first_compared(model, batches.steps_per_epoch)
+    if validation is not None and first_compared >= how.epochs:
+        _warn_that_nothing_is_compared(how)
+    report = None
+    if report_of is not None:
+        report = report_of(lambda: autoencoder.as_of_now(training, keep_history=how.goes_on))
+    try:
+        history = model.fit(
+            batches.as_dataset(),
+            epochs=how.epochs,
+            validation_data=None
+            if validation is None
+            else Batches(validation, batch_size, None).as_dataset(),
+            callbacks=training_callbacks(
+                batches,
+                callbacks,
+                name=how.name,
+                verbose=how.verbose,
+                patience=how.patience,
+                first_compared=first_compared,
+                report=report,
+            ),
+            # The batches shuffle themselves, from an explicit seed.
+            shuffle=False,
+            verbose=0,
+        ).history
+    finally:
+        # However training ended, the weights are no longer those of before.
+        network.changed()
+        release(callbacks)
+    autoencoder.normalise_over(training, keep_history=how.goes_on)
+    return {name: [float(value) for value in values] for name, values in history.items()}
+
+
+def _compile(model: Any, how: Pretraining, n_steps: int) -> None:
+    """Give the network a fresh optimizer, unless it goes on with the one that it has."""
+    recipe = (str(how.optimizer), how.learning_rate)
+    if how.goes_on and model.compiled and model.recipe == recipe:
+        return
+    model.recipe = recipe
+    with single_precision():
+        model.compile(optimizer=make_optimizer(how.optimizer, how.learning_rate), jit_compile=False)
+        # Variables that appear while the first batch is traced would cause a second tracing.
+        model.optimizer.build(model.trainable_variables)
+    model.warmup_steps = int(how.kl_warmup * n_steps) if not how.goes_on else 0
+
+
+def _first_compared(model: Any, steps_per_epoch: int) -> int:
+    """Index of the first epoch of a training all of which comes after the warm-up of the KL."""
+    left = int(model.warmup_steps) - int(model.optimizer.iterations.numpy())
+    return max(0, -(-left // steps_per_epoch))
+
+
+def _warn_that_nothing_is_compared(how: Pretraining) -> None:
+    warnings.warn(
+        f"early_stopping=True compares nothing, and the weights of the last epoch stay: the warm-up of the KL"
+        f" (kl_warmup={how.kl_warmup}) lasts into the last of epochs={how.epochs}. Set more epochs or a lower"
+        " kl_warmup.",
+        UserWarning,
+        stacklevel=stacklevel_of_user(),
+    )
+
+
+def _split(documents: Documents, fraction: float, seed: int) -> tuple[Documents, Documents]:
+    n_validation = max(1, round(fraction * len(documents)))
+    if n_validation >= len(documents):
+        raise ValueError(
+            f"early_stopping=True with validation_fraction={fraction} leaves no training document"
+            f" of {len(documents)}; pass more documents or set early_stopping=False."
+        )
+    order = np.random.default_rng(seed).permutation(len(documents))
+    return documents.take(order[n_validation:]), documents.take(order[:n_validation])

@@ -1,0 +1,141 @@
+"""Runs a Keras network over documents: one dataset, one call of `Model.fit`."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from keras import tree
+from numpy.typing import NDArray
+
+from .._texts.documents import Documents, epoch_order, sequential_batches
+
+_BATCHES_AHEAD = 2
+
+
+def resolve_batch_size(batch_size: int | str, n_documents: int, has_text_decoder: bool) -> int:
+    """The number given, or with "auto" what makes about 100 batches an epoch."""
+    if batch_size != "auto":
+        return int(batch_size)
+    return int(np.clip(n_documents // 100, 16, 64 if has_text_decoder else 256))
+
+
+@dataclass
+class Targets:
+    """What a class head learns from, one entry a document.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_documents, n_classes), dtype float32
+        Of each class.
+    weights : ndarray of shape (n_documents,), dtype float32
+        Weight of each document in the classification term.
+    offset : ndarray of shape (n_documents, n_outputs), dtype float32
+        Logits of other models of the head.
+    """
+
+    probabilities: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    offset: NDArray[np.float32]
+
+
+class Batches:
+    """The batches of each epoch as a `tf.data.Dataset`.
+
+    Parameters
+    ----------
+    documents : Documents
+        What to train on.
+    batch_size : int
+        Largest size of a batch.
+    seed : int or None
+        Decides the order of each epoch; None keeps the documents' own.
+    targets : Targets or None, default=None
+        For networks with a class head.
+    """
+
+    def __init__(
+        self,
+        documents: Documents,
+        batch_size: int,
+        seed: int | None,
+        *,
+        targets: Targets | None = None,
+    ) -> None:
+        self.documents = documents
+        self.batch_size = batch_size
+        self.seed = seed
+        self.targets = targets
+        # Set by `_EpochStart`, so that epoch k has the same order however training came to it.
+        self.epoch = 0
+        self._ordered: tuple[int, list[NDArray[np.int64]]] | None = None
+
+    @property
+    def per_epoch(self) -> int:
+        """Number of batches of one epoch."""
+        return len(self._order())
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of updates of one epoch: replicas take a batch each."""
+        return -(-self.per_epoch // tf.distribute.get_strategy().num_replicas_in_sync)
+
+    def _order(self) -> list[NDArray[np.int64]]:
+        """Rows of each batch of the current epoch."""
+        if self._ordered is None or self._ordered[0] != self.epoch:
+            if self.seed is None:
+                batches = list(sequential_batches(len(self.documents), self.batch_size))
+            else:
+                random = np.random.default_rng([self.seed, self.epoch])
+                batches = epoch_order(self.documents, self.batch_size, random)
+            self._ordered = (self.epoch, batches)
+        return self._ordered[1]
+
+    def _assemble(self, rows: NDArray[np.int64]) -> tuple[Any, ...]:
+        inputs = self.documents.batch(rows)
+        if self.targets is None:
+            return (inputs,)
+        inputs["offset"] = self.targets.offset[rows]
+        return inputs, self.targets.probabilities[rows], self.targets.weights[rows]
+
+    def as_dataset(self) -> tf.data.Dataset:
+        """A dataset with open shapes, so that no batch shape causes another tracing."""
+        # Not Dataset.from_generator: its kernel tells the C library to give memory back at once, for
+        # the whole process, and page faults then take up to half of the training time.
+        structure = self._assemble(np.arange(1))
+        example = tree.flatten(structure)
+
+        # TensorFlow never forgets a function that it was given, nor what the function holds: here,
+        # the documents of every fit.
+        weakly = weakref.ref(self)
+
+        def assembled(number: Any) -> list[NDArray[Any]]:
+            batches = weakly()
+            assert batches is not None
+            return tree.flatten(batches._assemble(batches._order()[int(number) % batches.per_epoch]))
+
+        def batch(number: Any) -> tuple[Any, ...]:
+            arrays = tf.numpy_function(assembled, [number], [array.dtype for array in example], stateful=True)
+            for tensor, array in zip(arrays, example, strict=True):
+                tensor.set_shape([None] * array.ndim)
+            packed: tuple[Any, ...] = tree.pack_sequence_as(structure, arrays)
+            return packed
+
+        strategy = tf.distribute.get_strategy()
+        n_replicas = strategy.num_replicas_in_sync
+        # Replicas take whole batches, since a bag of words cannot be split along its first axis; where the
+        # last ones would find none left, they take the first again.
+        n_batches = -(-self.per_epoch // n_replicas) * n_replicas
+        dataset = tf.data.Dataset.range(n_batches).map(batch).prefetch(_BATCHES_AHEAD)
+        # So that the batches live as long as who reads them.
+        dataset.batches = self
+        if n_replicas == 1:
+            return dataset
+        distributed = strategy.distribute_datasets_from_function(lambda _: dataset)
+        distributed.batches = self
+        # It is asked for its number of steps, and has that of its batches.
+        distributed._cardinality = np.int64(n_batches // n_replicas)
+        return distributed

@@ -1,0 +1,168 @@
+"""The autoencoder and a class head, trained together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from .._base.seeds import SeedSequence
+from .autoencoder import TextVAE
+from .layers import DTYPE, dense_layer, functional, mean_tracker, share_of_replica
+
+
+def build_class_head(
+    n_features: int, units: tuple[int, ...], activation: str, n_outputs: int, seeds: SeedSequence
+) -> Any:
+    """The network from what an encoder made of a document to its class.
+
+    Parameters
+    ----------
+    n_features : int
+        Width of the posterior mean and the hidden layers that it reads.
+    units : tuple of int
+        Width of each hidden layer; none makes it linear.
+    activation : str
+        Activation of the hidden layers.
+    n_outputs : int
+        1 for two classes, else one for each class.
+    seeds : SeedSequence
+        Where the weights' initial values come from.
+
+    Returns
+    -------
+    class_head : keras.Model
+        From features (batch, n_features) to logits (batch, n_outputs).
+    """
+    hidden = inputs = keras.Input((n_features,), dtype=DTYPE, name="features")
+    for depth, width in enumerate(units):
+        hidden = dense_layer(width, seeds, f"hidden_{depth}", activation=activation)(hidden)
+    return functional(inputs, dense_layer(n_outputs, seeds, "logits")(hidden), "class_head")
+
+
+@keras.saving.register_keras_serializable(package="skvae")
+class TextVAEWithClassHead(keras.Model):
+    """An autoencoder and a class head on its encoder, trained together.
+
+    Parameters
+    ----------
+    vae : TextVAE
+    class_head : keras.Model
+        As `build_class_head` makes it.
+    classification_weight : float
+        Weight of the cross-entropy of a labelled document beside its ELBO.
+    trains_vae : bool
+        Whether both are trained, or the class head alone.
+
+    Notes
+    -----
+    Inputs are those of `TextVAE`, or without it "features" (batch, n_features), and "offset"
+    (batch, n_outputs), the logits of other models of the head.
+    Targets are probabilities (batch, n_classes), sample weights (batch,) count in the cross-entropy.
+    """
+
+    def __init__(self, vae: TextVAE, class_head: Any, classification_weight: float, trains_vae: bool) -> None:
+        super().__init__(name="text_vae_with_class_head", dtype=DTYPE)
+        self.trains_vae = trains_vae
+        self.vae = vae
+        self.class_head = class_head
+        self.classification_weight = classification_weight
+        encoder = vae.encoder
+        read = [encoder.outputs[0]]
+        if vae.config.encoder == "bow":
+            read += [encoder.get_layer(name).output for name in vae.config.hidden_layer_names]
+        features = ops.concatenate(read, axis=-1) if len(read) > 1 else read[0]
+        self.reader = functional(vae.entry, [*encoder.outputs, features], "reader")
+        self.cross_entropy = mean_tracker("cross_entropy")
+        self.accuracy = mean_tracker("accuracy")
+        # What the network was made with, as the estimator has it.
+        self.recipe: Any = None
+        self.built = True
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "vae": keras.saving.serialize_keras_object(self.vae),
+            "class_head": keras.saving.serialize_keras_object(self.class_head),
+            "classification_weight": self.classification_weight,
+            "trains_vae": self.trains_vae,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> TextVAEWithClassHead:
+        parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in ("vae", "class_head")}
+        return cls(**config | parts)
+
+    @property
+    def trainable_weights(self) -> list[Any]:
+        """What training changes; without the autoencoder where it is only borrowed."""
+        # Not by `vae.trainable`, which would change the autoencoder for everybody who holds it.
+        if not self.trains_vae:
+            return list(self.class_head.trainable_weights)
+        return list(super().trainable_weights)
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        return self.trainable_weights
+
+    @property
+    def metrics(self) -> list[Any]:
+        # Keras collects those of this model only.
+        return [*super().metrics, *(self.vae.trackers if self.trains_vae else [])]
+
+    def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        if not self.trains_vae:
+            return {"logits": self.class_head(inputs["features"]) + inputs["offset"]}
+        mean, log_variance, features = self.reader(self.vae.read(inputs), training=training)
+        parts = self.vae.parts(mean, log_variance, inputs, training)
+        return parts | {"logits": self.class_head(features) + inputs["offset"]}
+
+    def head_gradient(self, features: Any, directions: Any) -> Any:
+        """Gradient, in the features, of a weighted sum of the class head's logits.
+
+        Parameters
+        ----------
+        features : array of shape (n_documents, n_features)
+        directions : array of shape (n_documents, n_outputs)
+            Weights of the sum.
+
+        Returns
+        -------
+        gradient : ndarray of shape (n_documents, n_features), dtype float32
+        """
+        features = tf.convert_to_tensor(features)
+        with tf.GradientTape() as tape:
+            tape.watch(features)
+            total = tf.reduce_sum(self.class_head(features, training=False) * directions)
+        return tape.gradient(total, features).numpy()
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        logits = y_pred["logits"]
+        # Asked of the head, because the logits' own width is open while they are traced.
+        if self.class_head.output_shape[-1] == 1:
+            logits = ops.concatenate([ops.zeros_like(logits), logits], axis=-1)
+        cross_entropy = -ops.sum(y * ops.log_softmax(logits), axis=-1)
+        self.cross_entropy.update_state(cross_entropy, sample_weight)
+        right = ops.equal(ops.argmax(logits, axis=-1), ops.argmax(y, axis=-1))
+        self.accuracy.update_state(ops.cast(right, "float32"), sample_weight)
+        loss = self.classification_weight * ops.mean(sample_weight * cross_entropy)
+        if not self.trains_vae:
+            return share_of_replica(loss)
+        self.vae.track(y_pred)
+        return share_of_replica(loss + ops.mean(self.vae.total(y_pred)))
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        return self.get_metrics_result()
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        # All is built. Under a `tf.distribute` strategy Keras would add up the batches of its replicas to
+        # see their shape, and each has its own.
+        pass

@@ -1,0 +1,38 @@
+"""What the floors above need of a fitted tokenizer."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .corpus import Corpus
+
+
+class FittedTokenizer(Protocol):
+    """A fitted `TextTokenizer`, as far as autoencoders use it."""
+
+    analyzer: Any
+    lowercase: bool
+    token_pattern: str | None
+    max_length: int
+    truncation: str
+    n_tokens_: int
+    n_documents_: int
+    document_frequency_: NDArray[np.int64]
+    _stop_ids: NDArray[np.int64] | None
+    _from_lists: bool
+
+    @property
+    def tokens_(self) -> NDArray[np.object_]:
+        """The token of each id."""
+
+    def _encode(self, texts: list[Any]) -> Corpus:
+        """Whole documents as ids."""
+
+    def _decode(self, corpus: Corpus) -> NDArray[np.object_]:
+        """Whole documents as texts."""
+
+    def _forms(self) -> list[str]:
+        """What each id is written as."""

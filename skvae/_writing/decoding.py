@@ -1,0 +1,273 @@
+"""Latent vectors to token ids, one step at a time for a whole batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+
+from .._network.decoders import RepeatTextDecoder
+from .._texts.corpus import Corpus
+from .._texts.ids import BOUNDARY_ID, UNKNOWN_ID
+from .guidance import Guidance
+from .options import DecodingOptions
+
+_ROWS_PER_BLOCK = 256
+# Of a decoder that holds all steps in memory at once.
+_STEPS_PER_BLOCK = 16_384
+# Exponent of the length that a hypothesis' log-probability is divided by: 0 favours short texts,
+# 1 long ones.
+_LENGTH_EXPONENT = 0.7
+
+
+def decode_tokens(
+    decoder: Any,
+    latents: NDArray[np.float32],
+    max_length: int,
+    options: DecodingOptions,
+    random: np.random.Generator | None = None,
+    guidance: Guidance | None = None,
+) -> Corpus:
+    """Write token ids from latent vectors.
+
+    Parameters
+    ----------
+    decoder : RecurrentTextDecoder or RepeatTextDecoder
+        A trained text decoder. One of the latter kind chooses each token for itself, so "beam"
+        is "greedy" to it.
+    latents : ndarray of shape (n_samples, n_components), dtype float32
+    max_length : int
+        Texts that do not end before are cut here.
+    options : DecodingOptions
+        How tokens are chosen.
+    random : numpy.random.Generator or None, default=None
+        Draws the tokens; needed by "sample".
+    guidance : Guidance or None, default=None
+        Towards a class; a decoder that writes all tokens at once takes none.
+
+    Returns
+    -------
+    corpus : Corpus
+        Token ids without boundaries; no reserved id occurs.
+    """
+    rows_each = options.beam_width if options.decoding == "beam" else 1
+    block = max(1, _ROWS_PER_BLOCK // rows_each)
+    if isinstance(decoder, RepeatTextDecoder):
+        block = max(1, _STEPS_PER_BLOCK // max_length)
+    blocks = []
+    for start in range(0, len(latents), block):
+        z = latents[start : start + block]
+        if isinstance(decoder, RepeatTextDecoder):
+            blocks.append(_write_at_once(decoder, z, max_length, options, random))
+            continue
+        guide = _Guide(guidance, np.repeat(np.arange(start, start + len(z)), rows_each), max_length)
+        if options.decoding == "beam":
+            blocks.append(_search_beams(decoder, z, max_length, options, guide))
+        else:
+            blocks.append(_write_stepwise(decoder, z, max_length, options, random, guide))
+    ids = np.concatenate(blocks)
+    # Everything from the first boundary on is no part of the text.
+    ids[np.cumsum(ids == BOUNDARY_ID, axis=1) > 0] = 0
+    return Corpus.from_matrix(ids)
+
+
+class _Guide:
+    """Follows the class of a block of texts, and what is left of their content, while they are written."""
+
+    def __init__(self, guidance: Guidance | None, rows: NDArray[np.integer], max_length: int) -> None:
+        self.guidance = None if guidance is None else guidance.take(rows)
+        self.class_logits, self.previous = np.zeros((len(rows), 0)), np.zeros(len(rows), dtype=np.int32)
+        if self.guidance is not None:
+            self.class_logits = np.tile(self.guidance.intercept.astype(np.float64), (len(rows), 1))
+        self.source = self.unwritten = None
+        self.place = np.zeros(len(rows), dtype=np.int64)
+        if self.guidance is not None and self.guidance.source is not None and self.guidance.content_weight:
+            self.source = _between_boundaries(self.guidance.source, max_length)
+            self.unwritten = np.zeros((len(rows), len(self.guidance.alone)), dtype=np.int32)
+            np.add.at(self.unwritten, (np.arange(len(rows))[:, None], self.source), 1)
+
+    def adjusted(self, logits: NDArray[np.float32], previous: NDArray[np.int32]) -> NDArray[np.float32]:
+        if self.guidance is None:
+            return logits
+        self.previous = previous
+        logits = self.guidance.adjusted(logits, self.class_logits, previous)
+        if self.source is not None and self.unwritten is not None:
+            known = self.source[:, :-1] == previous[:, None]
+            # A token that is not there took the place of one that is.
+            elsewhere = np.flatnonzero(~known.any(axis=1) & (self.place < known.shape[1]))
+            known[elsewhere, self.place[elsewhere]] = True
+            rows, places = np.nonzero(known)
+            following = self.source[rows, places + 1]
+            # What has been written as often as the document has it is not written again.
+            left = self.unwritten[rows, following] > 0
+            logits[rows[left], following[left]] += self.guidance.content_weight
+        return logits
+
+    def follow(self, rows: NDArray[np.integer], tokens: NDArray[np.int32]) -> None:
+        """Text i is from now on what text rows[i] was, and tokens[i]."""
+        if self.guidance is not None:
+            added = self.guidance.added(self.previous[rows], tokens)
+            self.class_logits = self.class_logits[rows] + added
+        # All hypotheses of a document have the same source.
+        if self.source is not None and self.unwritten is not None:
+            same = self.source == tokens[:, None]
+            later = same & (np.arange(same.shape[1]) > self.place[rows][:, None])
+            found = np.where(later.any(axis=1), later.argmax(axis=1), same.argmax(axis=1))
+            self.place = np.where(same.any(axis=1), found, self.place[rows] + 1)
+            self.unwritten = self.unwritten[rows]
+            self.unwritten[np.arange(len(rows)), tokens] -= 1
+
+
+def _between_boundaries(corpus: Corpus, max_length: int) -> NDArray[np.int32]:
+    """Token ids of each document from boundary to boundary, without unknown ones, padded with 0.
+
+    No more of it than can be written: the first boundary and `max_length + 1` that follow.
+    """
+    # Unknown ones are never written: what follows one follows on the token before it.
+    known = corpus.ids != UNKNOWN_ID
+    corpus = Corpus(corpus.ids[known], np.concatenate([[0], np.cumsum(known)])[corpus.starts])
+    n_written = min(int(corpus.lengths.max(initial=0)), max_length) + 1
+    source = np.zeros((len(corpus), n_written + 1), dtype=np.int32)
+    source[:, 0] = BOUNDARY_ID
+    source[:, 1:] = corpus.padded(n_written)
+    ended = np.flatnonzero(corpus.lengths < n_written)
+    source[ended, corpus.lengths[ended] + 1] = BOUNDARY_ID
+    return source
+
+
+def _permitted(logits: Any) -> NDArray[np.float32]:
+    """A copy in which padding and unknown cannot be chosen."""
+    logits = np.array(ops.convert_to_numpy(logits), dtype=np.float32)
+    logits[:, :BOUNDARY_ID] = -np.inf
+    return logits
+
+
+def _choose(
+    logits: NDArray[np.float32], options: DecodingOptions, random: np.random.Generator | None
+) -> NDArray[np.int32]:
+    """A token for each row of permitted logits."""
+    if options.decoding != "sample":
+        return logits.argmax(axis=1).astype(np.int32)
+    assert random is not None
+    below_best = (logits.astype(np.float64) - logits.max(axis=1, keepdims=True)) / options.temperature
+    cumulative = np.cumsum(np.exp(_without_tail(below_best, options)), axis=1)
+    threshold = random.random((len(logits), 1)) * cumulative[:, -1:]
+    return (cumulative <= threshold).sum(axis=1).astype(np.int32)
+
+
+def _without_tail(logits: NDArray[np.float64], options: DecodingOptions) -> NDArray[np.float64]:
+    """Logits of the tokens that may be drawn, -inf for the others.
+
+    The `top_k` likeliest (Fan, Lewis and Dauphin 2018); the fewest that make up `top_p` of the
+    probability (nucleus sampling, Holtzman et al. 2020). https://arxiv.org/abs/1904.09751
+    """
+    if options.top_k is None and options.top_p is None:
+        return logits
+    order = np.argsort(-logits, axis=1, kind="stable")
+    probability = np.exp(log_softmax(np.take_along_axis(logits, order, axis=1), axis=1))
+    kept = np.ones(logits.shape, dtype=bool)
+    if options.top_k is not None:
+        kept[:, options.top_k :] = False
+    if options.top_p is not None:
+        # Kept while what comes before has not reached top_p; the likeliest always is.
+        kept &= np.cumsum(probability, axis=1) - probability < options.top_p
+    permitted = np.zeros(logits.shape, dtype=bool)
+    np.put_along_axis(permitted, order, kept, axis=1)
+    return np.where(permitted, logits, -np.inf)
+
+
+def _write_stepwise(
+    decoder: Any,
+    z: NDArray[np.float32],
+    max_length: int,
+    options: DecodingOptions,
+    random: np.random.Generator | None,
+    guide: _Guide,
+) -> NDArray[np.int32]:
+    ids = np.zeros((len(z), max_length), dtype=np.int32)
+    previous = np.full(len(z), BOUNDARY_ID, dtype=np.int32)
+    ended = np.zeros(len(z), dtype=bool)
+    states = decoder.start(z)
+    for position in range(max_length):
+        logits, states = decoder.step(previous, states, z)
+        logits = guide.adjusted(_permitted(logits), previous)
+        _forbid_repeats(logits, ids[:, :position], options.no_repeat_ngram_size)
+        previous = _choose(logits, options, random)
+        guide.follow(np.arange(len(z)), previous)
+        ids[:, position] = np.where(ended, 0, previous)
+        ended |= previous == BOUNDARY_ID
+        if ended.all():
+            break
+    return ids
+
+
+def _write_at_once(
+    decoder: Any,
+    z: NDArray[np.float32],
+    max_length: int,
+    options: DecodingOptions,
+    random: np.random.Generator | None,
+) -> NDArray[np.int32]:
+    logits = ops.convert_to_numpy(decoder.logits(z, np.zeros((len(z), max_length), dtype=np.int32)))
+    columns = [_choose(_permitted(logits[:, position]), options, random) for position in range(max_length)]
+    return np.stack(columns, axis=1)
+
+
+def _search_beams(
+    decoder: Any, z: NDArray[np.float32], max_length: int, options: DecodingOptions, guide: _Guide
+) -> NDArray[np.int32]:
+    """The best of the texts that beam search finds, by log-probability over length ** 0.7."""
+    beam_width = options.beam_width
+    n_documents, n_rows = len(z), len(z) * beam_width
+    first_row = np.arange(n_documents)[:, None] * beam_width
+    z = np.repeat(z, beam_width, axis=0)
+    states = decoder.start(z)
+    previous = np.full(n_rows, BOUNDARY_ID, dtype=np.int32)
+    ids = np.zeros((n_rows, max_length), dtype=np.int32)
+    lengths = np.zeros(n_rows)
+    ended = np.zeros(n_rows, dtype=bool)
+    # All hypotheses of a document are alike at first: only one may grow.
+    scores = np.where(np.arange(n_rows) % beam_width == 0, 0.0, -np.inf)
+    for position in range(max_length):
+        logits, states = decoder.step(previous, states, z)
+        logits = guide.adjusted(_permitted(logits), previous)
+        _forbid_repeats(logits, ids[:, :position], options.no_repeat_ngram_size)
+        log_probability = log_softmax(logits, axis=1)
+        # A text that has ended goes on with padding, at no cost.
+        log_probability[ended] = -np.inf
+        log_probability[ended, 0] = 0.0
+        n_kept = min(beam_width, log_probability.shape[1])
+        tokens = np.argpartition(-log_probability, n_kept - 1, axis=1)[:, :n_kept]
+        grown = scores[:, None] + np.take_along_axis(log_probability, tokens, axis=1)
+        new_lengths = lengths + ~ended
+        ranking = (grown / new_lengths[:, None] ** _LENGTH_EXPONENT).reshape(n_documents, -1)
+        chosen = np.argsort(-ranking, axis=1, kind="stable")[:, :beam_width]
+        rows = (first_row + chosen // n_kept).ravel()
+        previous = tokens[rows, (chosen % n_kept).ravel()].astype(np.int32)
+        scores = grown[rows, (chosen % n_kept).ravel()]
+        guide.follow(rows, previous)
+        ids = ids[rows]
+        ids[:, position] = previous
+        lengths, ended = new_lengths[rows], ended[rows] | (previous == BOUNDARY_ID)
+        states = [[ops.take(part, rows, axis=0) for part in state] for state in states]
+        if ended.all():
+            break
+    best = (scores / lengths**_LENGTH_EXPONENT).reshape(n_documents, beam_width).argmax(axis=1)
+    return np.asarray(ids[np.arange(n_documents) * beam_width + best])
+
+
+def _forbid_repeats(logits: NDArray[np.float32], ids: NDArray[np.int32], size: int | None) -> None:
+    """Make the tokens impossible that would bring back an n-gram of this size."""
+    if size is None or ids.shape[1] < size:
+        return
+    n_before = ids.shape[1] - (size - 1)
+    alike = np.ones((len(ids), n_before), dtype=bool)
+    for offset in range(size - 1):
+        alike &= ids[:, offset : offset + n_before] == ids[:, [n_before + offset]]
+    rows, starts = np.nonzero(alike)
+    tokens = ids[rows, starts + size - 1]
+    # Texts that have ended are full of padding, which stays possible.
+    logits[rows[tokens > BOUNDARY_ID], tokens[tokens > BOUNDARY_ID]] = -np.inf

@@ -1,0 +1,66 @@
+"""Texts from the latents of a fitted autoencoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+
+from .._network.fitted import FittedAutoencoder
+from .._texts.corpus import Corpus
+from .guidance import Guidance
+from .options import DecodingOptions
+
+_WORDS_OF_A_BAG = 20
+
+
+def write(
+    autoencoder: FittedAutoencoder,
+    latents: NDArray[np.float32],
+    options: DecodingOptions,
+    random: np.random.Generator,
+    guidance: Guidance | None = None,
+) -> NDArray[Any]:
+    """Write a document from each latent vector.
+
+    Parameters
+    ----------
+    autoencoder : FittedAutoencoder
+    latents : ndarray of shape (n_samples, n_components), dtype float32
+    options : DecodingOptions
+        How tokens are chosen; a "bow" decoder lists words instead.
+    random : numpy.random.Generator
+        Draws the tokens.
+    guidance : Guidance or None, default=None
+        Towards a class, and towards documents.
+
+    Returns
+    -------
+    texts : ndarray of shape (n_samples,), dtype object, or ndarray of shape (n_samples, max_length), dtype int32
+        Token ids without a tokenizer.
+    """
+    if autoencoder.has_text_decoder:
+        # Only here: lists of words are written without TensorFlow.
+        from .decoding import decode_tokens
+
+        decoder = autoencoder.network.model.text_decoder
+        corpus = decode_tokens(decoder, latents, autoencoder.max_length, options, random, guidance)
+    else:
+        corpus = _list_words(autoencoder, latents)
+    if autoencoder.tokenizer is None:
+        return corpus.padded(autoencoder.max_length)
+    return autoencoder.tokenizer._decode(corpus)
+
+
+def _list_words(autoencoder: FittedAutoencoder, latents: NDArray[np.float32]) -> Corpus:
+    weights = autoencoder.network.weights
+    background = weights["bow_decoder/background"]
+    log_share = log_softmax(latents @ weights["bow_decoder/kernel"] + background, axis=1)
+    # A word's part in the divergence from the average document; by probability alone,
+    # every document would list the same frequent words.
+    part = np.exp(log_share) * (log_share - log_softmax(background))
+    n_words = min(_WORDS_OF_A_BAG, autoencoder.max_length)
+    columns = np.argsort(-part, axis=1, kind="stable")[:, :n_words]
+    return Corpus.from_matrix(np.flatnonzero(autoencoder.word_columns >= 0)[columns].astype(np.int32))
