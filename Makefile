@@ -6,7 +6,7 @@ NEWEST := .venv-newest
 EMPTY := .venv-dist
 # scikit-learn 1.6 finds scikeras' _more_tags among the classes and says so each time; 1.7 does not look.
 OLDEST_WARNS := -W ignore::DeprecationWarning:sklearn.utils._tags -W ignore::DeprecationWarning:sklearn.base
-CORE_TESTS := tests/test_tokenization.py tests/test_transformer.py tests/test_diagnostics.py
+CORE_TESTS := tests/unit tests/test_transformer.py tests/test_diagnostics.py
 # TensorFlow prints its build flags at import unless told not to.
 export TF_CPP_MIN_LOG_LEVEL := 3
 

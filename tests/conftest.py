@@ -21,6 +21,10 @@ SMALL = {
 }
 
 
+def small_vae(**options):
+    return TextVAETransformer(**({"decoder": "bow", "epochs": 1} | SMALL | options))
+
+
 @pytest.fixture(scope="session")
 def reviews():
     return make_reviews(160, random_state=0)

@@ -18,6 +18,7 @@ from skvae import TextVAEClassifier
 pytest.importorskip(
     "streamlit", reason="the page needs Streamlit; install the extra: pip install '.[explorer]'"
 )
+pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FOLDER = Path(__file__).parents[1] / "examples" / "latent_explorer"
 

@@ -147,6 +147,7 @@ class KillWorker(keras.callbacks.Callback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.processes
 @pytest.mark.timeout(120)
 def test_a_killed_worker_ends_a_search_with_joblibs_error(reviews):
     search = GridSearchCV(small_vae(callbacks=KillWorker()), {"epochs": [1, 2]}, cv=2, n_jobs=2)
@@ -210,6 +211,7 @@ print("hangs" if hangs else answers.get())
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system that forks")
 
 
+@pytest.mark.processes
 @forks
 @pytest.mark.parametrize("bag", ["live", "stored"])
 def test_a_forked_child_reads_bags_of_words_and_is_refused_the_rest(bag):
@@ -223,6 +225,7 @@ def test_a_forked_child_reads_bags_of_words_and_is_refused_the_rest(bag):
     assert ended.stdout.strip() == str([True] * 12), ended.stdout + ended.stderr
 
 
+@pytest.mark.processes
 @forks
 def test_a_child_is_refused_where_tensorflow_ran_for_somebody_else():
     code = """
@@ -252,6 +255,7 @@ print(os.waitpid(process, 0)[1])
     assert ended.stdout.strip().endswith("0")
 
 
+@pytest.mark.processes
 @forks
 def test_a_child_is_free_to_run_tensorflow_where_the_parent_has_not():
     code = """

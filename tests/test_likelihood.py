@@ -1,6 +1,5 @@
 """The likelihood of a text: what it must not depend on, what it is made of, and what judges it."""
 
-import itertools
 import warnings
 
 import numpy as np
@@ -36,9 +35,12 @@ def nll(vae, texts):
 @pytest.mark.parametrize(
     ("encoder", "decoder", "padding"),
     [
-        *itertools.product(["bow", "bilstm"], ["gru", "lstm", "repeat", "bow"], ["pre"]),
-        ("bilstm", "repeat", "post"),
-        ("bow", "gru", "post"),
+        ("bow", "gru", "pre"),
+        ("bow", "repeat", "pre"),
+        ("bow", "bow", "pre"),
+        ("bilstm", "lstm", "pre"),
+        ("bilstm", "repeat", "pre"),
+        ("bilstm", "gru", "post"),
     ],
 )
 def test_a_text_is_as_likely_alone_as_in_company(encoder, decoder, padding, reviews):

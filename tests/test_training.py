@@ -200,6 +200,7 @@ joblib.dump(classifier, "classifier.joblib")
 """
 
 
+@pytest.mark.processes
 def test_fit_under_a_strategy_of_two_devices(reviews, tmp_path):
     # In a process of its own: devices can be split before TensorFlow starts only.
     ended = subprocess.run(
@@ -233,6 +234,7 @@ print(len(os.listdir("/proc/self/task")))
     return int(subprocess.check_output([sys.executable, "-c", code], env=os.environ | threads))
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="counts threads as Linux lists them")
 def test_the_environment_limits_the_threads_of_a_worker():
     assert n_threads(1) < n_threads(4)

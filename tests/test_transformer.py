@@ -50,6 +50,7 @@ def test_pickle_keeps_every_bit(vae, reviews):
     assert again.sample(3).tolist() == vae.sample(3).tolist()
 
 
+@pytest.mark.processes
 def test_fresh_process_reads_the_pickle_without_tensorflow(bow_vae, reviews, tmp_path):
     (tmp_path / "vae.pkl").write_bytes(
         pickle.dumps((bow_vae, list(reviews[0]), bow_vae.transform(reviews[0])))
@@ -215,6 +216,7 @@ def test_a_loss_that_explodes_stops_the_fit(reviews):
     assert not hasattr(vae, "history_")
 
 
+@pytest.mark.processes
 def test_import_leaves_tensorflow_alone():
     code = "import skvae, sys; skvae.TextVAETransformer(); assert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

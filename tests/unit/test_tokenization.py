@@ -13,7 +13,7 @@ from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae._texts.splitting import _INVISIBLE, split_by_pattern
 from skvae.tokenization import TOKEN_PATTERN
 
-from .conftest import SMALL
+from ..conftest import SMALL
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,274 @@
+"""Learning from one batch after another."""
+
+import copy
+import pickle
+
+import keras
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+
+from skvae import TextTokenizer, TextVAEClassifier
+from skvae.datasets import make_reviews
+
+from .conftest import small_vae
+
+
+@pytest.mark.parametrize("head_units", [(), (8,)])
+def test_partial_fit_learns_from_batch_after_batch(reviews, head_units):
+    X, y = make_reviews(480, n_classes=3, random_state=0)
+    names = np.array(["bad", "good", "mixed"])[y]
+    classifier = TextVAEClassifier(small_vae(), head_units=head_units, random_state=0)
+    classifier.partial_fit(X[:80], names[:80], classes=["mixed", "good", "bad"])
+    vocabulary = classifier.tokenizer_.vocabulary_
+    losses = []
+    for start in range(80, 480, 80):
+        batch = slice(start, start + 80)
+        own = classifier.predict_log_proba(X[batch])[np.arange(80), y[batch]]
+        losses.append(-own.mean())
+        classifier.partial_fit(X[batch], names[batch])
+    assert losses[-1] < losses[0]
+    assert classifier.n_iter_ == 6
+    assert classifier.tokenizer_.vocabulary_ == vocabulary
+    again = pickle.loads(pickle.dumps(classifier))
+    np.testing.assert_array_equal(again.predict_proba(X), classifier.predict_proba(X))
+    again.partial_fit(X[:2], ["good", "good"])
+
+
+def test_partial_fit_with_a_frozen_autoencoder_leaves_it(bow_vae, reviews):
+    X, y = reviews
+    before = bow_vae.transform(X)
+    classifier = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)
+    classifier.partial_fit(X[:40], y[:40], classes=[0, 1]).partial_fit(X[40:], y[40:])
+    assert classifier.score(X, y) > 0.9
+    np.testing.assert_array_equal(bow_vae.transform(X), before)
+
+
+def three_classes():
+    X, y = make_reviews(480, n_classes=3, random_state=0)
+    return np.array(X, dtype=object), np.array(["bad", "good", "mixed"], dtype=object)[y]
+
+
+@pytest.mark.parametrize("decoder", ["bow", "gru"])
+@pytest.mark.parametrize("head_units", [(), (8,)])
+@pytest.mark.parametrize("present", [["good"], ["bad", "mixed"]])
+def test_a_first_batch_may_lack_classes(decoder, head_units, present):
+    X, y = three_classes()
+    classes = ["mixed", "good", "bad"]
+    vae = small_vae(decoder=decoder, tokenizer=TextTokenizer(max_length=8), epochs=1)
+    stream = TextVAEClassifier(
+        vae,
+        head_units=head_units,
+        epochs=1,
+        learning_rate=3e-3,
+        random_state=0,
+        class_weight={"bad": 1.5},
+    )
+    known = np.isin(y, present)
+    first = np.flatnonzero(known)[:60]
+    stream.partial_fit(X[first], y[first], classes=classes)
+    assert stream.classes_.tolist() == ["bad", "good", "mixed"]
+    probabilities = stream.predict_proba(X)
+    absent = ~np.isin(stream.classes_, present)
+    assert (probabilities[:, absent] > 0).all()
+    assert (probabilities[:, absent] < 0.1).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    assert np.isfinite(stream.explain(X[:3], "bad")["contribution"]).all()
+    if decoder == "gru":
+        for label in classes:
+            assert stream.rewrite(X[:3], label).shape == (3,)
+    again = pickle.loads(pickle.dumps(stream))
+    for start in range(0, 480, 60):
+        again.partial_fit(X[start : start + 60], y[start : start + 60])
+    assert (again.predict(X) == y).mean() > 0.6
+    if decoder == "gru":
+        assert np.isfinite(again._latent_classes.clear_margins).all()
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_first_batch_of_one_class_of_two(bow_vae, reviews, first):
+    X, y = np.array(reviews[0], dtype=object), reviews[1]
+    for lexical in (True, False):
+        stream = TextVAEClassifier(FrozenEstimator(bow_vae), lexical=lexical, random_state=0)
+        stream.partial_fit(X[y == first][:40], y[y == first][:40], classes=[0, 1])
+        # One more text of one class than there are, by the rule of succession: 1 of 42.
+        np.testing.assert_allclose(stream.predict_proba(X)[:, 1 - first], 1 / 42, rtol=1e-3)
+    stream = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)
+    stream.partial_fit(X[y == first][:40], y[y == first][:40], classes=[0, 1])
+    for _ in range(3):
+        stream.partial_fit(X, y)
+    # Its n-grams are those of one class only.
+    assert stream.score(X, y) > 0.8
+
+
+def test_a_pass_counts_each_document_once(reviews):
+    X, y = np.array(reviews[0], dtype=object), reviews[1]
+    marked = np.where(np.arange(160) % 4 == 0, -1, y)
+    stream = TextVAEClassifier(small_vae(learning_rate=1e-2), epochs=1, unlabeled_label=-1, random_state=0)
+    for start in range(0, 160, 40):
+        stream.partial_fit(X[start : start + 40], marked[start : start + 40], classes=[0, 1])
+    assert stream.vae_._autoencoder.moments[2] == 160
+    assert stream.n_iter_ == len(stream.history_["loss"]) == stream.vae_.n_iter_ == 4
+    # Of the last batch, with the weights of now.
+    autoencoder = stream.vae_._autoencoder
+    features = autoencoder.features(autoencoder.prepare(autoencoder.read(X)))
+    means = stream._class_head.feature_means
+    assert np.abs(means - features.mean(axis=0)).max() < 0.3 * features.std(axis=0).mean()
+
+
+def test_explanations_follow_what_later_batches_are_like(bow_vae, reviews):
+    X, y = np.array(reviews[0], dtype=object), reviews[1]
+    order = np.argsort(bow_vae.transform(X)[:, 0])
+    order = np.concatenate([order[:80], order[80:]])
+    stream = TextVAEClassifier(FrozenEstimator(bow_vae), epochs=1, random_state=0)
+    stream.partial_fit(X[order[:80]], y[order[:80]], classes=[0, 1]).partial_fit(X[order[80:]], y[order[80:]])
+    autoencoder = bow_vae._autoencoder
+    features = autoencoder.features(autoencoder.prepare(autoencoder.read(X)))
+    np.testing.assert_allclose(stream._class_head.feature_means, features.mean(axis=0), rtol=1e-4, atol=1e-5)
+
+
+def test_no_epochs_of_fine_tuning_is_none_in_partial_fit_either(reviews):
+    X, y = np.array(reviews[0], dtype=object), reviews[1]
+    names = np.array(["bad", "good"])
+    stream, same = (
+        TextVAEClassifier(small_vae(), epochs=0, lexical=False, random_state=0).partial_fit(
+            X[:80], names[y[:80]], classes=names
+        )
+        for _ in range(2)
+    )
+    vae = same.vae_.partial_fit(X[80:])
+    before = stream.predict_log_proba(X[80:])
+    stream.partial_fit(X[80:], names[y[80:]])
+    # The autoencoder has learned from the texts alone, and the head from the labels.
+    np.testing.assert_allclose(stream.transform(X), vae.transform(X), atol=1e-5)
+    assert np.abs(stream.predict_log_proba(X[80:]) - before).max() > 0
+    assert stream.history_ == {}
+    assert stream.n_iter_ == 2
+    # Fine-tuning can be turned on later, and off again.
+    stream.set_params(epochs=1).partial_fit(X, names[y]).set_params(epochs=0).partial_fit(X, names[y])
+    assert stream.n_iter_ == 4
+    assert len(stream.history_["loss"]) == 1
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+@pytest.mark.parametrize("how", ["labels", "weights"])
+def test_a_later_batch_without_labels_trains_the_autoencoder_alone(how, frozen, bow_vae, reviews):
+    X, y = np.array(reviews[0], dtype=object), reviews[1]
+    vae = FrozenEstimator(bow_vae) if frozen else small_vae()
+    stream = TextVAEClassifier(vae, epochs=1, unlabeled_label=-1, class_weight={0: 1, 1: 2}, random_state=0)
+    without = {
+        "labels": {"y": np.full(80, -1)},
+        "weights": {"y": y[80:], "sample_weight": np.zeros(80)},
+    }[how]
+    with pytest.raises(ValueError, match=r"no text has a label|zero for every text"):
+        stream.partial_fit(X[80:], classes=[0, 1], **without)
+    stream.partial_fit(X[:80], y[:80], classes=[0, 1])
+    head = [layer.kernel.copy() for layer in stream._class_head.layers]
+    latents, history = stream.transform(X), stream.history_
+    stream.partial_fit(X[80:], **without)
+    assert all(
+        np.array_equal(*each)
+        for each in zip(head, (layer.kernel for layer in stream._class_head.layers), strict=True)
+    )
+    assert (np.abs(stream.transform(X) - latents).max() > 0) == (not frozen)
+    assert stream.history_ == history
+    assert stream.n_iter_ == 2
+    if not frozen:
+        assert stream.vae_.n_iter_ == 2
+        assert stream.vae_._autoencoder.moments[2] == 160
+        assert stream._class_head.n_averaged == 160
+    stream.partial_fit(X[:80], y[:80])
+    assert stream.n_iter_ == 3
+    assert np.isfinite(stream.predict_log_proba(X)).all()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"learning_rate": 1e-9},
+        {"optimizer": keras.optimizers.SGD(1e-9)},
+        {"optimizer__learning_rate": 1e-9},
+        {"classification_weight": 1e-9, "optimizer": "sgd", "learning_rate": 1e-3},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_a_pass_goes_by_the_parameters_of_now(changed, bow_vae, reviews):
+    X, y = reviews
+    stream = TextVAEClassifier(
+        FrozenEstimator(bow_vae), lexical=False, learning_rate=0.1, optimizer__beta_1=0.9, random_state=0
+    )
+    stream.partial_fit(X, y, classes=[0, 1]).partial_fit(X, y)
+    before = stream.predict_log_proba(X)
+    assert np.abs(stream.partial_fit(X, y).predict_log_proba(X) - before).max() > 1e-2
+    before = stream.predict_log_proba(X)
+    if "optimizer" in changed:
+        stream.keras_params = None
+    stream.set_params(**changed).partial_fit(X, y)
+    np.testing.assert_allclose(stream.predict_log_proba(X), before, atol=1e-4)
+
+
+def test_weights_that_leave_a_class_out_are_named(bow_vae, reviews):
+    X, y = reviews
+    names = np.array(["bad", "good"])[y]
+    classifier = TextVAEClassifier(FrozenEstimator(bow_vae))
+    with pytest.raises(ValueError, match=r"class 'good' has no weight above 0 \(sample_weight"):
+        classifier.fit(X, names, sample_weight=1.0 - y)
+    with pytest.raises(ValueError, match=r"class 'bad' has no weight above 0 \(class_weight={'bad': 0"):
+        classifier.set_params(class_weight={"bad": 0, "good": 1}).fit(X, names)
+    with pytest.raises(ValueError, match=r"class_weight={'bad': -1, 'good': 1} has a negative weight"):
+        classifier.set_params(class_weight={"bad": -1, "good": 1}).fit(X, names)
+    with pytest.raises(ValueError, match="0 for every text that has a label"):
+        classifier.set_params(class_weight=None, unlabeled_label="bad").fit(X, names, sample_weight=1.0 - y)
+
+
+def test_bad_batches_are_refused(bow_vae, reviews):
+    X, y = reviews
+    classifier = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)
+    with pytest.raises(ValueError, match="classes must be passed"):
+        classifier.partial_fit(X, y)
+    with pytest.raises(ValueError, match=r"y holds \[1\], which is none of the classes \[0, 2\]"):
+        classifier.partial_fit(X, y, classes=[0, 2])
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        classifier.partial_fit(X, y, classes=[0])
+    for classes, message in (([0, None], "missing value"), ([0, 1, -1], "unlabeled_label=-1"), (1, "1-D")):
+        marking = clone(classifier).set_params(unlabeled_label=-1)
+        with pytest.raises((TypeError, ValueError), match=message):
+            marking.partial_fit(X, y, classes=classes)
+    with pytest.raises(ValueError, match="class_weight 'balanced' is not supported for partial_fit"):
+        clone(classifier).set_params(class_weight="balanced").partial_fit(X, y, classes=[0, 1])
+    stopping = TextVAEClassifier(small_vae(early_stopping=True))
+    with pytest.raises(ValueError, match="partial_fit does not support vae__early_stopping=True"):
+        stopping.partial_fit(X, y, classes=[0, 1])
+    classifier.partial_fit(X, y, classes=[0, 1])
+    with pytest.raises(ValueError, match="not the same as on the first call"):
+        classifier.partial_fit(X, y, classes=[0, 2])
+    with pytest.raises(ValueError, match="none of the classes"):
+        classifier.partial_fit(X[:2], [0, 7])
+
+
+def test_writing_follows_latents_that_partial_fit_moves(reviews):
+    X, y = reviews
+    vae = small_vae(decoder="gru", tokenizer=TextTokenizer(max_length=16), learning_rate=3e-2)
+    classifier = TextVAEClassifier(vae, epochs=1, random_state=0)
+    for _ in range(8):
+        classifier.partial_fit(X, y, classes=[0, 1])
+    latents = classifier.transform(X)
+    margins, _ = classifier._latent_classes.margins(latents, y)
+    assert (margins > 0).mean() > 0.8
+    assert classifier.rewrite(X[:3], 1).shape == (3,)
+
+
+def test_the_lexical_term_goes_on_by_the_weights_of_a_batch(bow_vae, reviews):
+    X, y = reviews
+    # A step so small that the latent term stays as it is.
+    options = {"learning_rate": 1e-9, "random_state": 0}
+    begun = TextVAEClassifier(FrozenEstimator(bow_vae), **options).partial_fit(X, y, classes=[0, 1])
+    again, labels = np.repeat(X[:64], 2), np.arange(128) % 2
+    margins = []
+    for heavy in (0, 1):
+        gone_on = copy.deepcopy(begun)
+        for _ in range(2):
+            gone_on.partial_fit(again, labels, sample_weight=np.where(labels == heavy, 5.0, 1.0))
+        margins.append(np.diff(gone_on.predict_log_proba(X), axis=1).mean())
+    assert margins[0] + 1 < margins[1]

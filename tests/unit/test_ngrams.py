@@ -1,0 +1,49 @@
+"""TF-IDF from token ids, held against scikit-learn's from strings."""
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from skvae._texts.corpus import Corpus
+from skvae._texts.ids import FIRST_TOKEN_ID
+from skvae._texts.ngrams import NgramFeatures
+
+WORDS = np.array(["", "?", ".", "a", "b", "c", "d", "e"])
+
+
+def corpus_of(documents):
+    ids = np.array([token for document in documents for token in document], dtype=np.int32)
+    return Corpus.from_lengths(ids, np.array([len(document) for document in documents]))
+
+
+@pytest.fixture
+def documents():
+    random = np.random.default_rng(0)
+    return [random.integers(FIRST_TOKEN_ID, len(WORDS), size=size).tolist() for size in (1, 5, 9, 30, 12)]
+
+
+@pytest.mark.parametrize("ngram_range", [(1, 1), (1, 2), (2, 3)])
+def test_weights_are_those_of_scikit_learn(ngram_range, documents):
+    features = NgramFeatures(ngram_range)
+    weights = features.fit_transform(corpus_of(documents), len(WORDS)).toarray()
+    names = features.names(WORDS, np.arange(features.n_features))
+    plain = TfidfVectorizer(ngram_range=ngram_range, sublinear_tf=True, analyzer="word", token_pattern=r"\w+")
+    texts = [" ".join(WORDS[document]) for document in documents]
+    expected = plain.fit_transform(texts).toarray()
+    order = [plain.vocabulary_[name] for name in names]
+    assert sorted(order) == list(range(expected.shape[1]))
+    np.testing.assert_allclose(weights, expected[:, order], rtol=1e-5)
+    new = [[3, 3, 4], [7]]
+    np.testing.assert_allclose(
+        features.transform(corpus_of(new)).toarray(),
+        plain.transform([" ".join(WORDS[document]) for document in new]).toarray()[:, order],
+        rtol=1e-5,
+    )
+
+
+def test_reserved_ids_break_ngrams_and_stop_words_do_not():
+    features = NgramFeatures((2, 2))
+    features.fit_transform(corpus_of([[3, 1, 4, 5]]), len(WORDS))
+    assert features.names(WORDS, np.arange(features.n_features)).tolist() == ["b c"]
+    features.fit_transform(corpus_of([[3, 4, 5]]), len(WORDS), np.array([4]))
+    assert features.names(WORDS, np.arange(features.n_features)).tolist() == ["a c"]

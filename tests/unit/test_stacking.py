@@ -1,0 +1,107 @@
+"""Linear models, and how they are added up."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.linear_model import LogisticRegression
+
+from skvae._head.documents import LabelledDocuments
+from skvae._head.linear import fit_linear_model
+from skvae._head.logits import cross_entropy, log_probabilities, residual_of
+from skvae._head.stacking import fit_stacking, frequency_shift
+
+N = 240
+
+
+def drawn(n_classes=3, n_features=8, seed=0):
+    """Documents of their own each, features that tell the classes apart somewhat, and weights."""
+    random = np.random.default_rng(seed)
+    labels = np.concatenate([np.arange(n_classes), random.integers(n_classes, size=N - n_classes)])
+    features = random.normal(size=(N, n_features))
+    features[np.arange(N), labels] += 1.0
+    weights = random.uniform(0.5, 2.0, N)
+    rows = np.arange(N)
+    return features, LabelledDocuments(rows, rows, rows, labels, weights)
+
+
+def one_hot(labels, n_classes):
+    return np.eye(n_classes)[labels]
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_residuals_are_the_gradient_of_the_cross_entropy(n_outputs):
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(5, n_outputs))
+    labels, weights = random.integers(max(2, n_outputs), size=5), random.uniform(1, 3, 5)
+    found = residual_of(logits, labels, weights)
+    for row in range(5):
+        for output in range(n_outputs):
+            step = np.zeros_like(logits)
+            step[row, output] = 1e-6
+            slope = (
+                cross_entropy(logits + step, labels, weights) - cross_entropy(logits - step, labels, weights)
+            ) / 2e-6
+            assert found[row, output] == pytest.approx(slope * weights.sum(), abs=1e-5)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_stacking_keeps_the_shares_and_leaves_noise_out(n_classes):
+    features, data = drawn(n_classes)
+    folds = data.folds()
+    model, good = fit_linear_model(features, data, folds, [1.0])
+    noise = np.random.default_rng(1).normal(size=good.shape)
+    stacking = fit_stacking([good, noise], data, folds)
+    assert stacking.weights[0] > 0.5 > 0.2 > stacking.weights[1]
+    probabilities = np.exp(log_probabilities(stacking.logits([good, noise])))
+    shares = data.weights @ one_hot(data.labels, n_classes) / data.weights.sum()
+    np.testing.assert_allclose(data.weights @ probabilities / data.weights.sum(), shares, atol=0.01)
+    # A model counts the same whatever constant its logits have; the prior of the intercept is worth one document.
+    moved = good + 3.0
+    shifted = fit_stacking([moved, noise], data, folds)
+    np.testing.assert_allclose(shifted.weights, stacking.weights, atol=1e-2)
+    np.testing.assert_allclose(
+        np.exp(log_probabilities(shifted.logits([moved, noise]))), probabilities, atol=1e-2
+    )
+    assert model.kernel.shape == (features.shape[1], data.n_outputs)
+
+
+def test_without_out_of_fold_logits_all_count_the_same():
+    _, data = drawn()
+    stacking = fit_stacking([np.zeros((N, 3)), None], data, data.folds())
+    assert stacking.weights.tolist() == [0.5, 0.5]
+    assert not stacking.intercept.any()
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_linear_model_is_scikit_learns_though_solved_in_fewer_dimensions(sparse):
+    features, data = drawn(n_features=600)
+    if sparse:
+        features = sp.csr_array(np.where(np.abs(features) > 1.5, features, 0))
+    model, _ = fit_linear_model(features, data, np.full(N, -1), [0.3])
+    plain = LogisticRegression(C=0.3, max_iter=2_000, tol=1e-8)
+    plain.fit(features, data.labels, sample_weight=data.weights)
+    np.testing.assert_allclose(model.kernel, plain.coef_.T, atol=1e-3)
+    np.testing.assert_allclose(
+        model.bias - model.bias.mean(), plain.intercept_ - plain.intercept_.mean(), atol=1e-3
+    )
+
+
+def test_logits_are_out_of_fold():
+    features, data = drawn(2)
+    folds = data.folds()
+    _, found = fit_linear_model(features, data, folds, [1.0])
+    for fold in np.unique(folds):
+        train, test = folds != fold, folds == fold
+        plain = LogisticRegression(C=1.0, max_iter=1_000).fit(
+            features[train], data.labels[train], sample_weight=data.weights[train]
+        )
+        np.testing.assert_allclose(found[test, 0], plain.decision_function(features[test]), atol=1e-2)
+
+
+def test_a_shift_gives_the_mean_probabilities_back():
+    random = np.random.default_rng(0)
+    before, after = random.normal(size=(2, 200, 3)) * 2
+    shift = frequency_shift(before, after)
+    found, wanted = (np.exp(log_probabilities(logits)).mean(axis=0) for logits in (after + shift, before))
+    np.testing.assert_allclose(found, wanted, atol=1e-3)
+    assert np.abs(np.exp(log_probabilities(after)).mean(axis=0) - wanted).max() > 5e-3
