@@ -389,6 +389,23 @@ def serving(document: dict[str, Any]) -> str:
     return f"{tables}\n{source(document)}"
 
 
+def keep(document: dict[str, Any]) -> str:
+    rows = "\n".join(
+        f"| {name} | {1000 * row['ours']:.2f} | {1000 * row['theirs']:.2f} | {row['theirs'] / row['ours']:.1f} |"
+        for name, row in document["rows"].items()
+    )
+    return f"""## What our own code buys
+
+Milliseconds with skvae's code and with the library's, by turns. Why each is kept: [architecture](architecture.md).
+
+| | skvae | library | times |
+| --- | --- | --- | --- |
+{rows}
+
+{source(document)}
+"""
+
+
 def _results(name: str) -> dict[str, Any]:
     results: dict[str, Any] = json.loads((HERE / "results" / f"{name}.json").read_text())
     return results
@@ -400,6 +417,7 @@ def page() -> str:
     for name, section in (
         ("few_labels", few_labels),
         ("class_head", class_head),
+        ("keep", keep),
         ("keras_vae_2017", keras_vae_2017),
         ("generation", generation),
         ("topics", topics),
