@@ -253,12 +253,20 @@ def test_guidance_by_other_ngrams_and_more_classes(writer, ngram_range):
         assert clear[0] < clear[1]
 
 
-def test_a_document_of_the_class_is_hardly_rewritten(writer):
+def test_a_document_of_the_class_is_rewritten_less(writer):
     X, y = make_reviews(200, random_state=9)
     own = np.where(y == 1, "good", "bad")
     plain = writer.inverse_transform(writer.transform(X))
-    kept = np.mean(writer.rewrite(X, own) == plain)
-    assert kept > np.mean(writer.rewrite(X, np.where(y == 0, "good", "bad")) == plain)
+
+    def words_kept(classes):
+        return np.mean(
+            [
+                len(set(new.split()) & set(old.split())) / len(set(old.split()))
+                for new, old in zip(writer.rewrite(X, classes), plain, strict=True)
+            ]
+        )
+
+    assert words_kept(own) > words_kept(np.where(y == 0, "good", "bad")) + 0.02
 
 
 def test_reserved_tokens_are_never_written(reviews):
