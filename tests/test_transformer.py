@@ -348,3 +348,12 @@ def test_texts_longer_than_the_decoder_writes_are_warned_about_once(reviews):
     # A bag of words reads the whole text, and a few texts say nothing.
     clone(vae).set_params(decoder="bow").fit(reviews[0])
     clone(vae).fit(reviews[0][:20])
+
+
+def test_words_of_a_list_are_not_joined_to_marks(reviews):
+    X = [f'"{text}" ({text.split()[0]})' if row % 2 else text for row, text in enumerate(reviews[0])]
+    vae = TextVAETransformer(decoder="bow", epochs=1, max_df=1.0, **SMALL).fit(X)
+    listed = [text.split() for text in vae.inverse_transform(vae.transform(X[:9]))]
+    words = set(vae.tokenizer_._forms())
+    assert all(set(each) <= words and len(set(each)) == len(each) for each in listed)
+    assert any('"' in each for each in listed)

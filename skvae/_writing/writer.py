@@ -49,9 +49,21 @@ def write(
         corpus = decode_tokens(decoder, latents, autoencoder.max_length, options, random, guidance)
     else:
         corpus = _list_words(autoencoder, latents)
-    if autoencoder.tokenizer is None:
+    tokenizer = autoencoder.tokenizer
+    if tokenizer is None:
         return corpus.padded(autoencoder.max_length)
-    return autoencoder.tokenizer._decode(corpus)
+    if autoencoder.has_text_decoder or tokenizer.analyzer in ("bpe", "char"):
+        return tokenizer._decode(corpus)
+    return _set_apart(corpus, tokenizer._forms())
+
+
+def _set_apart(corpus: Corpus, forms: list[str]) -> NDArray[Any]:
+    """Lists of words: marks have no neighbours to join, and one that is spaced in two ways is listed once."""
+    texts = np.empty(len(corpus), dtype=object)
+    for row in range(len(corpus)):
+        ids = corpus.ids[corpus.starts[row] : corpus.starts[row + 1]]
+        texts[row] = " ".join(dict.fromkeys(forms[index] for index in ids))
+    return texts
 
 
 def _list_words(autoencoder: FittedAutoencoder, latents: NDArray[np.float32]) -> Corpus:
