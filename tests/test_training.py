@@ -35,8 +35,20 @@ def test_an_optimizer_takes_the_settings_of_an_instance():
     assert made.get_config() == given.get_config()
 
 
+def test_networks_saved_with_an_adam_of_ours_are_loaded_with_that_of_keras():
+    saved = {
+        "module": "skvae._training",
+        "class_name": "FusedAdam",
+        "config": {"name": "fused_adam", "learning_rate": 0.004, "beta_1": 0.8},
+        "registered_name": "skvae>FusedAdam",
+    }
+    loaded = keras.saving.deserialize_keras_object(saved)
+    assert type(loaded) is keras.optimizers.Adam
+    assert loaded.beta_1 == 0.8
+
+
 def test_a_keras_without_the_private_name_trains_as_well(reviews, monkeypatch, bow_vae):
-    monkeypatch.setattr("skvae._network.optimizer._REDUCTION", "_of_another_version")
+    monkeypatch.setattr("skvae._network.private.REDUCTION", "_of_another_version")
     again = TextVAETransformer(**bow_vae.get_params()).fit(reviews[0])
     np.testing.assert_array_equal(again.transform(reviews[0]), bow_vae.transform(reviews[0]))
 

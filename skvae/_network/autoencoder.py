@@ -25,10 +25,11 @@ from .objectives import (
     sparse_matmul,
     token_accuracy,
 )
+from .private import BuiltBeforeTraining
 
 
 @keras.saving.register_keras_serializable(package="skvae")
-class TextVAE(keras.Model):
+class TextVAE(BuiltBeforeTraining, keras.Model):
     """Encoder, text decoder and bag-of-words decoder, with the loss in named parts.
 
     Parameters
@@ -204,11 +205,6 @@ class TextVAE(keras.Model):
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         return self.get_metrics_result()
-
-    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        # All is built. Under a `tf.distribute` strategy Keras would add up the batches of its replicas to
-        # see their shape, and each has its own.
-        pass
 
     def _generator_states(self) -> list[Any]:
         return [variable for variable in self.variables if variable.name == "seed_generator_state"]

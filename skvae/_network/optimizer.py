@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
-import tensorflow as tf
 
-_REDUCTION = "_all_reduce_sum_gradients"
+from .private import skip_reduction_of_one_replica
+
 _floatx_lock = threading.RLock()
+
+# Networks that version 0.1 saved were trained by an Adam of ours, with the same settings.
+keras.saving.get_custom_objects()["skvae>FusedAdam"] = keras.optimizers.Adam
 
 
 @contextmanager
@@ -76,23 +79,5 @@ def make_optimizer(optimizer: Any, learning_rate: float, options: dict[str, Any]
             f"optimizer={optimizer!r} does not take the options {options}: {error}. Options are named as in"
             " Keras, for example optimizer__learning_rate."
         ) from error
-    _skip_reduction_of_one_replica(made)
+    skip_reduction_of_one_replica(made)
     return made
-
-
-def _skip_reduction_of_one_replica(optimizer: Any) -> None:
-    """Let Keras leave out its sum of gradients over replicas where there is one.
-
-    The sum changes nothing there, and TensorFlow keeps the network that it was traced in for ever: 10 MB a fit.
-    The name is private to Keras. A Keras without it works as it is.
-    """
-    reduce = getattr(optimizer, _REDUCTION, None)
-    if reduce is None:
-        return
-
-    def sum_over_replicas(grads_and_vars: Any) -> Any:
-        if tf.distribute.get_strategy().num_replicas_in_sync == 1:
-            return list(grads_and_vars)
-        return reduce(grads_and_vars)
-
-    setattr(optimizer, _REDUCTION, sum_over_replicas)

@@ -12,6 +12,7 @@ from keras import tree
 from numpy.typing import NDArray
 
 from .._texts.documents import Documents, epoch_order, sequential_batches
+from .private import set_number_of_batches
 
 _BATCHES_AHEAD = 2
 
@@ -136,6 +137,5 @@ class Batches:
             return dataset
         distributed = strategy.distribute_datasets_from_function(lambda _: dataset)
         distributed.batches = self
-        # It is asked for its number of steps, and has that of its batches.
-        distributed._cardinality = np.int64(n_batches // n_replicas)
+        set_number_of_batches(distributed, n_batches // n_replicas)
         return distributed

@@ -11,6 +11,7 @@ from keras import ops
 from .._base.seeds import SeedSequence
 from .autoencoder import TextVAE
 from .layers import DTYPE, dense_layer, functional, mean_tracker, share_of_replica
+from .private import BuiltBeforeTraining
 
 
 def build_class_head(
@@ -43,7 +44,7 @@ def build_class_head(
 
 
 @keras.saving.register_keras_serializable(package="skvae")
-class TextVAEWithClassHead(keras.Model):
+class TextVAEWithClassHead(BuiltBeforeTraining, keras.Model):
     """An autoencoder and a class head on its encoder, trained together.
 
     Parameters
@@ -161,8 +162,3 @@ class TextVAEWithClassHead(keras.Model):
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         return self.get_metrics_result()
-
-    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        # All is built. Under a `tf.distribute` strategy Keras would add up the batches of its replicas to
-        # see their shape, and each has its own.
-        pass

@@ -1,6 +1,7 @@
 """The house as docs/architecture.md draws it: imports go down, and what is long is taken apart."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,14 @@ def test_what_reads_texts_needs_no_keras(floor):
                 names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
                 names += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
                 assert not any(each.split(".")[0] in ("keras", "tensorflow") for each in names), name
+
+
+def test_private_names_of_keras_and_tensorflow_are_used_in_one_module():
+    private = re.compile(
+        "_all_reduce_sum_gradients|_maybe_symbolic_build|_cardinality|keras.src|tensorflow.python"
+    )
+    users = {name for name, path in MODULES.items() if private.search(path.read_text())}
+    assert users == {"_network/private.py"}
 
 
 @pytest.mark.parametrize("library", PRIVATE)
