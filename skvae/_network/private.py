@@ -43,6 +43,6 @@ class BuiltBeforeTraining:
 def set_number_of_batches(distributed: tf.distribute.DistributedDataset, n_batches: int) -> None:
     """Say how many batches a distributed dataset has: made from a function, it does not know.
 
-    Without it, Keras' progress bar learns the number in the first epoch only.
+    Without it, Keras takes the end of an epoch for missing data, and warns.
     """
     distributed._cardinality = np.int64(n_batches)
