@@ -21,109 +21,108 @@ PAGE = HERE.parent / "docs" / "benchmarks.md"
 INTRODUCTION = """\
 # Benchmarks
 
-Written by `python benchmarks/write_tables.py` from the JSON files in `benchmarks/results`. Seconds are those of one machine with
-two cores that did other work besides; compare those of one table only.
+Written by `python benchmarks/write_tables.py` from the JSON files in `benchmarks/results`. Times were measured on one machine with
+two cores that did other work at the same time. Compare times within one table only.
 """
 
 FOUNDATION = """\
 ## Time and memory of the features
 
-25,000 IMDB reviews, medians of three runs by turns, each in a process of its own. Importing scikit-learn or TensorFlow is
-not in the seconds.
+25,000 IMDB reviews; medians of three alternating runs, each in its own process. Times do not include importing
+scikit-learn or TensorFlow.
 """
 
 FEW_LABELS = """\
 ## Few labels
 
-Accuracy on the test texts in percent, mean and standard deviation over five draws of the labelled texts (one draw from
-10,000 labels on); then log-loss in nats, expected calibration error (15 bins), seconds of a fit and the peak memory of the
-process, data and libraries included (in this run, one process for all methods and draws of a set, one after another: an upper
-bound for each; a fit alone needs less). Every method chooses its settings by cross-validation on the labelled
-texts. LSA, like skvae, learns its features from unlabelled texts too: the first 20,000, and n-grams in three of
-them or more.
+The tables show accuracy on the test texts in percent, log-loss in nats, expected calibration error (15 bins), fit time in seconds and
+the peak memory of the process, including data and libraries. Accuracy is the mean and standard deviation over five draws of the
+labelled texts (one draw from 10,000 labels on). One process ran all methods and draws of a data set one after another, so its peak memory is
+an upper bound for each; a single fit needs less. Every method chooses its settings by cross-validation on the labelled
+texts. LSA, like skvae, also learns its features from unlabelled texts: the first 20,000, with n-grams that occur in three
+or more of them.
 """
 
 SCALE = """\
 ## A corpus larger than memory
 
-{n_documents:,} generated documents of 12 words, handed to `partial_fit` 10,000 at a time: resident memory was {first:.0f} MB after the
+{n_documents:,} generated documents of 12 words were passed to `partial_fit`, 10,000 at a time. Resident memory was {first:.0f} MB after the
 first batch and {last:.0f} MB after the last. `transform` of {n_transformed:,} documents then took {grown:.0f} MB, {latents:.0f} of them for the latents. The
-machine did other work besides, which is what moves the lower curve.
+variation of the lower curve comes from other work on the machine.
 
-![Resident memory and time of a document against the number of documents seen](images/scale.png)
+![Resident memory and time per document against the number of documents seen](images/scale.png)
 
-{n_fits} fits of a small `TextVAEClassifier` with a text decoder, one after another, took one process from {first_fit:.0f} to {last_fit:.0f} MB.
+{n_fits} successive fits of a small `TextVAEClassifier` with a text decoder raised the memory of one process from {first_fit:.0f} to {last_fit:.0f} MB.
 
 """
 
 SERVING = """\
 ## Starting and serving
 
-Seconds of a fresh process, medians of {n_runs}; the estimators have a vocabulary of 10,000 words and the "bow" encoder.
+Time of a new process in seconds, medians of {n_runs} runs. The estimators have a vocabulary of 10,000 words and the "bow" encoder.
 
 | | s | imports TensorFlow |
 | --- | --- | --- |
 {starts}
-One document at a time, in a process that has answered before:
+One document at a time, in a process that has made predictions before:
 
 | | ms, median |
 | --- | --- |
 {calls}"""
 
 GENERATION = """\
-## The way back to words
+## Generating text
 """
 
 MODELS = """\
 ### Likelihoods and reconstructions
 
-{n_train:,} SNLI sentences to train on, 2,000 to test on (1,000 of them for the likelihoods; {n_draws} importance samples; nats per
-document); samples are 1,000 from the prior at temperature 1. "No guard": `posterior_scale=None, bow_weight=0,
-word_dropout=0, kl_warmup=0`; "annealing": the same with `kl_warmup=0.33`; "free bits": with `free_bits=0.18` besides, as
-many nats as the default's posterior scale buys; "repeat": `decoder="repeat"`; "few latents": `n_components=16,
-word_dropout=0`. The language model is a GRU of the decoder's size, at its best epoch by 1,000 training
-sentences set aside; retrieval copies the training sentence that is nearest by TF-IDF.
+There are {n_train:,} SNLI sentences for training and 2,000 for testing. Likelihoods are of 1,000 test sentences, with {n_draws} importance samples, in nats per
+document. There are 1,000 samples from the prior at temperature 1. "No guard" is `posterior_scale=None, bow_weight=0,
+word_dropout=0, kl_warmup=0`. "Annealing" is the same with `kl_warmup=0.33`, and "free bits" adds `free_bits=0.18`, the
+minimum KL of the default posterior scale. "Repeat" is `decoder="repeat"`, and "few latents" is `n_components=16,
+word_dropout=0`. The language model is a GRU of the decoder's size, at its best epoch on 1,000 held-out training
+sentences. Retrieval copies the training sentence that is nearest by TF-IDF.
 """
 
 SENTENCES = """\
 ### Short sentences
 
-{n_train:,} SNLI sentences of 3 to 14 words to train on, 2,000 others to test on; `sentence_autoencoder` in the script is the
-setting.
+There are {n_train:,} SNLI sentences of 3 to 14 words for training and 2,000 others for testing. The settings are those of
+`sentence_autoencoder` in the script.
 """
 
 CLASSES = """\
 ### Writing towards a class
 
-`sentence_autoencoder` of the script in a `TextVAEClassifier`: {n_train:,} short sentences, of IMDB reviews with the class of the review they come
-from, and of the Stanford Sentiment Treebank's training part with their own. What is written is judged by TF-IDF and logistic
-regression trained on other texts (17,000 other reviews, their sentences, and the treebank's longer training sentences); the judge
-is right about {judge[IMDB]:.0%} of {n_test[IMDB]:,} unseen IMDB sentences, many of which do not say what their review thinks, and about {judge[SST-2]:.0%} of the {n_test[SST-2]:,}
-short test sentences of the treebank. Likelihoods are of 1,000 IMDB sentences, with {n_draws} importance samples, in nats per document. Samples are
-2,000 at temperature 0.7. The defaults of `guidance` and `content_weight`, 24 and 6, were chosen on other sentences.
+`sentence_autoencoder` of the script in a `TextVAEClassifier`, trained on {n_train:,} short sentences. Sentences of IMDB reviews have the class of their
+review; those of the training part of the Stanford Sentiment Treebank have their own. A judge classifies the generated texts: TF-IDF and logistic
+regression, trained on other texts (17,000 other reviews, their sentences, and the treebank's longer training sentences). Its accuracy is
+about {judge[IMDB]:.0%} on {n_test[IMDB]:,} IMDB test sentences, many of which do not express the opinion of their review, and about {judge[SST-2]:.0%} on the {n_test[SST-2]:,}
+short test sentences of the treebank. Likelihoods are of 1,000 IMDB sentences, with {n_draws} importance samples, in nats per document. There are
+2,000 samples at temperature 0.7. The defaults of `guidance` and `content_weight`, 24 and 6, were chosen on other sentences.
 """
 
 SYSTEM_OF_2017 = """\
 ## The system of 2017 and what became of it
 
-The same 2,000 reviews with labels to learn from and 1,000 others to measure by; nothing else is read. The
+All systems train on the same 2,000 labelled reviews and are tested on 1,000 others. No other texts are used. The
 first row is a reconstruction of the recipe of 2017, with its losses, dense one-hot targets and batches of ten; {trained}
-"s in all" are those of the whole fit, and of the ten epochs of 2017 in the first row. "Tokens" is the share of tokens that the decoder gets
-right, padding left out, and "majority token" what the most frequent token alone would score. The KL of the first row is that of the
-noise that its loss speaks of, and MI and active units are those of the same; "peak" is the process's largest
-memory, data and libraries included.
+"s in all" is the time of the whole fit, and of the ten epochs of 2017 in the first row. "Tokens" is the share of tokens that the decoder predicts
+correctly, without padding. "Majority token" is the score of always predicting the most frequent token. In the first row, KL, MI and active units refer to the
+noise distribution that its loss defines. "Peak" is the largest memory of the process, including data and libraries.
 """
 
 ROWS_OF_OURS = {
-    "preset": "`keras_vae_2017()` has no lexical term.",
-    "gru": 'The decoder "gru" sees the true tokens before the one that it is asked for, the others do not.',
+    "preset": "`keras_vae_2017()` has no lexical model.",
+    "gru": 'The decoder "gru" sees the true previous tokens, the others do not.',
 }
 
 SETS = {
-    "imdb": "### IMDB reviews\n\n48,887 further reviews without labels, 5,000 to test on; the defaults of `TextVAEClassifier`.\n",
-    "sst2": "### Stanford Sentiment Treebank, sentences\n\nThe rest of the 6,920 training sentences as unlabelled text; 1,821 to test on.\n",
+    "imdb": "### IMDB reviews\n\n48,887 further reviews without labels, 5,000 test reviews; the defaults of `TextVAEClassifier`.\n",
+    "sst2": "### Stanford Sentiment Treebank, sentences\n\nThe rest of the 6,920 training sentences as unlabelled text; 1,821 test sentences.\n",
     "nsmc": (
-        "### Korean film comments (NSMC)\n\nThe rest of 10,000 training comments as unlabelled text; 2,000 to test on. Here"
+        "### Korean film comments (NSMC)\n\nThe rest of 10,000 training comments as unlabelled text; 2,000 test comments. Here"
         ' skvae is\n`TextVAEClassifier(TextVAETransformer(tokenizer=TextTokenizer(analyzer="char"), decoder="bow"),'
         " ngram_range=(1, 4))`,\nand the other methods read n-grams of one to four characters within words.\n"
     ),
@@ -184,23 +183,24 @@ def keras_vae_2017(document: dict[str, Any]) -> str:
 CLASS_HEAD = """\
 ## Probabilities of the class head
 
-1,200 labelled texts, and others with the same shares of the classes to test on. Two classes: IMDB reviews by sentiment, shares 0.9 and 0.1; 2,500 to
-test on, 8,000 without labels. Three classes: Reuters news (earn, acq, crude), shares 0.7, 0.2 and 0.1; 1,000 to test on, all of the training part without labels. Three
-clusters: IMDB reviews by the cluster that k-means of their TF-IDF puts them in, which goes by the length of the review as much as by its words. The error of a mean probability is its difference from the share of the class among the labelled
-texts: the largest of the classes; on average over the draws with its sign, and its size in single draws.
+There are 1,200 labelled texts. Test texts have the same class shares. Two classes: IMDB reviews by sentiment, shares 0.9 and 0.1; 2,500 test reviews, 8,000
+without labels. Three classes: Reuters news (earn, acq, crude), shares 0.7, 0.2 and 0.1; 1,000 test texts, all of the training part without labels. Three
+clusters: IMDB reviews by their k-means cluster on TF-IDF, which depends on the length of the review as much as on its words. The error of a mean probability is its
+difference from the share of the class among the labelled texts. The tables show the largest error over the classes: its signed mean over the draws, and its mean
+size in a single draw.
 """
 COPIES = """\
-300 reviews with labels at random, each once, twice or three times; 2,000 to test on. Where nothing can be learned, the best log-loss is
+300 reviews with random labels, each once, twice or three times; 2,000 test reviews. Since nothing can be learned, the best log-loss is
 log 2 = 0.693. The last column compares the log-probabilities with those of each review once and `sample_weight` 2 or 3.
 """
 RARE = """\
-300 Reuters news of five topics and the rest of the training part as unlabelled text; then one text of a sixth topic more. Log-loss over the five.
+300 Reuters news texts of five topics, with the rest of the training part as unlabelled text; then the same with one text of a sixth topic. Log-loss over the five topics.
 """
 MANY = """\
-900 generated texts of 150 classes with frequencies by Zipf's law.
+900 generated texts of 150 classes. Class frequencies follow Zipf's law.
 """
 COST = """\
-CPU seconds of fitting the head to a frozen autoencoder, reading the texts included.
+CPU seconds for fitting the head to a frozen autoencoder, including reading the texts.
 """
 
 
@@ -249,8 +249,8 @@ def class_head(document: dict[str, Any]) -> str:
 TOPICS = """\
 ## Topics, LSA and latents
 
-64 features learned from 20,000 IMDB reviews without labels; accuracy in percent of a logistic regression of these
-features on 3,000 other reviews, after 200 and after 2,000 labelled ones.
+64 features are learned from 20,000 IMDB reviews without labels. The table shows the accuracy in percent of a logistic regression on these
+features, trained on 200 and on 2,000 labelled reviews and tested on 3,000 others.
 """
 
 
@@ -359,20 +359,20 @@ def generation(document: dict[str, Any]) -> str:
             system_of_2017.table(
                 {f"`guidance={row['guidance']}`": row for row in classes["samples"]}, SAMPLE_COLUMNS
             ),
-            "Rewriting, each to the other class:\n",
+            "Rewriting to the other class:\n",
             rewriting(classes["rewriting"], list(n_test)),
         ]
     if "subjects" in parts:
         subjects = parts["subjects"]
         texts.append(
-            'Whole reviews, `decoder="bow"` on 48,887 reviews: of the 20 words that `inverse_transform` lists for an unseen'
-            f" review, {subjects['default']:.0%} occur in it (mean over 200); {subjects['wide']:.0%} with"
+            'Whole reviews, `decoder="bow"` trained on 48,887 reviews: `inverse_transform` lists 20 words for a test review, of'
+            f" which {subjects['default']:.0%} occur in it (mean over 200); {subjects['wide']:.0%} with"
             " `n_components=128, posterior_scale=1.0`.\n"
         )
     if "speed" in parts:
         speed = parts["speed"]
         texts.append(
-            f"Training: {speed['ratio']:.1f} times as many tokens a second with the default decoder as with that of 2017, at the same"
+            f"Training speed: the default decoder processes {speed['ratio']:.1f} times as many tokens per second as that of 2017, with the same"
             " vocabulary of 10,000.\n"
         )
     return "\n".join([*texts, source(document)])
@@ -394,9 +394,9 @@ def keep(document: dict[str, Any]) -> str:
         f"| {name} | {1000 * row['ours']:.2f} | {1000 * row['theirs']:.2f} | {row['theirs'] / row['ours']:.1f} |"
         for name, row in document["rows"].items()
     )
-    return f"""## What our own code buys
+    return f"""## Benefit of the package's own code
 
-Milliseconds with skvae's code and with the library's, by turns. Why each is kept: [architecture](architecture.md).
+Milliseconds with skvae's code and with the library's, in alternating runs. The [architecture](architecture.md) page gives the reason for each.
 
 | | skvae | library | times |
 | --- | --- | --- | --- |
@@ -431,7 +431,7 @@ def page() -> str:
 
 
 def figures() -> dict[str, Any]:
-    """What other pages quote.
+    """The figures that other pages quote.
 
     `accuracy`, `log_loss`, ...: means by text set, method and number of labels; `gain`: points of accuracy over TF-IDF and
     logistic regression; `tables`: the tables of accuracies by text set, and that of topics; `foundation`: that benchmark's medians. All are

@@ -227,21 +227,21 @@ BAD = [
 INTRODUCTION = """\
 # What bad input gets
 
-What `TextVAEClassifier().fit(X, y, sample_weight)` answers; `TextVAETransformer` and `TextTokenizer` judge texts alike.
-After an error the estimator is what it was before. This page is written by `python -m tests.test_bad_input`, and a test
-holds it to what happens.
+The table lists the errors of `TextVAEClassifier().fit(X, y, sample_weight)`. `TextVAETransformer` and `TextTokenizer` validate texts in the same way.
+After an error, the estimator is unchanged. `python -m tests.test_bad_input` writes this page, and a test compares it with the
+actual errors.
 
-Texts, labels and weights come in any container, of one dimension or one column: lists, tuples, iterators (read once), arrays and
-frames of NumPy, pandas, polars and Arrow. A matrix of integers is taken for token ids only if `TextTokenizer.transform` can have
-returned it; of a frame, the columns have to be numbered as its own are. To learn from, it also has to hold id 3 or a dozen distinct
-ids, and more than one column, unless its columns are named as those of `set_output(transform="pandas")`. Lists of tokens (`str`) are read as they are, but
-rows of one `str` each are a column of texts to what was not fitted on lists of tokens. Fitted on a column with a name, the estimators warn of one of
-another name, as scikit-learn does. `X_val`, `y_val` and `X_unlabeled` are judged like `X` and `y`, under their own names; rows of
-`X_val` whose label is `unlabeled_label` are left out.
+Texts, labels and weights can be in any container with one dimension or one column: lists, tuples, iterators (read once), arrays and
+frames of NumPy, pandas, polars and Arrow. An integer matrix is accepted as token ids only if `TextTokenizer.transform` can have
+returned it. The columns of a frame must be numbered as its own are. To fit on ids, the matrix must also contain id 3 or at least a dozen distinct
+ids, and have more than one column, unless its columns are named as those of `set_output(transform="pandas")`. Lists of tokens (`str`) are read as they are.
+Rows of one `str` each are a column of texts, unless the estimator was fitted on lists of tokens. If an estimator was fitted on a column with a name, it warns
+about a column with another name, as scikit-learn does. `X_val`, `y_val` and `X_unlabeled` are validated like `X` and `y`, under their own names. Rows of
+`X_val` whose label is `unlabeled_label` are ignored.
 
-No text is bad: characters of every Unicode plane, control characters, right-to-left marks, combined emoji, lone surrogates
-(read as U+FFFD), documents of a million characters and empty ones have finite latents and probabilities. Tokens that
-training did not see count as unknown.
+Every text is valid. Characters of every Unicode plane, control characters, right-to-left marks, combined emoji, lone surrogates
+(read as U+FFFD), documents of a million characters and empty documents have finite latents and probabilities. Tokens that
+do not occur in training count as unknown.
 
 | what | error | message |
 | --- | --- | --- |
