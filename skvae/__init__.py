@@ -1,16 +1,16 @@
-"""skvae: a variational autoencoder for text that lives in scikit-learn pipelines."""
+"""skvae: a variational autoencoder for text that works in scikit-learn pipelines."""
 
 from __future__ import annotations
 
 import importlib
 from typing import Any
 
-# Watches for forks from here on, since TensorFlow may run without us.
+# The fork hook must be set early, since other code may run TensorFlow.
 from ._base import forking  # noqa: F401
 
 __version__ = "0.1.0"
 
-# Public names are found when first touched: importing skvae must not import TensorFlow.
+# Public names are imported on first access: importing skvae must not import TensorFlow.
 _HOMES = {
     "CollapseWarning": "exceptions",
     "TextTokenizer": "tokenization",

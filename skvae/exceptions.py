@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class CollapseWarning(UserWarning):
-    """The decoder ignores the latents (posterior collapse): any other document's would serve as well."""
+    """The decoder ignores the latents (posterior collapse): those of any other document would do as well."""

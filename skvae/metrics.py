@@ -1,4 +1,4 @@
-"""What a latent space carries: KL, mutual information, active units, likelihoods."""
+"""Metrics of a latent space: KL, mutual information, active units, likelihoods."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ACTIVE_UNIT_VARIANCE = 0.01
 
 
 class NormalNoise(Protocol):
-    """What draws noise: a `numpy.random.Generator`, or something that is asked in the same way."""
+    """Source of noise: a `numpy.random.Generator`, or an object with the same method."""
 
     def standard_normal(self, size: Any, dtype: Any = ...) -> NDArray[Any]:
         """Draws from N(0, 1)."""
@@ -38,7 +38,7 @@ def gaussian_kl(mean: NDArray[np.float32], log_variance: NDArray[np.float32]) ->
 def draw_latents(
     mean: NDArray[np.float32], log_variance: NDArray[np.float32], random: NormalNoise
 ) -> NDArray[np.float32]:
-    """A latent vector of each document from its posterior.
+    """Draw a latent vector for each document from its posterior.
 
     Parameters
     ----------
@@ -62,8 +62,8 @@ def importance_weighted_nll(
 ) -> NDArray[np.float64]:
     """Importance-weighted estimate of the negative log-evidence, -log p(x).
 
-    Never below it on average, and closer to it the more latents are drawn; the negative ELBO is
-    the estimate from one. How far it may be trusted, `effective_sample_size` tells.
+    On average, the estimate is never below the true value, and it gets closer as more latents are drawn. With
+    one draw, it estimates the negative ELBO. `effective_sample_size` shows how reliable it is.
 
     Parameters
     ----------
@@ -125,15 +125,15 @@ def importance_log_weights(
 
 
 def effective_sample_size(log_weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How many draws with equal weights tell as much as these with unequal ones.
+    """Number of equally weighted draws that are as informative as these weighted ones.
 
-    (sum w)^2 / sum w^2: from 1, where one draw outweighs all others, to the number of draws. Near 1, the
-    importance-weighted likelihood rests on the luckiest draw and is too low.
+    (sum w)^2 / sum w^2, from 1 (one draw outweighs all others) to the number of draws. Near 1, the
+    importance-weighted likelihood depends on a single draw and is too low.
 
     Parameters
     ----------
     log_weights : ndarray of shape (n_draws, n_samples), dtype float64
-        As `importance_log_weights` gives them.
+        The output of `importance_log_weights`.
 
     Returns
     -------
@@ -148,14 +148,14 @@ def effective_sample_size(log_weights: NDArray[np.float64]) -> NDArray[np.float6
 
 
 def permuted_latents(latents: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
-    """To each document the latents of another one, each document's once.
+    """Give each document the latents of another one, using each document's latents once.
 
     Parameters
     ----------
     latents : ndarray of shape (n_samples, n_components), dtype float32
-        Of two documents or more.
+        Latents of at least two documents.
     random : numpy.random.Generator
-        Draws whose.
+        Draws the permutation.
 
     Returns
     -------
@@ -193,7 +193,7 @@ def mutual_information(
 ) -> float:
     """Estimate of the mutual information of documents and latents under q.
 
-    The average KL minus the KL of the aggregated posterior from the prior; both are estimated
+    It is the average KL minus the KL of the aggregated posterior from the prior. Both are estimated
     from one latent drawn for each document. The estimate cannot exceed log(n_samples).
 
     Parameters

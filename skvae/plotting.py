@@ -1,4 +1,4 @@
-"""Pictures of fitted estimators, in the idiom of scikit-learn's Displays."""
+"""Plots of fitted estimators, in the style of scikit-learn's Displays."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _new_axes(ax: Any, size: tuple[float, float] | None = None) -> Any:
 
 
 def _new_panels(ax: Any, n_panels: int, n_columns: int, size: tuple[float, float]) -> NDArray[np.object_]:
-    """The axes given, one for each panel, or those of a new figure."""
+    """The given axes, one for each panel, or the axes of a new figure."""
     if ax is not None:
         panels = np.ravel(np.asarray(ax, dtype=object))
         if len(panels) != n_panels:
@@ -55,11 +55,11 @@ class LatentSpaceDisplay:
     Parameters
     ----------
     points : ndarray of shape (n_samples, 2)
-        Where each document lies.
+        Position of each document.
     labels : array-like of shape (n_samples,) or None, default=None
-        What the points are coloured by.
+        Labels that determine the colours of the points.
     axis_names : tuple of str, default=("first axis", "second axis")
-        What the axes show.
+        Labels of the axes.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class LatentSpaceDisplay:
     def from_estimator(
         cls, estimator: Any, X: Any, y: Any = None, *, projection: Any = None, ax: Any = None, **kwargs: Any
     ) -> LatentSpaceDisplay:
-        """Draw the latents that a fitted estimator gives.
+        """Draw the latents of a fitted estimator.
 
         Parameters
         ----------
@@ -104,9 +104,9 @@ class LatentSpaceDisplay:
         X : 1-D collection of str of shape (n_samples,)
             The documents.
         y : array-like of shape (n_samples,) or None, default=None
-            What the points are coloured by.
+            Labels that determine the colours of the points.
         projection : transformer or None, default=None
-            From latents to two dimensions, by `fit_transform`. None means `PCA(2)`.
+            Maps latents to two dimensions, by `fit_transform`. None means `PCA(2)`.
         ax : matplotlib.axes.Axes or None, default=None
             Where to draw; None makes a new figure.
         **kwargs : dict
@@ -128,11 +128,11 @@ class LatentSpaceDisplay:
         Parameters
         ----------
         latents : array-like of shape (n_samples, n_components)
-            What `transform` gives.
+            The output of `transform`.
         y : array-like of shape (n_samples,) or None, default=None
-            What the points are coloured by.
+            Labels that determine the colours of the points.
         projection : transformer or None, default=None
-            From latents to two dimensions, by `fit_transform`. None means `PCA(2)`.
+            Maps latents to two dimensions, by `fit_transform`. None means `PCA(2)`.
         ax : matplotlib.axes.Axes or None, default=None
             Where to draw; None makes a new figure.
         **kwargs : dict
@@ -142,7 +142,7 @@ class LatentSpaceDisplay:
         -------
         display : LatentSpaceDisplay
         """
-        # In one order of memory, since sums in another differ in the last digit.
+        # The memory order is fixed, since it changes the last digit of sums.
         latents = np.ascontiguousarray(latents)
         y = None if y is None else np.asarray(read_once(y))
         if y is not None and len(y) != len(latents):
@@ -159,7 +159,7 @@ class LatentSpaceDisplay:
             points = np.asarray(projection.fit_transform(latents))
             if points.ndim != 2 or points.shape[1] != 2:
                 raise ValueError(
-                    f"projection gave points of shape {points.shape}; expected ({len(latents)}, 2), as by"
+                    f"projection returned points of shape {points.shape}; expected ({len(latents)}, 2), as from"
                     " PCA(n_components=2)."
                 )
             names = tuple(f"{order} axis of {type(projection).__name__}" for order in ("first", "second"))
@@ -203,7 +203,7 @@ class TrainingHistoryDisplay:
     Parameters
     ----------
     history : dict of str to list of float
-        As the estimators' `history_`: nats per document; accuracies as shares.
+        `history_` of an estimator: losses in nats per document, accuracies as shares.
 
     Attributes
     ----------
@@ -272,14 +272,14 @@ class TrainingHistoryDisplay:
 
 
 class InterpolationDisplay:
-    """Texts between two texts, and how a classifier judges each.
+    """Texts between two texts, with the predictions of a classifier.
 
     Parameters
     ----------
     texts : array-like of str of shape (n_steps,)
-        The texts along the path, both ends included.
+        The texts along the path, including both ends.
     probabilities : array-like of float of shape (n_steps,)
-        Probability of the class for each.
+        Probability of the class for each text.
     class_name : object
         The class.
 
@@ -322,20 +322,20 @@ class InterpolationDisplay:
         ax: Any = None,
         **kwargs: Any,
     ) -> InterpolationDisplay:
-        """Walk from one text to another and draw what the classifier says of each text on the way.
+        """Interpolate between two texts and draw the classifier's prediction for each step.
 
         Parameters
         ----------
         estimator : TextVAETransformer or TextVAEClassifier
-            Fitted on texts; its autoencoder writes.
+            Fitted on texts, with a text decoder.
         start, end : str, or array-like of float of shape (n_components,)
             The ends: texts, or latent vectors.
         classifier : classifier of texts or None, default=None
-            Judges the texts by `predict_proba`. None means `estimator`.
+            Its `predict_proba` classifies the texts. None means `estimator`.
         y : class or None, default=None
             The class whose probability is drawn; None means the last of `classifier.classes_`.
         n_steps : int, default=7
-            Number of texts, both ends included.
+            Number of texts, including both ends.
         path : {"line", "sphere"}, default="line"
             As in `TextVAETransformer.interpolate`.
         ax : matplotlib.axes.Axes or None, default=None
@@ -356,7 +356,7 @@ class InterpolationDisplay:
         classifier = estimator if classifier is None else classifier
         if not hasattr(classifier, "predict_proba"):
             raise ValueError(
-                f"{type(classifier).__name__} does not classify; pass classifier=, a fitted classifier of texts."
+                f"{type(classifier).__name__} does not classify; pass a fitted text classifier as classifier=."
             )
         classes = list(classifier.classes_)
         y = classes[-1] if y is None else y
@@ -396,12 +396,12 @@ class InterpolationDisplay:
 
 
 class LatentWordsDisplay:
-    """The words that go with less and with more of each latent.
+    """The words that become less and more frequent as each latent grows.
 
     Parameters
     ----------
     weights : ndarray of shape (n_latents, n_words)
-        How much more of each word goes with more of each latent.
+        How much the frequency of each word grows with each latent.
     words : array-like of str of shape (n_words,)
         The words.
     names : array-like of shape (n_latents,)
@@ -432,16 +432,16 @@ class LatentWordsDisplay:
     def from_estimator(
         cls, estimator: Any, *, latents: Any = None, n_words: int = 10, ax: Any = None, **kwargs: Any
     ) -> LatentWordsDisplay:
-        """Draw the words of latents as the bag-of-words decoder has them.
+        """Draw the words of latents according to the bag-of-words decoder.
 
         Parameters
         ----------
         estimator : TextVAETransformer or TextVAEClassifier
             Fitted, with a `bow_weight` above 0.
         latents : array-like of int or None, default=None
-            The latents to draw. None means the six that change the words most.
+            The latents to draw. None means the six with the largest effect on the words.
         n_words : int, default=10
-            Words for each latent, half of them from either end.
+            Number of words for each latent, half of them from each end.
         ax : array of matplotlib.axes.Axes or None, default=None
             Where to draw, one for each latent; None makes a new figure.
         **kwargs : dict
@@ -460,7 +460,7 @@ class LatentWordsDisplay:
         """
         check_is_fitted(estimator)
         vae = getattr(estimator, "vae_", estimator)
-        # Rare words have the largest components; common words move the text.
+        # The largest components belong to rare words, which hardly change the text.
         components = vae.components_
         weights = np.asarray(vae._autoencoder.feature_directions()[1])[: len(components)]
         if latents is None:
@@ -477,7 +477,7 @@ class LatentWordsDisplay:
         Parameters
         ----------
         n_words : int, default=10
-            Words for each latent, half of them from either end.
+            Number of words for each latent, half of them from each end.
         ax : array of matplotlib.axes.Axes or None, default=None
             Where to draw, one for each latent; None makes a new figure.
         **kwargs : dict

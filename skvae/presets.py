@@ -1,4 +1,4 @@
-"""Ready-made settings with a history."""
+"""Ready-made settings from the literature."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from .transformer import TextVAETransformer
 def keras_vae_2017(**overrides: Any) -> TextVAEClassifier:
     """The network of a text VAE that was published for Keras in 2017.
 
-    That of A. Adam, layer for layer: embedding 64; bidirectional LSTM 500 twice; dense 435; 200 latents; a
-    decoder of two LSTM 500 that sees the latents at each step but no previous word; a sentiment
-    head of a linear layer 100. It reads the last 300 tokens of a text and knows 1,000 token ids, three
-    reserved ones among them. The objective is that of skvae, since that of 2017 did not learn:
-    cross-entropy of the tokens without padding, and the KL summed over dimensions. Its settings are
-    for a few thousand labelled texts: batches of 16, one epoch for the autoencoder alone and four for all
-    of it, as chosen on reviews for validation.
+    The layers are those of A. Adam: embedding 64; two bidirectional LSTMs 500; dense 435; 200 latents; a
+    decoder of two LSTMs 500 that sees the latents at each step but no previous word; a sentiment
+    head with a linear layer 100. The network reads the last 300 tokens of a text and has 1,000 token ids, including
+    three reserved ones. The objective is that of skvae, since that of 2017 did not learn:
+    cross-entropy of the tokens without padding, and the KL summed over dimensions. The settings are
+    for a few thousand labelled texts: batches of 16, one epoch for the autoencoder alone and four for the whole
+    network, chosen on validation reviews.
 
     Parameters
     ----------
     **overrides : dict
-        Parameters to set otherwise, for example `vae__epochs=5` or `vae__decoder="gru"`.
+        Parameters to override, for example `vae__epochs=5` or `vae__decoder="gru"`.
 
     Returns
     -------
     classifier : TextVAEClassifier
-        Not fitted. Its `vae` is the autoencoder.
+        The unfitted classifier. Its `vae` is the autoencoder.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def keras_vae_2017(**overrides: Any) -> TextVAEClassifier:
         batch_size=16,
         learning_rate=1e-3,
     )
-    # The text's hundreds of tokens would drown out its one label.
+    # Without this weight, the loss of hundreds of tokens would dominate that of the one label.
     classifier = TextVAEClassifier(
         vae,
         lexical=False,

@@ -62,8 +62,8 @@ class TextVAETransformer(
 ):
     """Variational autoencoder for text.
 
-    `transform` gives the posterior means of the latent variables, which are features learned
-    without labels; `inverse_transform`, `sample` and `interpolate` write texts from latents.
+    `transform` returns the posterior means of the latent variables, which are features learned
+    without labels. `inverse_transform`, `sample` and `interpolate` write texts from latents.
     The model maximises the evidence lower bound (ELBO) of [1]_.
 
     Parameters
@@ -72,14 +72,14 @@ class TextVAETransformer(
         Number of latent dimensions.
 
     tokenizer : TextTokenizer, FrozenEstimator or None, default=None
-        How texts become tokens; cloned, not modified. None means `TextTokenizer()`. A fitted one in
+        Splits texts into tokens; cloned, not modified. None means `TextTokenizer()`. A fitted one in
         a `sklearn.frozen.FrozenEstimator` keeps its vocabulary. Its
-        `max_length` bounds what a text decoder writes and what a "bilstm" encoder reads. Not
+        `max_length` limits what a text decoder writes and what a "bilstm" encoder reads. Not
         used when fitted on token ids.
 
     encoder : {"bow", "bilstm"}, default="bow"
-        "bow": a bag of words of the whole document, the better features and much the faster.
-        "bilstm": reads the tokens in order; better at rebuilding short sentences.
+        "bow": a bag of words of the whole document; better features and much faster.
+        "bilstm": reads the tokens in order; better reconstruction of short sentences.
 
     encoder_units : tuple of int or None, default=None
         Width of each encoder layer. None: (128, 128) for "bow", (256,) for "bilstm".
@@ -88,9 +88,9 @@ class TextVAETransformer(
         Width of a further dense layer between encoder and latents.
 
     decoder : {"gru", "lstm", "repeat", "bow"}, default="gru"
-        "gru" and "lstm" write tokens in order, seeing the latents at each step [2]_. "repeat"
-        sees the latents only. "bow" has no order: texts are lists of words, and fitting
-        is many times faster; choose it where only features are wanted.
+        "gru" and "lstm" write tokens in order and see the latents at each step [2]_. "repeat"
+        sees only the latents. "bow" has no order: decoded texts are lists of words, and fitting
+        is many times faster. Choose it if you only need features.
 
     decoder_units : tuple of int, default=(256,)
         Width of each layer of the text decoder.
@@ -100,44 +100,44 @@ class TextVAETransformer(
 
     posterior_scale : float or None, default=0.6
         Standard deviation that batch normalisation gives to each posterior mean over the
-        documents [3]_, which keeps the KL at `n_components * posterior_scale ** 2 / 2` nats or
-        more: the latents say something of the document at no further cost. Whether the decoder
-        listens, "latent_use" of `diagnostics` tells. None turns it off.
+        documents [3]_. This keeps the KL at `n_components * posterior_scale ** 2 / 2` nats or
+        more, so the latents can carry this much information at no further cost. "latent_use" of
+        `diagnostics` shows whether the decoder uses it. None turns it off.
 
     beta : float, default=1.0
-        Weight of the KL term. Below 1, latents carry more and samples are worse.
+        Weight of the KL term. Below 1, latents carry more information and samples are worse.
 
     free_bits : float, default=0.0
-        KL of each latent dimension, in nats on average over a batch, that is not penalised: another way
-        to keep the KL near `n_components * free_bits` nats or above [4]_. Nothing pushes it back up, so that
-        large steps end below. Beside a `posterior_scale`, only values above `posterior_scale ** 2 / 2`
-        change anything.
+        KL of each latent dimension that is not penalised, in nats on average over a batch. This is another way
+        to keep the KL near or above `n_components * free_bits` nats [4]_. Nothing raises it again, so
+        large steps can end below. With a `posterior_scale`, only values above `posterior_scale ** 2 / 2`
+        have an effect.
 
     kl_warmup : float, default=0.33
-        Share of the training in which the weight of the KL term rises from 0 to `beta`. Trainings that go on
-        from another, by `warm_start` or `partial_fit`, have none.
+        Share of the training in which the weight of the KL term rises from 0 to `beta`. Training that continues
+        from an earlier one, by `warm_start` or `partial_fit`, has no warm-up.
 
     bow_weight : float, default=1.0
-        Weight of the bag-of-words term, which makes the latents answer for the content of the
-        whole document. Beside a text decoder it is an auxiliary loss, which `score` does not count.
-        0 leaves that decoder out (and with it `components_`).
+        Weight of the bag-of-words loss, which makes the latents predict the content of the
+        whole document. With a text decoder it is an auxiliary loss that `score` does not include.
+        0 omits the bag-of-words decoder (and `components_`).
 
     max_df : float or int, default=0.5
-        Tokens found in more documents than this (a share if float, a count if int) stay out of
-        the bag of words. So do the tokenizer's `stop_words`.
+        Tokens found in more documents than this (a share if float, a count if int) are left out of
+        the bag of words. So are the tokenizer's `stop_words`.
 
     dropout : float, default=0.2
         Rate of dropout between layers.
 
     word_dropout : float, default=0.3
-        Share of previous tokens hidden from the text decoder in training, so that it has to ask
+        Share of previous tokens hidden from the text decoder in training, so that it must use
         the latents [2]_.
 
     epochs : int, default=8
         Number of passes over the documents.
 
     batch_size : int or "auto", default="auto"
-        Documents of a batch. "auto": about 100 batches an epoch, of 16 to 256 documents (64 with
+        Number of documents in a batch. "auto": about 100 batches per epoch, of 16 to 256 documents (64 with
         a text decoder).
 
     optimizer : str, keras.optimizers.Optimizer or its class, default="adam"
@@ -147,13 +147,13 @@ class TextVAETransformer(
         Step size of the optimizer.
 
     early_stopping : bool, default=False
-        Whether to set documents aside, stop when their loss no longer falls, and go back to the weights of
-        the epoch in which it was lowest. Epochs of the warm-up of the KL (`kl_warmup`) are not compared: what is
-        minimised in them is another loss. So at least one epoch must come after the warm-up; if none
-        does, the weights of the last epoch stay, and a warning says so. Not with `partial_fit`.
+        Whether to hold out documents, stop when their loss no longer falls, and restore the weights of
+        the epoch with the lowest loss. Epochs within the warm-up of the KL (`kl_warmup`) are not compared, because
+        they minimise another loss. At least one epoch must therefore come after the warm-up. Otherwise
+        the weights of the last epoch are kept, with a warning. Not with `partial_fit`.
 
     validation_fraction : float, default=0.1
-        Share of the documents set aside by `early_stopping`.
+        Share of the documents held out by `early_stopping`.
 
     n_iter_no_change : int, default=3
         Number of epochs without a better validation loss that `early_stopping` allows.
@@ -162,7 +162,7 @@ class TextVAETransformer(
         Further Keras callbacks. A class is instantiated without arguments.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights and the vocabulary of the last fit.
+        Whether `fit` continues from the weights and the vocabulary of the last fit.
 
     random_state : int, RandomState instance or None, default=None
         An int gives the same weights, latents and texts each time. No global random generator
@@ -180,14 +180,14 @@ class TextVAETransformer(
         The network, with `encoder`, `text_decoder` and `bow_decoder`.
 
     encoder_, decoder_ : keras.Model
-        Its parts as models of their own, which share its weights: from log(1 + counts) of the words in
-        `words_` ("bow") or token ids ("bilstm") to posterior mean and log-variance; from latents
+        Its parts as separate models that share its weights. The encoder maps log(1 + counts) of the words in
+        `words_` ("bow") or token ids ("bilstm") to posterior mean and log-variance. The decoder maps latents
         (and, with "gru" and "lstm", the token ids as second input) to logits.
 
     components_ : ndarray of shape (n_components, n_words), dtype float32
-        What each latent dimension adds to the log-probability of each word, as the bag-of-words
-        decoder has it. Only if `bow_weight > 0`. The largest entries belong to rare words; to
-        list the words that a dimension is about, weigh them by the square root of the words'
+        Weights of the bag-of-words decoder: what each latent dimension adds to the log-probability of each
+        word. Only if `bow_weight > 0`. The largest entries belong to rare words. To
+        list the words that a dimension represents, multiply the weights by the square root of the words'
         frequencies.
 
     words_ : ndarray of shape (n_words,), dtype object
@@ -198,14 +198,14 @@ class TextVAETransformer(
         decoder's tokens.
 
     n_iter_ : int
-        Number of epochs run, those of all passes of `partial_fit` and of the fits that a warm start goes
-        on from included.
+        Number of epochs, including all passes of `partial_fit` and the fits that a warm start continues
+        from.
 
     See Also
     --------
     TextVAEClassifier : Trains the same autoencoder together with a class head.
-    sklearn.decomposition.TruncatedSVD : Linear features of TF-IDF matrices; faster, no way
-        back to texts.
+    sklearn.decomposition.TruncatedSVD : Linear features of TF-IDF matrices; faster, but cannot
+        write texts.
     sklearn.decomposition.LatentDirichletAllocation : Topics as non-negative mixtures.
 
     References
@@ -349,7 +349,7 @@ class TextVAETransformer(
         ----------
         X : 1-D collection of str of shape (n_samples,), or array of int of shape \
                 (n_samples, max_length)
-            The training texts, or what `TextTokenizer.transform` made of them.
+            The training texts, or the output of `TextTokenizer.transform`.
         y : None
             Ignored.
 
@@ -367,7 +367,7 @@ class TextVAETransformer(
         Warns
         -----
         CollapseWarning
-            If the decoder ignores the latents: "latent_use" of `diagnostics`, here of 128 of the documents, is
+            If the decoder ignores the latents: "latent_use" of `diagnostics`, computed on 128 of the documents, is
             below 0.2 nats per document.
         """
         X, column = read_documents(X, fitting=not self._goes_on)
@@ -378,9 +378,9 @@ class TextVAETransformer(
 
     @fit_context
     def partial_fit(self, X: Any, y: Any = None) -> TextVAETransformer:
-        """Train for one pass over `X`, going on from the current weights.
+        """Train for one pass over `X`, continuing from the current weights.
 
-        The first call fixes the vocabulary; hand it a batch that is large and varied enough.
+        The first call fixes the vocabulary, so pass a large and varied batch.
 
         Parameters
         ----------
@@ -402,7 +402,7 @@ class TextVAETransformer(
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True.")
         if self.__sklearn_is_fitted__():
-            # An interruption leaves what has been learned so far.
+            # An interruption keeps what has been learned so far.
             with self._all_or_nothing(Exception):
                 self._go_on(self._autoencoder.prepare(self._autoencoder.read(X, fitted=self)))
         else:
@@ -414,7 +414,7 @@ class TextVAETransformer(
 
     @property
     def _goes_on(self) -> bool:
-        """Whether the next `fit` goes on from the last one."""
+        """Whether the next `fit` continues from the last one."""
         return bool(self.warm_start) and self.__sklearn_is_fitted__()
 
     def _go_on(self, documents: Documents) -> None:
@@ -425,7 +425,7 @@ class TextVAETransformer(
 
     @contextmanager
     def _all_or_nothing(self, *failures: type[BaseException]) -> Iterator[None]:
-        """After an exception (of these kinds), the estimator and its network are as before."""
+        """After an exception (of these types), restore the estimator and its network."""
         failures = failures or (BaseException,)
         fitted = self.__dict__.get("_autoencoder")
         network = nullcontext() if fitted is None else fitted.restored_after(*failures)
@@ -440,7 +440,7 @@ class TextVAETransformer(
     ) -> tuple[FittedTokenizer | None, Corpus]:
         """Documents to fit on, and the tokenizer that read them (None for token ids).
 
-        The words of the first `n_first` documents have ids before those of the others do.
+        The words of the first `n_first` documents get their ids before those of the others.
         """
         if self._goes_on:
             return self._autoencoder.tokenizer, self._autoencoder.read(X)
@@ -456,7 +456,7 @@ class TextVAETransformer(
             check_is_fitted(frozen)
             return frozen, frozen._encode(X)
         tokenizer = TextTokenizer() if self.tokenizer is None else clone(self.tokenizer)
-        # `fit_context` leaves out the validation of what is fitted inside `fit`.
+        # `fit_context` skips the validation of estimators that are fitted inside `fit`.
         tokenizer._validate_params()
         return tokenizer, tokenizer._learn(X, n_first)
 
@@ -471,8 +471,8 @@ class TextVAETransformer(
     ) -> Documents:
         """Build and train on documents that `tokenizer` read, then set the fitted attributes.
 
-        Nothing is set before training has ended well. `given`, the X and y of `fit`, is for
-        callbacks of scikit-learn.
+        Nothing is set before training has succeeded. `given`, the X and y of `fit`, is for
+        scikit-learn's callbacks.
         """
         task = None if given is None else begin_fit_task(self, *given, self.epochs)
         seeds, goes_on = self._new_seeds(), self._goes_on
@@ -518,7 +518,7 @@ class TextVAETransformer(
         return self._latents(X, fitted=self)
 
     def _latents(self, X: Any, *, fitted: Any = None) -> NDArray[np.float32]:
-        """What `transform` returns, whatever output `set_output` asks it for."""
+        """The result of `transform`, independent of `set_output`."""
         autoencoder = self._autoencoder
         blocks = [
             autoencoder.posterior(autoencoder.prepare(corpus))[0]
@@ -529,10 +529,10 @@ class TextVAETransformer(
     def score(self, X: Any, y: Any = None) -> float:
         """Average evidence lower bound (ELBO) of the documents.
 
-        A higher ELBO does not mean better latents: a collapsed model, whose decoder ignores them,
-        often has the best; and a smaller vocabulary leaves more tokens unknown, which are easy to
-        predict. Compare it between models of one shape and one tokenizer only, and see `diagnostics`,
-        whose "nats_per_character" compares tokenizers.
+        A higher ELBO does not mean better latents. A collapsed model, whose decoder ignores them,
+        often has the best ELBO. A smaller vocabulary leaves more tokens unknown, which are easy to
+        predict. Only compare models with the same sizes and tokenizer. To compare tokenizers, use
+        "nats_per_character" of `diagnostics`.
 
         Parameters
         ----------
@@ -545,13 +545,13 @@ class TextVAETransformer(
         Returns
         -------
         elbo : float
-            Nats per document. With a text decoder, of the first `max_length` tokens; with "bow", of
-            the bag of words.
+            Nats per document: of the first `max_length` tokens with a text decoder, of
+            the bag of words with "bow".
         """
         return float(self.diagnostics(X)["elbo"])
 
     def diagnostics(self, X: Any, *, n_importance_samples: int = 0) -> dict[str, float]:
-        """Figures that tell what the latents carry.
+        """Measure what the latents carry.
 
         Parameters
         ----------
@@ -559,35 +559,35 @@ class TextVAETransformer(
                 (n_samples, max_length)
             Documents that were not trained on.
         n_importance_samples : int, default=0
-            Latents drawn for each document to estimate "iw_nll"; 0 leaves it out. As many times
-            slower. 500 or more, where the KL is tens of nats.
+            Latents drawn for each document to estimate "iw_nll"; 0 omits it. The time is proportional to this
+            number. Use 500 or more if the KL is tens of nats.
 
         Returns
         -------
         figures : dict of str to float
-            - "elbo", "nll", "kl": nats per document; elbo = -(nll + kl). With a text decoder the words of
-              `bow_weight` do not count: their term helps training and is no part of the text's likelihood.
-            - "latent_use": nats per document by which "nll" rises when each document gets the latents of another
-              one (permutation importance [2]_; of 2,000 documents at most, evenly spread). 0: the decoder ignores
-              the latents, whatever the KL. A good value is as large as "mutual_information" or "kl"; one far below
-              both says that the latents carry what the decoder does not use. It may well exceed both, since the
-              latents of another document are not merely missing but wrong: a decoder that fits the encoder gives
-              the mutual information and the lautum information together [5]_. Not for a single document.
-            - "mutual_information": of documents and latents, in nats; at most the logarithm of the number of
-              documents (2,000 at most, evenly spread), and about that where each has latents of its own.
-            - "active_units": latent dimensions whose mean varies.
+            - "elbo", "nll", "kl": nats per document; elbo = -(nll + kl). With a text decoder, the bag-of-words
+              loss is not included: it helps training, but is not part of the text's likelihood.
+            - "latent_use": increase of "nll", in nats per document, when each document gets the latents of another
+              one (permutation importance [2]_; on 2,000 documents at most, evenly spread). At 0, the decoder ignores
+              the latents, whatever the KL. A good value is as large as "mutual_information" or "kl". A value far below
+              both means that the decoder does not use what the latents carry. It can exceed both, since the
+              latents of another document are not only missing but wrong: a decoder that fits the encoder gives
+              the sum of mutual information and lautum information [5]_. Omitted for a single document.
+            - "mutual_information": of documents and latents, in nats. It is at most the logarithm of the number of
+              documents (2,000 at most, evenly spread), and close to it if the latents identify each document.
+            - "active_units": number of latent dimensions whose mean varies.
             - "token_accuracy", "majority_token_accuracy": share of tokens that the text decoder
-              puts first given the true ones before, and the share that the most frequent token
-              alone would get; padding is not counted. Not with decoder="bow".
-            - "nats_per_character": -elbo, and what it takes to spell out the unknown tokens, for each
-              character of the texts as far as `max_length` lets them be read. For comparisons between
-              tokenizers: a small vocabulary makes texts likely by leaving them unknown. Spelling takes
-              log(n + 1) nats for each character and one more for the end of the token [3]_, n being the number
+              predicts correctly given the true previous tokens, and the share for always predicting the most
+              frequent token; padding is not counted. Not with decoder="bow".
+            - "nats_per_character": -elbo plus the cost of spelling out the unknown tokens, divided by the number of
+              characters that are read within `max_length`. Use it to compare
+              tokenizers: a small vocabulary makes texts likely by leaving them unknown. Spelling costs
+              log(n + 1) nats for each character and for the end of the token [3]_, where n is the number
               of distinct characters in `X`. Not with decoder="bow", nor for token ids.
-            - "iw_nll": importance-weighted negative log-likelihood [1]_, nats per document; nearer to
-              the truth than -elbo. What other models' likelihoods are to be compared with.
+            - "iw_nll": importance-weighted negative log-likelihood [1]_, nats per document; closer to
+              the true value than -elbo. Use it to compare with the likelihoods of other models.
             - "iw_ess": effective sample size [4]_ of the draws behind "iw_nll", from 1 to
-              `n_importance_samples`, mean over documents. Where it is small, "iw_nll" is too high.
+              `n_importance_samples`, mean over documents. If it is small, "iw_nll" is too high.
 
         Warns
         -----
@@ -619,8 +619,8 @@ class TextVAETransformer(
         if n_importance_samples and figures["iw_ess"] < _FEW_DRAWS:
             warnings.warn(
                 f"iw_nll rests on few latents: of {n_importance_samples} drawn for each document, the effective sample"
-                f" size is {figures['iw_ess']:.2g}, so that the figure is too high. Raise n_importance_samples, and"
-                " compare with figures of as many only.",
+                f" size is {figures['iw_ess']:.2g}, so the estimate is too high. Raise n_importance_samples, and"
+                " only compare estimates with the same number of samples.",
                 UserWarning,
                 stacklevel=stacklevel_of_user(),
             )
