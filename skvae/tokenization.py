@@ -44,10 +44,10 @@ from ._texts.vocabulary import Vocabulary, choose_words, document_frequency, giv
 __all__ = ["BOUNDARY_ID", "TOKEN_PATTERN", "UNKNOWN_ID", "TextTokenizer"]
 
 _RESERVED = ("[PAD]", "[UNK]", "[END]")
-# Fewer documents or words than this say nothing about the language.
+# With fewer documents or words, the statistics are too uncertain for a warning.
 _DOCUMENTS_TO_JUDGE_BY, _WORDS_TO_JUDGE_BY, _RUNNING_WORDS_TO_COMPARE = 100, 500, 200
-# Sum over the words of the smaller of their two shares: 0.75 between 60 film reviews and 3,000 others, 0.3 between
-# questions or captions of pictures and film reviews, 0.1 between news without function words and film reviews.
+# Overlap is the sum over the words of the smaller of their two shares: 0.75 between 60 film reviews and 3,000 others,
+# 0.3 between questions or image captions and film reviews, 0.1 between news without function words and film reviews.
 _LITTLE_OVERLAP = 0.25
 
 
@@ -56,40 +56,40 @@ class TextTokenizer(
 ):
     """Turn texts into padded matrices of token ids, and ids back into readable text.
 
-    Where no space stood beside a mark is part of the token, so that texts come back as they were
+    Tokens of marks record where there was no space beside them, so texts are restored as they were
     written, in any language. Characters are grapheme clusters [1]_: an emoji with a skin tone, a flag
-    or a letter with its accents is never cut. Every distinct chunk between white space is split once.
+    or a letter with its accents is never split. Every distinct chunk between white space is split only once.
 
-    Before texts are split, they are cleaned, unless `analyzer` is a callable. HTML line breaks (`<br />`) become
+    Texts are cleaned before they are split, unless `analyzer` is a callable. HTML line breaks (`<br />`) become
     spaces. Letters and their accents are composed (Unicode NFC), and lone surrogates become U+FFFD. Soft hyphens,
-    zero-width spaces, marks of direction, control characters and others that are not seen are left out. For
-    "word" and "bpe" any run of white space counts as one space; it comes back as such. "char" keeps each
+    zero-width spaces, direction marks, control characters and other invisible characters are removed. For
+    "word" and "bpe", any run of white space counts as one space and is restored as one. "char" keeps each
     white-space character.
 
-    Texts may also come as lists of tokens, for "word" and a callable `analyzer`: each row is a list of `str`. With
-    "word" each of these is a token as it is, after cleaning. Rows of one `str` each are a column of texts, unless the
+    For "word" and a callable `analyzer`, texts can also be lists of tokens: each row is a list of `str`. With
+    "word", each of these is one token, after cleaning. Rows of one `str` each are a column of texts, unless the
     tokenizer was fitted on lists of tokens.
 
     Parameters
     ----------
     analyzer : {"word", "char", "bpe"} or callable, default="word"
-        What a token is. "word": words, numbers and marks (punctuation, symbols, emoji). "char": single
+        The kind of tokens. "word": words, numbers and marks (punctuation, symbols, emoji). "char": single
         characters. "bpe": subwords learned by byte-pair encoding [2]_, for large or open
-        vocabularies and for languages with rich endings. "char" and "bpe" suit languages
-        written without spaces. A callable gets each text as it is and returns its tokens, between which
-        spaces are written; it is pickled as pickle does it, by its name, and so has to be importable.
+        vocabularies and for languages with many inflections. "char" and "bpe" suit languages
+        written without spaces. A callable gets each unchanged text and returns its tokens, which are
+        decoded with spaces between them. It is pickled by its name, so it must be importable.
 
     lowercase : bool, default=True
         Whether to lowercase the texts first. Not for a callable `analyzer`.
 
     stop_words : {"english"}, list of str or None, default=None
-        Words that say nothing about the content. An estimator that holds the tokenizer leaves them out of
-        its bag of words and of its lexical n-grams; they keep their ids, because a text decoder has to
-        write them. "english" is scikit-learn's list. Not for "char" and "bpe", whose tokens are no words.
+        Words that say nothing about the content. An estimator that contains the tokenizer leaves them out of
+        its bag of words and of its lexical n-grams. They keep their ids, because a text decoder must be able to
+        write them. "english" is scikit-learn's list. Not for "char" and "bpe", whose tokens are not words.
 
     token_pattern : str or None, default=None
-        Regular expression of what a token is, in place of that of "word"; with one group, what it holds. To
-        protect some tokens, put them in front of the usual one:
+        Regular expression of a token, instead of that of "word". If it has one group, the token is the content of
+        the group. To protect some tokens, put them in front of the default pattern:
         `token_pattern=r"<unk>|@\\w+|" + skvae.tokenization.TOKEN_PATTERN`.
 
     max_features : int, default=10_000
@@ -98,49 +98,49 @@ class TextTokenizer(
     min_df : int or float, default=1
         Leave out tokens found in fewer documents than this (a count if int, a share of the
         documents if float). For "bpe", the number of times that a pair of subwords must occur
-        before it is merged.
+        to be merged.
 
     vocabulary : mapping of str to int, iterable of str or None, default=None
-        The tokens that have ids, in this order or in that of their numbers, for example `vocabulary_` of
-        another tokenizer; `max_features` and `min_df` are not used then. Not for "bpe".
+        The tokens that get ids, in this order or in the order of their numbers, for example `vocabulary_` of
+        another tokenizer. `max_features` and `min_df` are then not used. Not for "bpe".
 
     max_length : int, default=64
-        Number of columns of the matrix that `transform` returns. Longer documents are cut.
+        Number of columns of the matrix that `transform` returns. Longer documents are truncated.
 
     padding : {"post", "pre"}, default="post"
         Whether `transform` fills shorter documents with 0 at their end or at their beginning. It makes no
         difference to an autoencoder.
 
     truncation : {"post", "pre"}, default="post"
-        Whether longer documents lose their end or their beginning.
+        Whether longer documents are cut at their end or at their beginning.
 
     Attributes
     ----------
     vocabulary_ : dict of str to int
-        Id of each token, from 3 upwards. "word" and "char" have them in order of decreasing frequency, except
-        that words which labelled texts repeat come before all others where an estimator was given further texts
-        without labels, and that a given `vocabulary` has an order of its own. Ids 0 (padding), 1 (unknown) and 2 (document boundary) are reserved and not in it.
-        A mark that is written in several ways has several ids. The first one in this order has the mark as its
-        name; the others say what stands on either side, "▁" a space and "￭" none: '▁"￭' opens
-        a quotation, "￭.￭" stands amid "U.S". A way that has no id is read as the first one.
+        Id of each token, from 3 upwards. Ids 0 (padding), 1 (unknown) and 2 (document boundary) are reserved and not in it.
+        For "word" and "char", ids are in order of decreasing frequency, with two exceptions. If an estimator was given
+        texts without labels, words that labelled texts repeat come before all others. A given `vocabulary` has its own order.
+        A mark that is written with different spacing has several ids. The first one in this order has the mark as its
+        name. The others show what stands on either side, "▁" a space and "￭" none: '▁"￭' opens
+        a quotation, "￭.￭" is the full stop within "U.S". A spacing without its own id is read as the first one.
 
     tokens_ : ndarray of shape (n_tokens,), dtype object
-        Token of each id, reserved ones included. The names of these, "[PAD]", "[UNK]" and "[END]", are
+        Token of each id, including the reserved ids. Their names, "[PAD]", "[UNK]" and "[END]", are
         ordinary text in texts.
 
     document_frequency_ : ndarray of shape (n_tokens,), dtype int64
-        Number of training documents that each id occurs in, reserved ids included.
+        Number of training documents that contain each id, including the reserved ids.
 
     n_documents_ : int
         Number of training documents.
 
     n_tokens_ : int
-        Number of ids, reserved ones included.
+        Number of ids, including the reserved ids.
 
     See Also
     --------
-    TextVAETransformer : Holds a tokenizer, so that texts can be passed to it directly.
-    sklearn.feature_extraction.text.CountVectorizer : Counts without order; no way back.
+    TextVAETransformer : Contains a tokenizer, so that texts can be passed to it directly.
+    sklearn.feature_extraction.text.CountVectorizer : Counts without order; cannot restore texts.
 
     References
     ----------
@@ -159,9 +159,9 @@ class TextTokenizer(
     array(["it's great, don't stop!"], dtype=object)
     """
 
-    # Made when somebody asks for it.
+    # Created on first access.
     _names: NDArray[np.object_] | None = None
-    # Whether the training texts came as lists of tokens, so that a list of one is no text.
+    # Whether the training texts were lists of tokens: a list of one `str` is then not a text.
     _from_lists = False
     _table: Vocabulary | Subwords | FirstSplitting
 
@@ -237,7 +237,7 @@ class TextTokenizer(
         y : None
             Ignored.
         **fit_params : dict
-            None is accepted; here because `TransformerMixin` has it.
+            Not used; present for the signature of `TransformerMixin`.
 
         Returns
         -------
@@ -251,12 +251,12 @@ class TextTokenizer(
         Parameters
         ----------
         X : 1-D collection of str, or of lists of str, of shape (n_samples,)
-            The texts, or their tokens. Tokens that training did not see become 1 (unknown).
+            The texts, or their tokens. Tokens that are not in the vocabulary become 1 (unknown).
 
         Returns
         -------
         ids : ndarray of shape (n_samples, max_length), dtype int32
-            Token ids, 0 where a document is shorter than `max_length`.
+            Token ids; 0 fills documents that are shorter than `max_length`.
         """
         check_is_fitted(self)
         warn_if_renamed(X, self)
@@ -273,21 +273,21 @@ class TextTokenizer(
         Returns
         -------
         texts : ndarray of shape (n_samples,), dtype object
-            One `str` a document.
+            One `str` per document.
         """
         check_is_fitted(self)
         return self._decode(Corpus.from_matrix(check_token_matrix(X, n_tokens=self.n_tokens_)))
 
     @fit_context
     def _fit(self, X: Any) -> Corpus:
-        """Learn the vocabulary and return the whole documents, neither cut nor padded."""
+        """Learn the vocabulary and return the whole documents, without truncation or padding."""
         texts, column = read_texts(X)
         corpus = self._learn(texts)
         self._column_name = column
         return corpus
 
     def _learn(self, texts: list[Any], n_first: int = 0) -> Corpus:
-        """As `_fit`, of texts that have been judged; words of the first `n_first` are kept before all others."""
+        """Like `_fit`, for validated texts; words of the first `n_first` texts are kept before all others."""
         self._check_combinations()
         table: Vocabulary | Subwords
         if self.analyzer == "bpe":
@@ -310,13 +310,13 @@ class TextTokenizer(
             "_stop_ids": self._ids_of_stop_words(table),
             "_from_lists": isinstance(texts[0], list),
         }
-        # Only now, when nothing can fail any more.
+        # Set last, so that a failing fit leaves the tokenizer unchanged.
         self.__dict__.pop("_names", None)
         self.__dict__.update(fitted)
         return corpus
 
     def _encode(self, texts: list[Any]) -> Corpus:
-        """Whole documents, neither cut nor padded, from texts that have been judged."""
+        """Whole documents, without truncation or padding, from validated texts."""
         table = self._table
         if isinstance(table, FirstSplitting):
             self._refuse_lists(texts)
@@ -325,7 +325,7 @@ class TextTokenizer(
             self._refuse_lists(texts)
             return table.encode_texts(self._cleaned(texts))
         if isinstance(texts[0], list) and not (self._from_lists or callable(self.analyzer)):
-            # Alone, a row of one str would be a text; what stands beside it must not matter.
+            # A row of one str is read as a text, whatever the other rows are.
             alone = np.array([len(row) == 1 for row in texts])
             rows = [np.flatnonzero(alone), np.flatnonzero(~alone)]
             parts = [[texts[row][0] for row in rows[0]], [texts[row] for row in rows[1]]]
@@ -352,7 +352,7 @@ class TextTokenizer(
         return self._names
 
     def _forms(self) -> list[str]:
-        """What each id is written as, without marks of words' spacing; of subwords with their marks."""
+        """Written form of each id, without spacing marks for words and with their marks for subwords."""
         table = self._table
         names = table.words if isinstance(table, Vocabulary) else table.names()
         return ["", "", "", *names]
@@ -411,7 +411,7 @@ class TextTokenizer(
         return (clean(text, self.lowercase) for text in texts)
 
     def _split(self, texts: list[str]) -> Tokens:
-        """The tokens of documents, whatever has an id."""
+        """The tokens of documents, with or without an id."""
         if callable(self.analyzer):
             return read_lists(map(self._analyzed, texts))
         if isinstance(texts[0], list) and self.analyzer == "word":
@@ -426,7 +426,7 @@ class TextTokenizer(
     def _refuse_lists(self, texts: list[Any]) -> None:
         if isinstance(texts[0], list):
             raise ValueError(
-                f"X holds lists of tokens, and analyzer={self.analyzer!r} splits texts into others; set analyzer='word', or"
+                f"X holds lists of tokens, but analyzer={self.analyzer!r} splits texts into other tokens; set analyzer='word', or"
                 " join the tokens of each text: ' '.join(tokens)."
             )
 
@@ -435,7 +435,7 @@ class TextTokenizer(
         tokens = self.analyzer(text)
         if isinstance(tokens, str) or not isinstance(tokens, Iterable):
             raise TypeError(
-                f"analyzer returned {type(tokens).__name__} ({tokens!r:.60}); expected a list of str, the tokens of a text."
+                f"analyzer returned {type(tokens).__name__} ({tokens!r:.60}); expected a list of str, the tokens of the text."
             )
         tokens = list(tokens)
         for token in tokens:
@@ -450,7 +450,7 @@ class TextTokenizer(
             pattern = regex.compile(self.token_pattern)
         except regex.error as error:
             raise ValueError(
-                f"token_pattern={self.token_pattern!r} is no regular expression: {error}."
+                f"token_pattern={self.token_pattern!r} is not a regular expression: {error}."
             ) from error
         if pattern.groups > 1:
             raise ValueError(
@@ -460,18 +460,18 @@ class TextTokenizer(
         return pattern
 
     def _check_combinations(self) -> None:
-        """Refuse parameters that the analyzer has no use for."""
+        """Refuse parameters that the analyzer cannot use."""
         if self.token_pattern is not None:
             if self.analyzer != "word":
                 raise ValueError(
-                    f"token_pattern says what a word is, and analyzer={self.analyzer!r} does not split into words; leave"
-                    " token_pattern out or set analyzer='word'."
+                    f"token_pattern defines words, but analyzer={self.analyzer!r} does not split into words; remove"
+                    " token_pattern or set analyzer='word'."
                 )
             self._compiled_pattern()
         if self.stop_words is not None and self.analyzer in ("char", "bpe"):
             raise ValueError(
-                f"stop_words are words, and analyzer={self.analyzer!r} does not split into words; leave stop_words out or"
-                " set analyzer='word'. max_df of the estimator leaves frequent tokens out of the bag of words."
+                f"stop_words are words, but analyzer={self.analyzer!r} does not split into words; remove stop_words or"
+                " set analyzer='word'. max_df of the estimator removes frequent tokens from the bag of words."
             )
         if self.stop_words is not None and not isinstance(self.stop_words, str):
             wrong = [word for word in self.stop_words if not isinstance(word, str)]
@@ -479,7 +479,7 @@ class TextTokenizer(
                 raise ValueError(f"stop_words holds {wrong[0]!r}; expected words (str).")
         if self.vocabulary is not None and self.analyzer == "bpe":
             raise ValueError(
-                "a fixed vocabulary says nothing about how subwords are merged; leave vocabulary out, or keep a fitted"
+                "a fixed vocabulary does not determine how subwords are merged; remove vocabulary, or pass a fitted"
                 " tokenizer in a sklearn.frozen.FrozenEstimator."
             )
 
@@ -502,7 +502,7 @@ class TextTokenizer(
         return Vocabulary(words, spacing, separator)
 
     def _unit(self) -> str:
-        """What messages call a token."""
+        """Name of a token in messages."""
         if callable(self.analyzer):
             return "token of what analyzer returns"
         if self.token_pattern is not None:
@@ -510,7 +510,7 @@ class TextTokenizer(
         return "character" if self.analyzer == "char" else "word"
 
     def _given_vocabulary(self) -> list[str]:
-        """The names that `vocabulary` gives ids to, in their order."""
+        """The names in `vocabulary`, in the order of their ids."""
         given = self.vocabulary
         if isinstance(given, str):
             raise ValueError(f"vocabulary is one str ({given!r:.60}); expected a mapping or a list of str.")
@@ -536,13 +536,13 @@ class TextTokenizer(
             raise ValueError(f"Duplicate term in vocabulary: {twice!r}; expected each token once.")
         if isinstance(given, Mapping) and len(set(given.values())) < len(names):
             raise ValueError(
-                "vocabulary gives two tokens the same number; expected a number of its own for each."
+                "vocabulary gives two tokens the same number; expected a different number for each."
             )
         if self.lowercase and not callable(self.analyzer):
             upper = next((name for name in names if name != name.lower()), None)
             if upper is not None:
                 warnings.warn(
-                    f"vocabulary holds {upper!r}, which no text has while lowercase=True; write it in lower case, or set"
+                    f"vocabulary holds {upper!r}, which occurs in no text with lowercase=True; write it in lower case, or set"
                     " lowercase=False.",
                     UserWarning,
                     stacklevel=stacklevel_of_user(),
@@ -560,13 +560,13 @@ class TextTokenizer(
         found = [index for index, word in enumerate(table.words) if word in words]
         if len(found) == len(table.words):
             raise ValueError(
-                f"empty vocabulary: every one of the {len(found)} tokens is among stop_words, so that a bag of words has"
-                " nothing to count. Leave stop_words out, or pass texts with other words."
+                f"empty vocabulary: all {len(found)} tokens are among stop_words, so the bag of words has"
+                " nothing to count. Remove stop_words, or pass texts with other words."
             )
         return np.array(found, dtype=np.int64) + FIRST_TOKEN_ID
 
     def _warn_if_words_are_rare(self, tokens: Tokens) -> None:
-        """Say that there are no words to learn, where most of what was taken for one occurs once."""
+        """Warn if most words occur once, as in languages without spaces."""
         if self.analyzer != "word" or len(tokens.corpus) < _DOCUMENTS_TO_JUDGE_BY:
             return
         frequency = np.bincount(tokens.corpus.ids, minlength=len(tokens.word))
@@ -574,9 +574,9 @@ class TextTokenizer(
         frequency = frequency[np.fromiter(map(is_word, tokens.words), dtype=bool, count=len(tokens.words))]
         n_words, once = int(frequency.sum()), int((frequency == 1).sum())
         if n_words >= _WORDS_TO_JUDGE_BY and once > n_words / 2:
-            # In tenths, so that the fits of a cross-validation say the same thing, once.
+            # Rounded to tenths, so that all fits of a cross-validation give the same warning, which is shown once.
             warnings.warn(
-                f"about {10 * once / n_words:.0f} in 10 words of the texts occur once, so that little can be learned of"
+                f"about {10 * once / n_words:.0f} in 10 words of the texts occur once, so little can be learned about"
                 " them: the texts seem to be in a language that is written without spaces. Set analyzer='char' or analyzer='bpe'.",
                 UserWarning,
                 stacklevel=stacklevel_of_user(),
@@ -584,7 +584,7 @@ class TextTokenizer(
 
 
 def _warn_if_words_differ(tokens: Tokens, n_first: int) -> None:
-    """Say that documents without labels are about something else than the labelled ones, which come first."""
+    """Warn if unlabelled documents are on another topic than the labelled ones, which come first."""
     words = np.fromiter(map(is_word, tokens.words), dtype=bool, count=len(tokens.words))
     shares = []
     for ids in np.split(tokens.corpus.ids, [tokens.corpus.starts[n_first]]):
@@ -595,9 +595,9 @@ def _warn_if_words_differ(tokens: Tokens, n_first: int) -> None:
     overlap = float(np.minimum(*shares).sum())
     if overlap < _LITTLE_OVERLAP:
         warnings.warn(
-            f"the words of labelled and of unlabelled texts hardly overlap ({round(100 * overlap, -1):.0f} %, where texts"
-            " of one kind have 70 or more): the latents will be about the unlabelled ones, and most of max_features goes"
-            " to words of the labelled ones. Leave out X_unlabeled, or pass texts like those to be classified.",
+            f"the words of labelled and of unlabelled texts hardly overlap ({round(100 * overlap, -1):.0f} %; texts"
+            " of one kind overlap by 70 % or more): the latents will represent the unlabelled texts, and most of max_features"
+            " is used for words of the labelled ones. Remove X_unlabeled, or pass texts like those to be classified.",
             UserWarning,
             stacklevel=stacklevel_of_user(),
         )

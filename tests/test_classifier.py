@@ -564,7 +564,7 @@ def test_words_of_labelled_texts_are_kept_first(reviews):
     foreign = [" ".join(f"w{index}" for index in random.integers(0, 30, size=12)) for _ in range(300)]
     vae = TextVAETransformer(tokenizer=TextTokenizer(max_features=60), decoder="bow", epochs=1, **SMALL)
     classifier = TextVAEClassifier(vae, epochs=0, random_state=0)
-    with pytest.warns(UserWarning, match=r"hardly overlap \(0 %.*Leave out X_unlabeled") as found:
+    with pytest.warns(UserWarning, match=r"hardly overlap \(0 %.*Remove X_unlabeled") as found:
         classifier.fit(X[:60], y[:60], X_unlabeled=foreign)
     assert len(found) == 1
     alone = TextTokenizer(max_features=60, min_df=2).fit(X[:60]).vocabulary_

@@ -214,10 +214,10 @@ def test_token_pattern_says_what_a_token_is():
     assert set(tokenizer.vocabulary_) == {"don", "like", "it", "at", "all"}
     grouped = TextTokenizer(token_pattern=r"#(\w+)").fit(["#one two #three"])
     assert set(grouped.vocabulary_) == {"one", "three"}
-    for pattern, message in ((r"(a)(b)", "More than 1 capturing group"), (r"(", "no regular expression")):
+    for pattern, message in ((r"(a)(b)", "More than 1 capturing group"), (r"(", "not a regular expression")):
         with pytest.raises(ValueError, match=message):
             TextTokenizer(token_pattern=pattern).fit(["a"])
-    with pytest.raises(ValueError, match="leave token_pattern out or set analyzer='word'"):
+    with pytest.raises(ValueError, match="remove token_pattern or set analyzer='word'"):
         TextTokenizer("char", token_pattern="a").fit(["a"])
 
 
@@ -271,9 +271,9 @@ def test_a_wrong_vocabulary_is_refused(vocabulary, message):
 
 
 def test_a_vocabulary_of_capitals_is_warned_about_and_none_fits_subwords():
-    with pytest.warns(UserWarning, match="'Good', which no text has while lowercase=True"):
+    with pytest.warns(UserWarning, match="'Good', which occurs in no text with lowercase=True"):
         TextTokenizer(vocabulary=["Good", "bad"]).fit(["Good bad"])
-    with pytest.raises(ValueError, match="nothing about how subwords are merged"):
+    with pytest.raises(ValueError, match="does not determine how subwords are merged"):
         TextTokenizer("bpe", vocabulary=["a"]).fit(["a"])
 
 
@@ -397,7 +397,7 @@ def test_one_row_of_ids_is_to_be_wrapped():
 
 
 def test_stop_words_that_leave_nothing_are_refused():
-    with pytest.raises(ValueError, match="every one of the 2 tokens is among stop_words"):
+    with pytest.raises(ValueError, match="all 2 tokens are among stop_words"):
         TextTokenizer(stop_words=["a", "the"]).fit(["a the", "the a"])
     # Of words in more documents than `max_df` allows, stop words are left out all the same.
     tokenizer = TextTokenizer(stop_words=["the"]).fit(["the film"] * 4)
