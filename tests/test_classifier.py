@@ -347,7 +347,7 @@ def test_a_warm_start_goes_on_from_a_copy(bow_vae, reviews):
     assert classifier.vae_.n_iter_ == 2
     assert np.abs(classifier.transform(X) - before).max() > 0
     np.testing.assert_array_equal(first.transform(X), before)
-    with pytest.raises(ValueError, match="n_components=6, and now n_components=5"):
+    with pytest.raises(ValueError, match="n_components=6, but now n_components=5"):
         classifier.set_params(vae__n_components=5).fit(X, y)
     frozen = TextVAEClassifier(FrozenEstimator(bow_vae), warm_start=True, random_state=0).fit(X, y)
     latents = bow_vae.transform(X)

@@ -245,7 +245,7 @@ def test_a_warm_start_refuses_another_shape_and_takes_another_step_size(reviews)
     vae.set_params(learning_rate=0.25).fit(X)
     assert float(vae.model_.optimizer.learning_rate) == 0.25
     assert vae.n_iter_ == 2
-    with pytest.raises(ValueError, match=r"beta=1.0, and now beta=0.5"):
+    with pytest.raises(ValueError, match=r"beta=1.0, but now beta=0.5"):
         vae.set_params(beta=0.5).fit(X)
 
 

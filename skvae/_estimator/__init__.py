@@ -1,1 +1,1 @@
-"""What makes our classes estimators: private names of scikit-learn and scikeras, parameters, files; no mathematics enters."""
+"""Makes the classes scikit-learn estimators: private names of scikit-learn and scikeras, parameters, files; no mathematics enters."""

@@ -1,4 +1,4 @@
-"""Fitted attributes that are made when somebody asks for them."""
+"""Fitted attributes that are created on access."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ class AutoencoderAttributesMixin:
         return self._autoencoder.words
 
     def __dir__(self) -> list[str]:
-        # What goes through all attributes, as the display in a notebook does, must not build networks.
+        # Code that lists all attributes, such as the notebook display, must not build networks.
         return names_without(self, self._unbuilt())
 
     def _unbuilt(self) -> set[str]:
-        """Attributes that would build a network if they were asked for now."""
+        """Attributes whose access would build a network now."""
         network = self._autoencoder.network if self.__sklearn_is_fitted__() else None
         unbuilt = set() if network is not None and network.is_live else {"model_", "encoder_"}
         return unbuilt if network is not None and network.has_decoder else unbuilt | {"decoder_"}

@@ -1,4 +1,4 @@
-"""The autoencoder that a classifier holds: a frozen one, a new one, or one that goes on."""
+"""The autoencoder in a classifier: frozen, new, or from a warm start."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .._texts.validation import joined
 
 
 def with_unlabelled(X: list[Any] | NDArray[np.int32], X_unlabeled: Any) -> list[Any] | NDArray[np.int32]:
-    """Documents, and behind them those of the fit parameter `X_unlabeled`, which may be a function."""
+    """Documents, followed by those of the fit parameter `X_unlabeled`, which may be a function."""
     if callable(X_unlabeled):
         X_unlabeled = X_unlabeled()
         if X_unlabeled is None:
@@ -35,8 +35,8 @@ def frozen_autoencoder(vae: Any, kind: type, X_unlabeled: Any) -> Any:
     check_is_fitted(fitted)
     if X_unlabeled is not None:
         warnings.warn(
-            "X_unlabeled is not used: vae is frozen, so it learns nothing from further texts. Leave"
-            " X_unlabeled out, or pass a vae that is not frozen.",
+            "X_unlabeled is not used: vae is frozen, so it learns nothing from further texts. Remove"
+            " X_unlabeled, or pass a vae that is not frozen.",
             UserWarning,
             stacklevel=stacklevel_of_user(),
         )
@@ -44,18 +44,18 @@ def frozen_autoencoder(vae: Any, kind: type, X_unlabeled: Any) -> Any:
 
 
 def new_autoencoder(classifier: Any, kind: type, default: Any, seeds: SeedSequence) -> Any:
-    """What is to be fitted: a clone of the parameter `vae`, or with a warm start a copy of `vae_`.
+    """The autoencoder to fit: a clone of the parameter `vae`, or a copy of `vae_` for a warm start.
 
     Parameters
     ----------
     classifier : TextVAEClassifier
-        Is not changed.
+        Not changed.
     kind : type
-        The class that `vae` must be of.
+        The required class of `vae`.
     default : estimator
-        In the place of None.
+        Used if `vae` is None.
     seeds : SeedSequence
-        Gives the seed of an autoencoder that has none of its own.
+        Seeds an autoencoder without its own seed.
     """
     vae = default if classifier.vae is None else classifier.vae
     if not isinstance(vae, kind):
@@ -63,7 +63,7 @@ def new_autoencoder(classifier: Any, kind: type, default: Any, seeds: SeedSequen
             f"vae is a {type(vae).__name__}; expected a {kind.__name__}, a FrozenEstimator of a fitted one, or None."
         )
     vae = clone(vae)
-    # `fit_context` leaves out the validation of what is fitted inside `fit`.
+    # `fit_context` skips the validation of estimators that are fitted inside `fit`.
     vae._validate_params()
     if vae.random_state is None:
         vae.set_params(random_state=seeds.next())
@@ -72,13 +72,13 @@ def new_autoencoder(classifier: Any, kind: type, default: Any, seeds: SeedSequen
     pretrained = classifier._pretrained
     if classifier.history_ and pretrained is None:
         warnings.warn(
-            "warm_start begins anew: the weights of before the fine-tuning, from which it would go on, are not"
-            " stored. Files hold them where they were saved with warm_start=True.",
+            "warm_start begins anew: it continues from the weights before fine-tuning, and these are not"
+            " stored. Files contain them if they were saved with warm_start=True.",
             UserWarning,
             stacklevel=stacklevel_of_user(),
         )
         return vae
-    # A copy, so that a fit that fails leaves the last one as it was.
+    # A copy, so that a failing fit leaves the last one unchanged.
     fitted = pickle.loads(pickle.dumps(classifier.vae_))
     if pretrained is not None:
         fitted._autoencoder = pickle.loads(pickle.dumps(pretrained))
@@ -86,11 +86,11 @@ def new_autoencoder(classifier: Any, kind: type, default: Any, seeds: SeedSequen
 
 
 def warn_that_nothing_is_measured(epochs: int) -> None:
-    """Say that validation texts are of no use; `epochs` are those of fine-tuning that were asked for."""
+    """Warn that validation texts are not used; `epochs` is the requested number of fine-tuning epochs."""
     reason = "vae is frozen and there are no head_units" if epochs else "epochs=0"
     warnings.warn(
-        "X_val and y_val are not used: they measure fine-tuning, and nothing is fine-tuned"
-        f" ({reason}). Leave them out.",
+        "X_val and y_val are not used: they measure fine-tuning, but nothing is fine-tuned"
+        f" ({reason}). Remove them.",
         UserWarning,
         stacklevel=stacklevel_of_user(),
     )

@@ -37,7 +37,7 @@ _model_lock = threading.Lock()
 
 
 class FineTunedEstimator(StoredMixin, KerasEstimator):
-    """Fine-tunes the autoencoder in `vae_` and the class head in `_class_head`, as its parameters say."""
+    """Fine-tunes the autoencoder in `vae_` and the class head in `_class_head`."""
 
     classes_: NDArray[Any]
     vae_: Any
@@ -80,7 +80,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         return self.vae_.tokenizer_
 
     def __dir__(self) -> list[str]:
-        # What goes through all attributes, as the display in a notebook does, must not build networks.
+        # Code that lists all attributes, such as the notebook display, must not build networks.
         fitted = self.__sklearn_is_fitted__()
         unbuilt = self.vae_._unbuilt() - {"model_"} if fitted else {"encoder_", "decoder_"}
         if getattr(self, "_model", None) is None:
@@ -101,7 +101,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         return Targets(probabilities, weights.astype(np.float32), offset)
 
     def _validation_set(self, corpus: Corpus, labels: NDArray[np.integer]) -> tuple[Documents, Targets]:
-        """What fine-tuning is measured by after each epoch."""
+        """The data on which each epoch of fine-tuning is evaluated."""
         autoencoder, head = self.vae_._autoencoder, self._class_head
         documents = autoencoder.prepare(corpus)
         offset = head.lexical_logits(head.tfidf(corpus), len(labels))
@@ -120,7 +120,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         report: ReportEpochs | None = None,
     ) -> None:
         """Let scikeras build the network, compile it and run `Model.fit`."""
-        # Built anew from the head of now where parameters say something else since.
+        # Rebuilt from the current head if parameters have changed.
         model = self.__dict__.get("_model")
         if model is not None and (
             model.trains_vae == self._trains_head_alone or (model.compiled and model.recipe != self._recipe())
@@ -145,7 +145,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
                 X=batches.as_dataset(),
                 y=None,
                 sample_weight=None,
-                # Goes on with a compiled network where there is one: in partial_fit.
+                # In partial_fit, training continues with the compiled network.
                 warm_start=True,
                 epochs=epochs,
                 initial_epoch=0,
@@ -156,7 +156,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
             release(callbacks)
         self._class_head.layers = self._trained_layers()
         self.history_ = {name: [float(value) for value in values] for name, values in self.history_.items()}
-        # What scikeras leaves behind is of no use to anybody, and callbacks may not pickle.
+        # scikeras leaves these attributes behind; they are not used, and callbacks may not be picklable.
         self.__dict__.pop("_fit_callbacks", None)
 
     def _fine_tune_on_labels(
@@ -170,11 +170,11 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         validation: tuple[Documents, Targets] | None,
         report: ReportEpochs | None,
     ) -> None:
-        """Train the head, and the autoencoder unless it is frozen; normalise, and keep the frequencies of the classes."""
+        """Train the head, and the autoencoder unless it is frozen; normalise, and restore the class frequencies."""
         autoencoder, frequencies = self.vae_._autoencoder, None
         if not self._was_frozen:
             frequencies = ClassFrequencies(fitted.head, autoencoder, documents)
-            # A warm start from weights fitted to the labels would fit the head to its own answers.
+            # A warm start from fine-tuned weights would leak labels into the features of the head.
             self._pretrained = autoencoder.snapshot()
         if head_units:
             bias = fitted.head.layers[0].logits(fitted.features[fitted.data.rows]).mean(axis=0)
@@ -200,7 +200,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
     def _report(
         self, task: Any, epochs: int, documents: Documents, X: Any, y: NDArray[Any]
     ) -> ReportEpochs | None:
-        """What tells scikit-learn's callbacks of fine-tuning."""
+        """Reports the epochs of fine-tuning to scikit-learn's callbacks."""
         if task is None:
             return None
         task = task.subcontext(task_name="fine-tuning", max_subtasks=epochs)
@@ -208,12 +208,12 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         return ReportEpochs(task, self, lambda: self._as_of_now(documents), X, y)
 
     def _recipe(self) -> str:
-        """What decides how the network is trained."""
+        """The parameters that the compiled network depends on."""
         routed = {name: value for name, value in self._routed().items() if name.startswith("optimizer__")}
         return repr((self.optimizer, self.learning_rate, self.classification_weight, sorted(routed.items())))
 
     def _trained_layers(self) -> list[LinearModel]:
-        # Copies: what `numpy` gives may share the memory of a variable that is trained on.
+        # Copies, since `numpy` may return memory that is shared with a variable.
         return [
             LinearModel(np.array(layer.kernel.numpy()), np.array(layer.bias.numpy()))
             for layer in self.model_.class_head.layers
@@ -249,7 +249,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         return model
 
     def _as_of_now(self, documents: Documents) -> dict[str, Any]:
-        """Attributes that differ from this estimator's if training ended in the midst of fine-tuning."""
+        """Attributes that would differ from this estimator's if fine-tuning ended now."""
         vae = self.vae_
         if not self._was_frozen:
             autoencoder = vae._autoencoder.as_of_now(documents)
@@ -259,7 +259,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
 
     @contextmanager
     def _network_restored(self) -> Iterator[None]:
-        """After an exception, head and autoencoder have the weights of before, and their optimizers the state."""
+        """After an exception, restore the weights of head and autoencoder and the state of their optimizers."""
         model = self.__dict__.get("_model")
         before = None if model is None else TrainingState(model)
         try:
@@ -277,14 +277,14 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         weights: NDArray[np.float64],
         seeds: SeedSequence,
     ) -> None:
-        """One pass of everything that is trained over a batch, of which the first documents have labels."""
+        """Train all parts for one pass over a batch whose first documents have labels."""
         vae, autoencoder = self.vae_, self.vae_._autoencoder
         documents = autoencoder.prepare(corpus)
         labelled = np.arange(len(labels))
-        # Another object, so that a failure leaves the one of before as it was.
+        # A copy, so that a failure leaves the previous head unchanged.
         self._class_head = head = self._class_head.copy()
         means_before = autoencoder.features_of_some(documents).mean(axis=0)
-        # Statistics of before this batch: fine-tuning moves what its documents have added to them.
+        # Statistics before this batch, since fine-tuning shifts the part that its documents add.
         moments = autoencoder.moments
         tfidf = None
         with self._network_restored():
@@ -308,7 +308,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
             head.train_lexical(tfidf, labels, weights, autoencoder.features(documents.take(labelled)))
 
     def _tune_on_batch(self, documents: Documents, targets: Targets, seeds: SeedSequence) -> None:
-        """One epoch of fine-tuning; `history_` goes on."""
+        """One epoch of fine-tuning, appended to `history_`."""
         if self._trains_head_alone:
             documents = Documents(features=self.vae_._autoencoder.features(documents))
         previous = self.history_
@@ -328,7 +328,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         given = self._labelled_first(X, y, sample_weight, self.classes_, goes_on=True)
         labels = class_indices(given.labels, self.classes_)
         self.n_iter_ += 1
-        # A frozen autoencoder has no use for the others.
+        # A frozen autoencoder does not learn from unlabelled documents.
         read = given.labelled if self._was_frozen else given.documents
         if len(read):
             self._learn_batch(self.vae_._autoencoder.read(read), labels, given.weights, seeds)
@@ -353,7 +353,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         )
 
     def _take(self, vae: Any, classes: NDArray[Any], fitted: FittedHead) -> None:
-        """Set the fitted attributes that there are before fine-tuning."""
+        """Set the fitted attributes that exist before fine-tuning."""
         self.__dict__.pop("_model", None)
         self.classes_ = classes
         self.vae_ = vae

@@ -1,4 +1,4 @@
-"""Parameters of the estimators as the floors below take them."""
+"""Conversion of estimator parameters for the floors below."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _DEFAULT_ENCODER_UNITS = {"bow": (128, 128), "bilstm": (256,)}
 
 
 def network_config(parameters: dict[str, Any], n_tokens: int, n_words: int, max_length: int) -> NetworkConfig:
-    """What the parameters of a `TextVAETransformer` say of its network.
+    """The network configuration from the parameters of a `TextVAETransformer`.
 
     Parameters
     ----------
     parameters : dict of str to object
-        As `get_params` gives them.
+        As returned by `get_params`.
     n_tokens, n_words, max_length : int
-        What the documents say of it.
+        Sizes that depend on the documents.
 
     Returns
     -------
@@ -27,7 +27,7 @@ def network_config(parameters: dict[str, Any], n_tokens: int, n_words: int, max_
     Raises
     ------
     ValueError
-        If widths of layers are no positive ints, or no decoder is left.
+        If layer widths are not positive ints, or no decoder is left.
     """
     units, scale = parameters["encoder_units"], parameters["posterior_scale"]
     if units is None:
@@ -52,25 +52,25 @@ def network_config(parameters: dict[str, Any], n_tokens: int, n_words: int, max_
     )
     if config.decoder == "bow" and config.bow_weight == 0:
         raise ValueError(
-            "bow_weight=0 leaves out the bag-of-words decoder, and decoder='bow' has no other;"
+            "bow_weight=0 removes the bag-of-words decoder, but decoder='bow' has no other;"
             " set bow_weight above 0 or choose decoder='gru'."
         )
     return config
 
 
 def check_unchanged(config: NetworkConfig, parameters: dict[str, Any]) -> None:
-    """Refuse to go on with a network that the parameters of the estimator no longer describe."""
+    """Refuse a warm start if the parameters of the estimator no longer match the network."""
     wanted = network_config(parameters, config.n_tokens, config.n_words, config.max_length).as_dict()
     for name, value in config.as_dict().items():
         if wanted[name] != value:
             raise ValueError(
-                f"warm_start goes on from a network with {name}={value!r}, and now {name}={wanted[name]!r};"
+                f"warm_start continues from a network with {name}={value!r}, but now {name}={wanted[name]!r};"
                 " set it back, or set warm_start=False to fit anew."
             )
 
 
 def widths(units: Any, name: str, *, allow_none: bool = False) -> tuple[int, ...]:
-    """The width of each layer, from the parameter of this name; `allow_none` says whether there may be no layer."""
+    """The width of each layer, from the parameter of this name; `allow_none` permits no layers."""
     if not (len(units) or allow_none) or not all(
         isinstance(width, Integral) and int(width) > 0 for width in units
     ):
@@ -81,7 +81,7 @@ def widths(units: Any, name: str, *, allow_none: bool = False) -> tuple[int, ...
 def head_parameters(
     ngram_range: Any, head_units: Any, epochs: int
 ) -> tuple[tuple[int, int], tuple[int, ...]]:
-    """The lengths of n-grams and the widths of hidden layers that parameters of a `TextVAEClassifier` ask for."""
+    """Validated n-gram lengths and hidden layer widths of a `TextVAEClassifier`."""
     lengths = tuple(ngram_range)
     whole = len(lengths) == 2 and all(isinstance(length, Integral) for length in lengths)
     if not whole or not 1 <= lengths[0] <= lengths[1]:
@@ -90,5 +90,5 @@ def head_parameters(
         )
     units = widths(head_units, "head_units", allow_none=True)
     if units and not epochs:
-        raise ValueError("head_units asks for hidden layers, and epochs=0 does not train them; set epochs=1.")
+        raise ValueError("head_units adds hidden layers, but epochs=0 does not train them; set epochs=1.")
     return (int(lengths[0]), int(lengths[1])), units

@@ -1,4 +1,4 @@
-"""What leaves an estimator as it was."""
+"""Restores an estimator after a failure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @contextmanager
 def attributes_restored(estimator: Any, *failures: type[BaseException]) -> Iterator[None]:
-    """Within, an exception (of these kinds, or any) leaves the estimator with the attributes of before."""
+    """Restore the attributes of the estimator after an exception (of these types, or any) in the block."""
     failures = failures or (BaseException,)
     before = dict(estimator.__dict__)
     try:

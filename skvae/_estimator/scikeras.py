@@ -1,9 +1,9 @@
-"""All contact with scikeras: what of a `BaseWrapper` is used, and what has to be overridden to be right today.
+"""The only use of scikeras: the parts of `BaseWrapper` that are used, and the overrides that it needs.
 
-Used: it asks for the network (`_keras_build_fn`) and keeps it, compiles it, routes `optimizer__...` and `fit__...`,
+Used: it requests the network (`_keras_build_fn`) and stores it, compiles it, routes `optimizer__...` and `fit__...`,
 runs `Model.fit`, and collects `history_`. Not used: its encoders of X and y, its losses, metrics, seeds, files and
-`predict`. scikeras 0.13 predates scikit-learn 1.6 and assumes numeric arrays in and one Keras loss. Each
-override below says what it cures; a test holds each. Nothing else in skvae names scikeras.
+`predict`. scikeras 0.13 predates scikit-learn 1.6 and assumes numeric input arrays and one Keras loss. Each
+override below gives its reason and has a test. No other module of skvae names scikeras.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ def _absent(estimator: Any) -> Any:
 
 
 class KerasEstimator(BaseWrapper):
-    """A scikeras wrapper that is a well-behaved scikit-learn estimator.
+    """A scikeras wrapper that follows the conventions of scikit-learn.
 
     scikeras builds the network (`_keras_build_fn`), compiles it, routes `fit__...` parameters,
     runs `Model.fit` and keeps `history_`.
     """
 
-    # scikeras takes these as constructor arguments. They are fixed here, and stay out of get_params.
+    # scikeras takes these as constructor arguments. They are fixed here, and not listed by get_params.
     keras_params: dict[str, Any] | None
     model = None
     build_fn = None
@@ -43,18 +43,17 @@ class KerasEstimator(BaseWrapper):
     shuffle = False
     run_eagerly = False
 
-    # Batches come ready from a dataset: of what scikeras would hand to Model.fit, only routed
-    # parameters are left.
+    # A dataset provides the batches, so scikeras must pass only routed parameters to Model.fit.
     _fit_kwargs: set[str] = set()
 
-    # scikeras takes the parameters from the instance's attributes and prints them one a line.
+    # scikeras reads the parameters from the instance's attributes and prints one per line.
     _get_param_names: Any = classmethod(BaseEstimator._get_param_names.__func__)  # type: ignore[attr-defined]
     __repr__ = BaseEstimator.__repr__
 
     @property
     def _random_state(self) -> None:
-        # Unless it is None, scikeras seeds Python, NumPy and TensorFlow for the whole process,
-        # and results differ between threads. Seeds are explicit here.
+        # If it is not None, scikeras seeds Python, NumPy and TensorFlow for the whole process,
+        # and results differ between threads. skvae passes seeds explicitly.
         return None
 
     @_random_state.setter
@@ -62,12 +61,12 @@ class KerasEstimator(BaseWrapper):
         pass
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Parameters of this estimator; with `deep`, those routed to Keras by their names too.
+        """Parameters of this estimator; with `deep`, also those routed to Keras, by name.
 
         Parameters
         ----------
         deep : bool, default=True
-            Whether to list the parameters of contained estimators too.
+            Whether to also list the parameters of contained estimators.
 
         Returns
         -------
@@ -93,16 +92,16 @@ class KerasEstimator(BaseWrapper):
         own = {name: value for name, value in params.items() if name not in routed}
         set_params(self, own, {"vae": "vae=TextVAETransformer(decoder='bow')"})
         if routed:
-            # A new dict: clones may hold the old one.
+            # A new dict, since clones may share the old one.
             self.keras_params = self._routed() | routed
         return self
 
     def _routed(self) -> dict[str, Any]:
-        # Constructors judge nothing: `fit` refuses what is no dict.
+        # Constructors do not validate: `fit` refuses other types than dict.
         return dict(self.keras_params) if isinstance(self.keras_params, dict) else {}
 
     def _check_routed(self) -> None:
-        """Refuse entries of `keras_params` that are routed nowhere."""
+        """Refuse entries of `keras_params` that have no target."""
         if self.keras_params is None:
             return
         wrong = [name for name in self.keras_params if not _is_routed(name)]
@@ -112,11 +111,11 @@ class KerasEstimator(BaseWrapper):
                 " 'optimizer__clipnorm'."
             )
 
-    # scikeras' own would build or train on without the checks and steps of `fit`.
+    # Those of scikeras would build or train without the checks and steps of `fit`.
     initialize: Any = property(_absent)
     current_epoch: Any = property(_absent)
 
-    # What scikeras makes numeric arrays of, and its own account of the network: there is neither here.
+    # Not available here: scikeras' conversion to numeric arrays, and its own record of the network.
     feature_encoder: Any = property(_absent)
     target_encoder: Any = property(_absent)
     initialized_: Any = property(_absent)
@@ -131,7 +130,7 @@ class KerasEstimator(BaseWrapper):
         initial_epoch: int,
         **kwargs: Any,
     ) -> None:
-        # scikeras' own encodes X and y first, and keeps the encoders.
+        # That of scikeras encodes X and y first, and keeps the encoders.
         model = getattr(self, "_model", None)
         if model is None or not model.compiled:
             self.model_ = self._build_keras_model()
@@ -167,14 +166,14 @@ class KerasEstimator(BaseWrapper):
             return
         with single_precision():
             self.model_.compile(**self._get_compile_kwargs())
-            # Variables that appear while the first batch is traced would cause a second tracing.
+            # Variables that are created while the first batch is traced would cause a second tracing.
             self.model_.optimizer.build(self.model_.trainable_variables)
 
 
 def routes_to_keras(init: Callable[..., None]) -> Callable[..., None]:
-    """Let a constructor take `optimizer__...` and `fit__...` as arguments of their own: entries of `keras_params`.
+    """Let a constructor take `optimizer__...` and `fit__...` as arguments, which become entries of `keras_params`.
 
-    Its signature stays the one that is written down, which is how scikit-learn finds the parameters.
+    The signature is unchanged, since scikit-learn reads the parameters from it.
     """
 
     @functools.wraps(init)

@@ -25,14 +25,14 @@ fit_context = _fit_context(prefer_skip_nested_validation=True)
 
 
 def set_params(estimator: BaseEstimator, params: dict[str, Any], nested: dict[str, str]) -> None:
-    """`BaseEstimator.set_params`, with a clear error where the contained estimator is None.
+    """`BaseEstimator.set_params`, with a clear error if the contained estimator is None.
 
     Parameters
     ----------
     estimator : estimator
     params : dict of str to object
     nested : dict of str to str
-        For each parameter that holds an estimator or None, how to set one.
+        For each parameter that is an estimator or None, how to set one.
     """
     for name, remedy in nested.items():
         inner = [key for key in params if key.startswith(f"{name}__")]
@@ -44,15 +44,15 @@ def set_params(estimator: BaseEstimator, params: dict[str, Any], nested: dict[st
 
 
 def begin_fit_task(estimator: Any, X: Any, y: Any, n_subtasks: int) -> Any:
-    """Tell scikit-learn's callbacks that a fit begins; None where it has no callbacks.
+    """Tell scikit-learn's callbacks that a fit begins; None if it does not support callbacks.
 
     Parameters
     ----------
     estimator : estimator
     X, y : array-like
-        What scorers among the callbacks are to be given.
+        Passed to scorers among the callbacks.
     n_subtasks : int
-        Number of tasks within it.
+        Number of subtasks.
 
     Returns
     -------
@@ -65,13 +65,13 @@ def begin_fit_task(estimator: Any, X: Any, y: Any, n_subtasks: int) -> Any:
 
 
 def names_without(estimator: Any, left_out: Container[str]) -> list[str]:
-    """What `dir` lists of an estimator: the attributes that it has, but for some that are not even asked for."""
-    # Not by `super`: BaseEstimator's own asks for each.
+    """The attributes that `dir` lists, except those in `left_out`, which are not accessed at all."""
+    # Not by `super`: that of BaseEstimator accesses each attribute.
     return [name for name in object.__dir__(estimator) if name not in left_out and hasattr(estimator, name)]
 
 
 class DocumentedMixin:
-    """The "?" of an estimator's diagram in a notebook opens its page in our API reference."""
+    """The "?" in the notebook diagram of an estimator opens its page in the API reference."""
 
     _doc_link_module = "skvae"
     _doc_link_template = f"{DOCUMENTATION}generated/skvae.{{estimator_name}}.html"

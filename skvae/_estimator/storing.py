@@ -1,8 +1,8 @@
-"""What is pickled: fitted estimators as plain values, with a format number and a checksum.
+"""Pickling of fitted estimators as plain values, with a format number and a checksum.
 
-A file names no class but the three public ones and NumPy's arrays, so what is private may move,
-and holds no code and no Keras object. What a user passes as a parameter is pickled by its own name: a callable
-`analyzer`, a callback.
+A file names only the three public classes and NumPy's arrays, so private classes can be moved.
+It contains no code and no Keras object. Objects that a user passes as parameters are pickled by their own name:
+a callable `analyzer`, a callback.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ FORMAT = 2
 _READABLE = (1, FORMAT)
 
 _STAMP = "_skvae"
-# Files without this in their stamp were written when the checksum counted NumPy's scalars by their `repr`.
+# Files without this in their stamp have a checksum that used the `repr` of NumPy's scalars.
 _CHECKSUM_OF = "bytes"
 _PART = "_skvae_part"
-# What parts are called in files, and where they live today.
+# Names of the parts in files, and their current modules.
 _PARTS = {
     "autoencoder": "_network.fitted.FittedAutoencoder",
     "network": "_network.stored.FittedNetwork",
@@ -36,17 +36,17 @@ _NAMES = {f"{_PACKAGE}.{home}": name for name, home in _PARTS.items()}
 
 
 class StoredMixin:
-    """Pickles an estimator as plain values, and refuses what does not come back whole.
+    """Pickles an estimator as plain values, and refuses damaged files.
 
-    To be put before `BaseEstimator` among the base classes.
+    It must come before `BaseEstimator` in the list of base classes.
     """
 
     def _to_store(self, state: dict[str, Any]) -> dict[str, Any]:
-        """Attributes without those that are made again when asked for, and without foreign objects."""
+        """Attributes without those that are recreated on access, and without foreign objects."""
         return state
 
     def _from_store(self, state: dict[str, Any]) -> dict[str, Any]:
-        """The attributes that `_to_store` was given."""
+        """The inverse of `_to_store`."""
         return state
 
     def __getstate__(self) -> dict[str, Any]:
@@ -63,8 +63,8 @@ class StoredMixin:
         stamp = state.pop(_STAMP, None)
         if not isinstance(stamp, dict) or "format" not in stamp:
             raise ValueError(
-                f"this file holds a {name} without a format number, and cannot be read: it is damaged, or no release"
-                " of skvae wrote it."
+                f"this file holds a {name} without a format number, and cannot be read: it is damaged, or was not"
+                " written by a release of skvae."
             )
         if stamp["format"] not in _READABLE:
             from .. import __version__
@@ -76,14 +76,14 @@ class StoredMixin:
         written = {key: value for key, value in stamp.items() if key != "checksum"}
         if stamp.get("checksum") not in _checksums(written, state):
             raise ValueError(
-                f"this file holds a {name} that is damaged: its checksum is not that of its content. Copy the file"
-                " again from where it came, or fit again."
+                f"this file holds a {name} that is damaged: its checksum does not match its content. Copy the file"
+                " again from its source, or fit again."
             )
         super().__setstate__(self._from_store(_restored(state, {})))  # type: ignore[misc]
 
 
 def _plain(value: Any, seen: dict[int, tuple[Any, Any]]) -> Any:
-    """Values with each part of a fitted estimator as a dict; what occurs twice stays one object."""
+    """Values with each part of a fitted estimator as a dict; an object that occurs twice stays one object."""
     if id(value) in seen:
         return seen[id(value)][1]
     name = _NAMES.get(f"{type(value).__module__}.{type(value).__qualname__}")
@@ -95,13 +95,13 @@ def _plain(value: Any, seen: dict[int, tuple[Any, Any]]) -> Any:
         plain = {key: _plain(each, seen) for key, each in value.items()}
     elif type(value) in (list, tuple):
         plain = type(value)(_plain(each, seen) for each in value)
-    # With the value itself: the id of one that is gone would soon be another's.
+    # The value is kept alive, since the id of a deleted object can be reused.
     seen[id(value)] = (value, plain)
     return plain
 
 
 def _restored(plain: Any, seen: dict[int, Any]) -> Any:
-    """What `_plain` was given."""
+    """The inverse of `_plain`."""
     if id(plain) in seen:
         return seen[id(plain)]
     value = plain
@@ -123,13 +123,13 @@ def _restored(plain: Any, seen: dict[int, Any]) -> Any:
 
 
 def _checksum(value: Any, before: int = 0) -> int:
-    """CRC-32 of plain values; objects of other kinds, such as contained estimators, count by their type."""
+    """CRC-32 of plain values; of other objects, such as contained estimators, only the type counts."""
     kind = type(value)
-    # The same for arrays that joblib maps into memory.
+    # Arrays that joblib maps into memory must have the same checksum.
     described = f"{'ndarray' if isinstance(value, np.ndarray) else kind.__name__}:"
     if kind is dict:
         before = zlib.crc32(f"{described}{len(value)}".encode(), before)
-        # Sorted, since not all that write files keep the order.
+        # Sorted, since not all file writers keep the order.
         for key, each in sorted(value.items(), key=lambda item: _checksum(item[0])):
             before = _checksum(each, _checksum(key, before))
         return before
@@ -155,7 +155,7 @@ def _checksum(value: Any, before: int = 0) -> int:
 
 
 def _checksums(stamp: dict[str, Any], state: dict[str, Any]) -> set[int]:
-    """What an intact file with this stamp may have for its checksum."""
+    """The valid checksums of an intact file with this stamp."""
     if stamp.get("checksum_of") == _CHECKSUM_OF:
         return {_checksum([stamp, state])}
     found = set()
@@ -167,13 +167,13 @@ def _checksums(stamp: dict[str, Any], state: dict[str, Any]) -> set[int]:
 
 
 def _checksum_of_repr(value: Any, before: int = 0) -> int:
-    """As `_checksum`, of files that do not say what theirs is of."""
+    """Like `_checksum`, for files without "checksum_of" in their stamp."""
     kind = type(value)
-    # The same for arrays that joblib maps into memory.
+    # Arrays that joblib maps into memory must have the same checksum.
     described = f"{'ndarray' if isinstance(value, np.ndarray) else kind.__name__}:"
     if kind in (dict, list, tuple):
         before = zlib.crc32(f"{described}{len(value)}".encode(), before)
-        # Sorted, since not all that write files keep the order.
+        # Sorted, since not all file writers keep the order.
         for each in sorted(value.items(), key=lambda item: str(item[0])) if kind is dict else value:
             before = _checksum_of_repr(each, before)
         return before
@@ -187,7 +187,7 @@ def _checksum_of_repr(value: Any, before: int = 0) -> int:
 
 
 def head_to_store(state: dict[str, Any]) -> dict[str, Any]:
-    """Attributes of a classifier with its head taken apart, as files have it."""
+    """Attributes of a classifier with the parts of its head separated, as in files."""
     head = state.pop("_class_head", None)
     if head is None:
         return state
@@ -202,7 +202,7 @@ def head_to_store(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def head_from_store(state: dict[str, Any]) -> dict[str, Any]:
-    """What `head_to_store` was given; in files of format 1, arguments for Keras are attributes of their own."""
+    """The inverse of `head_to_store`; in files of format 1, arguments for Keras are separate attributes."""
     routed = {name: state.pop(name) for name in list(state) if name.startswith(("optimizer__", "fit__"))}
     state = {"keras_params": routed or None} | state
     if "_head" not in state:

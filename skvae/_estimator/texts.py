@@ -1,4 +1,4 @@
-"""What estimators have in common that read texts."""
+"""Shared parts of estimators that read texts."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 
 class TextInputMixin:
-    """Reads a 1-D collection of `str`, or what a tokenizer made of it.
+    """Reads a 1-D collection of `str`, or the output of a tokenizer.
 
-    To be put before scikit-learn's mixins among the base classes.
+    It must come before scikit-learn's mixins in the list of base classes.
     """
 
-    # A name for warnings, where `feature_names_in_` would promise a matrix of features.
+    # Only used in warnings: `feature_names_in_` would imply a matrix of features.
     _column_name: str | None = None
 
     def __sklearn_tags__(self) -> Any:

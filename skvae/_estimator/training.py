@@ -1,4 +1,4 @@
-"""The training of an autoencoder as the parameters of an estimator describe it."""
+"""Training of an autoencoder with the parameters of an estimator."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ def train(
     Parameters
     ----------
     estimator : TextVAETransformer
-        Its parameters count; no attribute is changed.
+        Only its parameters are read; no attribute is changed.
     autoencoder : FittedAutoencoder
     documents : Documents
     seeds : SeedSequence
     goes_on : bool
-        Whether it has been trained before.
+        Whether the autoencoder has been trained before.
     one_pass : bool
         Whether this is a call of `partial_fit`: one epoch, without warm-up and without validation.
     task, given
-        scikit-learn's account of the fit, and the X and y for its callbacks.
+        scikit-learn's callback context of the fit, and the X and y for its callbacks.
 
     Returns
     -------
     history : dict of str to list of float
     """
-    # Imports TensorFlow, which what is not trained can do without.
+    # Imported here, since only training needs TensorFlow.
     from .._network.callbacks import ReportEpochs
     from .._network.pretraining import Pretraining, pretrain
 

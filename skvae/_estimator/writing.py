@@ -1,4 +1,4 @@
-"""Methods that write texts, and how their arguments are judged."""
+"""Methods that write texts, and the validation of their arguments."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .._writing.writer import write
 
 
 class TextWriterMixin:
-    """Writes texts from latents, by the autoencoder in `_autoencoder`."""
+    """Writes texts from latents with the autoencoder in `_autoencoder`."""
 
     random_state: Any
     _autoencoder: FittedAutoencoder
@@ -48,35 +48,35 @@ class TextWriterMixin:
         Parameters
         ----------
         X : array-like of float of shape (n_samples, n_components)
-            Latent vectors, as `transform` gives them.
+            Latent vectors, as returned by `transform`.
         decoding : {"greedy", "sample", "beam"}, default="greedy"
-            "greedy": the likeliest token at each step. "sample": one drawn with its probability.
-            "beam": the likeliest text that a search finds, by log-probability over length ** 0.7; to
-            a "repeat" decoder, which chooses each token for itself, the same as "greedy". A "bow"
-            decoder always lists the words that set the document apart, weightiest first.
+            "greedy": the most likely token at each step. "sample": a token drawn with its probability.
+            "beam": the most likely text that a beam search finds, by log-probability over length ** 0.7. With
+            a "repeat" decoder, which chooses tokens independently, it is the same as "greedy". A "bow"
+            decoder always lists the words that distinguish the document, largest weight first.
         temperature : float, default=1.0
-            Below 1, draws are safer; above 1, more varied.
+            Below 1, likely tokens are preferred; above 1, texts are more varied.
         top_k : int or None, default=None
-            Draw from this many likeliest tokens only.
+            Draw only from this many most likely tokens.
         top_p : float or None, default=None
-            Draw from the fewest tokens that make up this probability only (nucleus sampling [1]_).
+            Draw only from the smallest set of tokens with this total probability (nucleus sampling [1]_).
         beam_width : int, default=4
-            Texts that the search follows at a time.
+            Number of texts that the beam search keeps.
         no_repeat_ngram_size : int or None, default=None
-            So many tokens in a row never come twice; not with a "repeat" decoder. 3 suits words.
+            N-grams of this length never occur twice in a text; not with a "repeat" decoder. 3 is suitable for words.
         random_state : int, RandomState instance or None, default=None
-            Decides the draws. None means that of the estimator.
+            Seed of the draws. None means that of the estimator.
 
         Returns
         -------
         texts : ndarray of shape (n_samples,), dtype object, or ndarray of int32 of shape \
                 (n_samples, max_length)
-            One `str` a document; token ids when fitted on token ids.
+            One `str` per document; token ids when fitted on token ids.
 
         Raises
         ------
         ValueError
-            If the latents are not finite, have another width than `n_components`, or an option
+            If the latents are not finite or do not have `n_components` columns, or if an option
             is unknown.
 
         References
@@ -102,11 +102,11 @@ class TextWriterMixin:
         Parameters
         ----------
         n_samples : int, default=1
-            How many.
+            Number of documents.
         decoding : {"greedy", "sample", "beam"}, default="sample"
             How tokens are chosen, as in `inverse_transform`.
         random_state : int, RandomState instance or None, default=None
-            Decides the latents and the tokens. None means that of the estimator; if that is an int, each
+            Seed of the latents and the tokens. None means that of the estimator; if that is an int, each
             call writes the same texts.
         **options : dict
             `temperature`, `top_k`, `top_p`, `beam_width` and `no_repeat_ngram_size` of
@@ -115,7 +115,7 @@ class TextWriterMixin:
         Returns
         -------
         texts : ndarray of shape (n_samples,), dtype object
-            As `inverse_transform` returns them.
+            As returned by `inverse_transform`.
         """
         check_is_fitted(self)
         check_option_names("TextVAETransformer.sample", options)
@@ -125,7 +125,7 @@ class TextWriterMixin:
     def _draw_latents(
         self, n_samples: int, random_state: Any
     ) -> tuple[np.random.Generator, NDArray[np.float32]]:
-        """A generator, and latents that it drew from the prior."""
+        """A generator, and latents drawn from the prior with it."""
         if not is_count(n_samples):
             raise ValueError(f"n_samples={n_samples!r}; expected an int of at least 1.")
         random = self._random(random_state)
@@ -135,25 +135,25 @@ class TextWriterMixin:
     def interpolate(
         self, start: Any, end: Any, n_steps: int = 5, *, path: str = "line", **options: Any
     ) -> NDArray[Any]:
-        """Write the documents between two points of latent space.
+        """Write documents between two points of latent space.
 
         Parameters
         ----------
         start, end : str, or array-like of float of shape (n_components,)
             The ends: texts, or latent vectors.
         n_steps : int, default=5
-            Number of points, both ends included.
+            Number of points, including both ends.
         path : {"line", "sphere"}, default="line"
-            "line": straight. "sphere": along a great circle, so that the points are about as far from
-            the origin as the ends, where documents lie; the middle of a line is nearer to it [1]_.
-            Between exactly opposite ends there is no one such circle, and the path is a line.
+            "line": straight. "sphere": along a great circle. Its points are about as far from
+            the origin as the ends, where documents lie; the middle of a line is closer to it [1]_.
+            Between exactly opposite ends the circle is not unique, and the path is a line.
         **options : dict
             How tokens are chosen, as in `inverse_transform`.
 
         Returns
         -------
         texts : ndarray of shape (n_steps,), dtype object
-            As `inverse_transform` returns them.
+            As returned by `inverse_transform`.
 
         References
         ----------
@@ -189,7 +189,7 @@ class TextWriterMixin:
 
 
 class ClassWriterMixin:
-    """Writes texts of a class, by the autoencoder in `vae_` and the class head in `_class_head`."""
+    """Writes texts of a class with the autoencoder in `vae_` and the class head in `_class_head`."""
 
     classes_: NDArray[Any]
     vae_: TextWriterMixin
@@ -204,30 +204,30 @@ class ClassWriterMixin:
         Parameters
         ----------
         X : array-like of float of shape (n_samples, n_components)
-            Latent vectors, as `transform` gives them.
+            Latent vectors, as returned by `transform`.
         y : class, array-like of shape (n_samples,), or None, default=None
-            One class for all, or one for each, that the documents shall have: latents are moved a
-            short way to where the class is clear, and tokens are chosen with an eye on it. None leaves
-            latents and tokens to themselves.
+            The class of the documents to write, one for all or one for each. Latents are moved a
+            short distance to where the class is clear, and tokens that support the class are preferred. None
+            changes neither latents nor tokens.
         guidance : float, default=24.0
-            How much the choice of tokens heeds the class: 0 not at all, 1 as by Bayes' rule with the
-            lexical model of the class head as the judge of what is written [1]_, above 1 more. A class
-            is seldom clear from a word or two, so that much more than 1 is needed [2]_; where it is clear,
-            no more is done. Without `lexical`, and by a "repeat" decoder, it is not used.
+            Influence of the class on the choice of tokens. 0: none. 1: Bayes' rule, with the
+            lexical model of the class head as the classifier [1]_. Above 1: more than Bayes' rule. A class
+            is seldom clear from a word or two, so values far above 1 are needed [2]_. Once the class is clear,
+            guidance has no further effect. It is not used without `lexical` or with a "repeat" decoder.
         random_state : int, RandomState instance or None, default=None
-            Decides the draws. None means that of `vae_`.
+            Seed of the draws. None means that of `vae_`.
         **options : dict
             How tokens are chosen, as in `TextVAETransformer.inverse_transform`.
 
         Returns
         -------
         texts : ndarray of shape (n_samples,), dtype object
-            One `str` a document; token ids when fitted on token ids.
+            One `str` per document; token ids when fitted on token ids.
 
         Raises
         ------
         ValueError
-            If `vae` has no text decoder, if `y` holds a class that is not in `classes_`, or as
+            If `vae` has no text decoder, if `y` contains a class that is not in `classes_`, and as in
             `TextVAETransformer.inverse_transform`.
 
         References
@@ -267,25 +267,25 @@ class ClassWriterMixin:
         Parameters
         ----------
         n_samples : int, default=1
-            How many.
+            Number of documents.
         y : class, array-like of shape (n_samples,), or None, default=None
-            The class of all, or of each, as in `inverse_transform`. None means any.
+            The class, one for all documents or one for each, as in `inverse_transform`. None means any.
         decoding : {"greedy", "sample", "beam"}, default="sample"
             How tokens are chosen, as in `TextVAETransformer.inverse_transform`.
         random_state : int, RandomState instance or None, default=None
-            Decides the latents and the tokens. None means that of `vae_`.
+            Seed of the latents and the tokens. None means that of `vae_`.
         **options : dict
             `guidance`, and further options of `TextVAETransformer.inverse_transform`.
 
         Returns
         -------
         texts : ndarray of shape (n_samples,), dtype object
-            As `inverse_transform` returns them.
+            As returned by `inverse_transform`.
 
         Raises
         ------
         ValueError
-            As `inverse_transform`.
+            As in `inverse_transform`.
         """
         check_is_fitted(self)
         check_option_names("TextVAEClassifier.sample", options, "guidance")
@@ -309,11 +309,11 @@ class ClassWriterMixin:
         random_state: Any = None,
         **options: Any,
     ) -> NDArray[Any]:
-        """Write each document anew as one of a class, near in content.
+        """Rewrite each document as one of a given class, with similar content.
 
-        The document's latents are moved a short way (with two classes, the shortest) to where the class is
-        as clear as in the clearest tenth of its labelled texts, and decoded; tokens are chosen with an eye
-        on the class and on the document.
+        The document's latents are moved a short distance (with two classes, the shortest) to where the class is
+        as clear as in the clearest tenth of its labelled texts, and decoded. Tokens are preferred that support
+        the class and follow the document.
 
         Parameters
         ----------
@@ -321,28 +321,28 @@ class ClassWriterMixin:
                 (n_samples, max_length)
             Texts, or token ids.
         y : class, or array-like of shape (n_samples,)
-            The class that all, or each, shall have.
+            The target class, one for all documents or one for each.
         guidance : float, default=24.0
-            How much the choice of tokens heeds the class, as in `inverse_transform`.
+            Influence of the class on the choice of tokens, as in `inverse_transform`.
         content_weight : float, default=6.0
-            Bonus, in nats, of the token that follows in the document on the one just written;
-            unknown tokens are left out, and a token that the document does not have stands for the one in
-            its place. More keeps more of the document, words of the other class among it; 0 leaves the
-            content to the latents. Not used by a "repeat" decoder.
+            Bonus, in nats, for the token that follows the last written token in the document.
+            Unknown tokens are skipped. A written token that is not in the document takes the place of the
+            one that was due. Higher values keep more of the document, including words of the other class. With 0, only
+            the latents determine the content. Not used with a "repeat" decoder.
         random_state : int, RandomState instance or None, default=None
-            Decides the draws. None means that of `vae_`.
+            Seed of the draws. None means that of `vae_`.
         **options : dict
             How tokens are chosen, as in `TextVAETransformer.inverse_transform`.
 
         Returns
         -------
         texts : ndarray of shape (n_samples,), dtype object
-            As `inverse_transform` returns them.
+            As returned by `inverse_transform`.
 
         Raises
         ------
         ValueError
-            As `inverse_transform`, and if `y` is None.
+            As in `inverse_transform`, and if `y` is None.
         """
         check_is_fitted(self)
         check_option_names("TextVAEClassifier.rewrite", options)
@@ -359,7 +359,7 @@ class ClassWriterMixin:
         latents = autoencoder.posterior(autoencoder.prepare(corpus))[0]
         tokenizer = autoencoder.tokenizer
         if tokenizer is not None and tokenizer.truncation == "pre":
-            # The decoder has learned to write ends of documents.
+            # The decoder was trained on the ends of documents.
             corpus = Corpus.from_matrix(corpus.padded(autoencoder.max_length, truncation="pre"))
         guide = replace(
             self._guidance(labels, guidance),
@@ -379,7 +379,7 @@ class ClassWriterMixin:
     def _latent_classes_for(self, method: str) -> LatentClasses:
         if self._latent_classes is None:
             raise ValueError(
-                f"{method} needs a text decoder, and vae has decoder='bow'; fit with"
+                f"{method} needs a text decoder, but vae has decoder='bow'; fit with"
                 " vae=TextVAETransformer(decoder='gru')."
             )
         return self._latent_classes
