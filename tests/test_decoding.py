@@ -293,7 +293,7 @@ def test_three_classes_to_write(writing_classifier, reviews):
 
 def test_classes_that_cannot_be_written_are_refused(writer, classifier):
     for unknown in ("ugly", "goodish", "go", 1, True):
-        with pytest.raises(ValueError, match="none of the classes"):
+        with pytest.raises(ValueError, match="not one of the classes"):
             writer.sample(2, unknown)
     with pytest.raises(ValueError, match="y is None"):
         writer.rewrite(["a film"], None)

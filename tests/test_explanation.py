@@ -74,7 +74,7 @@ def test_an_explanation_names_the_words_that_matter(bow_vae, reviews):
 
 def test_explain_refuses_what_it_cannot_explain(classifier, reviews):
     X, _ = reviews
-    with pytest.raises(ValueError, match="none of the classes"):
+    with pytest.raises(ValueError, match="not one of the classes"):
         classifier.explain(X[:2], y=[0, 7])
     assert set(classifier.explain(X[:2], y=1)["class"]) == {1}
     with pytest.raises(ValueError, match="n_contributions=0; expected an int"):

@@ -48,7 +48,7 @@ def test_validation_data_that_do_not_fit_are_refused(bow_vae, reviews):
     classifier = TextVAEClassifier(FrozenEstimator(bow_vae), head_units=(4,), random_state=0)
     with pytest.raises(ValueError, match="belong together"):
         classifier.fit(X, y, X_val=X)
-    with pytest.raises(ValueError, match="none of the classes"):
+    with pytest.raises(ValueError, match="not one of the classes"):
         classifier.fit(X, y, X_val=X[:2], y_val=[0, 5])
     with pytest.raises(ValueError, match="y_val"):
         classifier.fit(X, y, X_val=X[:2], y_val=[0])

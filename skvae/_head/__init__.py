@@ -1,1 +1,1 @@
-"""The class head: linear models, their stacking, fine-tuning and explanation; no estimator of ours enters."""
+"""The class head: linear models, their stacking, fine-tuning and explanation; no estimator of skvae enters."""

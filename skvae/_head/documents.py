@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from .._texts.corpus import Corpus
 from .._texts.documents import Documents
 
-# The more folds, the nearer out-of-fold logits are to those of the model that is fitted to all documents: with five,
-# mean probabilities of a class of share 0.1 are a hundredth too large, with ten a third of that. Where models take seconds, fewer have to do.
+# With more folds, out-of-fold logits are closer to those of the model fitted to all documents. With five folds,
+# mean probabilities of a class of share 0.1 are a hundredth too large, with ten a third of that. If models take seconds,
+# fewer folds are used to save time.
 _FEW_LOGITS, _MANY_LOGITS, _MANY_DOCUMENTS = 5_000, 20_000, 5_000
 
 
@@ -25,9 +26,9 @@ class TrainingDocuments:
     corpus : Corpus
         All of them.
     read : Documents
-        What the autoencoder reads of each.
+        The autoencoder's input for each.
     labels : ndarray of shape (n_labelled,), dtype int64
-        Index of the class of each of the first ones.
+        Index of the class of each of the first documents.
     weights : ndarray of shape (n_labelled,), dtype float64
     """
 
@@ -44,18 +45,18 @@ class TrainingDocuments:
 
 @dataclass(frozen=True)
 class LabelledDocuments:
-    """The distinct pairs of a document and a label, with the weight that all its copies have together.
+    """The distinct pairs of a document and a label, with the total weight of all copies.
 
-    What is fitted to them cannot tell k copies of a document from one of weight k.
+    A model fitted to them is the same for k copies of a document and for one document of weight k.
 
     Parameters
     ----------
     rows : ndarray of shape (n_distinct,), dtype int64
-        The first of the given documents of each pair.
+        The first given document of each pair.
     pair_of : ndarray of shape (n_documents,), dtype int64
-        Index of the pair of each of the given documents.
+        Index of the pair of each given document.
     documents : ndarray of shape (n_distinct,), dtype int64
-        Index of the document of each pair, in an order that is the documents' own, not that in which they came.
+        Index of the document of each pair, in an order that depends on the documents' content, not on their position.
     labels : ndarray of shape (n_distinct,), dtype int64
         Index of its class.
     weights : ndarray of shape (n_distinct,), dtype float64
@@ -73,7 +74,7 @@ class LabelledDocuments:
     ) -> LabelledDocuments:
         """From documents, the index of the class of each, and weights.
 
-        `seed` decides the order of `documents`.
+        `seed` determines the order of `documents`.
         """
         contents = [
             corpus.ids[start:end].tobytes()
@@ -99,17 +100,17 @@ class LabelledDocuments:
         return 1 if self.n_classes == 2 else self.n_classes
 
     def folds(self) -> NDArray[np.int64]:
-        """The fold that leaves each pair out; -1 for those that none may leave out.
+        """The fold that leaves each pair out; -1 for pairs that are never left out.
 
-        Equal documents are in one fold. Each class is spread over the folds, and stays in the training part
-        of each: a class with a single document is never left out.
+        Equal documents are in one fold. Each class is spread over the folds, and is in the training part
+        of every fold: a class with a single document is never left out.
 
         Returns
         -------
         folds : ndarray of shape (n_distinct,), dtype int64
-            All -1 where less than two classes can be left out.
+            All -1 if less than two classes can be left out.
         """
-        # The heaviest label of a document that has several.
+        # A document with several labels counts as the one with the largest weight.
         heaviest = np.lexsort((-self.weights, self.documents))
         documents, first = np.unique(self.documents[heaviest], return_index=True)
         labels = self.labels[heaviest][first]

@@ -1,4 +1,4 @@
-"""What spoke for a prediction: a class head's logits as a sum of named contributions."""
+"""Explanation of a prediction: the logits of a class head as a sum of named contributions."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _WORDS_OF_A_DIRECTION = 3
 
 @dataclass
 class Contributions:
-    """What the features of one part of the head add to the margins of documents.
+    """Contributions of the features of one part of the head to the margins of documents.
 
     Parameters
     ----------
     values : CSR array of shape (n_documents, n_features)
         The contributions.
     name : function from document and feature to (part, name)
-        What the feature stands for in that document.
+        What the feature represents in that document.
     """
 
     values: sp.csr_array
@@ -53,15 +53,15 @@ def explain(
     labels : ndarray of shape (n_documents,), or None
         Index of the class to explain; None means the predicted one.
     head_gradient : callable
-        From features and weights of the outputs to the gradient of their sum; for hidden layers.
+        Maps features and weights of the outputs to the gradient of the weighted sum; used for hidden layers.
     count : int
-        Number of contributions of each document, those farthest from 0, before "rest".
+        Number of contributions of each document before "rest", largest absolute values first.
 
     Returns
     -------
     rows : list of (document, part, name, contribution)
     labels : ndarray of shape (n_documents,)
-        Index of the class that was explained.
+        Index of the explained class.
     """
     features, tfidf = autoencoder.features(autoencoder.prepare(corpus)), head.tfidf(corpus)
     logits = head.logits(features, tfidf)
@@ -120,7 +120,7 @@ def class_directions(labels: NDArray[np.integer], n_outputs: int) -> NDArray[np.
     Returns
     -------
     directions : ndarray of shape (n_documents, n_outputs), dtype float32
-        Of two classes, the margin is the log-odds; of more, the logit less the average one.
+        With two classes, the margin is the log-odds; with more, the logit minus the average logit.
     """
     if n_outputs == 1:
         return np.where(labels == 1, 1, -1).astype(np.float32)[:, None]
@@ -130,7 +130,7 @@ def class_directions(labels: NDArray[np.integer], n_outputs: int) -> NDArray[np.
 def linear_contributions(
     features: sp.csr_array, kernel: NDArray[np.float32], directions: NDArray[np.float32]
 ) -> sp.csr_array:
-    """What each feature of a linear model adds to the margins, in the shape of `features`."""
+    """Contribution of each feature of a linear model to the margins, in the shape of `features`."""
     rows = np.repeat(np.arange(features.shape[0]), np.diff(features.indptr))
     added = features.data * (kernel[features.indices] * directions[rows]).sum(axis=1)
     return sp.csr_array((added, features.indices, features.indptr), shape=features.shape)
@@ -139,7 +139,7 @@ def linear_contributions(
 def largest_contributions(
     parts: Sequence[Contributions], margins: NDArray[np.floating], count: int
 ) -> Iterator[tuple[int, str, str, float]]:
-    """Document, part, name and contribution of those farthest from 0; then a "rest" of each document."""
+    """Document, part, name and value of the largest contributions, then a "rest" for each document."""
     for document, margin in enumerate(margins):
         rest = float(margin)
         found = []
@@ -158,6 +158,6 @@ def largest_contributions(
 
 
 def in_words(direction: NDArray[np.floating], value: float, words: NDArray[Any]) -> str:
-    """The words that a feature with this value stands for, weightiest first."""
+    """The words that a feature with this value represents, largest weight first."""
     order = np.argsort(-np.sign(value) * direction, kind="stable")[:_WORDS_OF_A_DIRECTION]
     return ", ".join(str(word) for word in words[order])

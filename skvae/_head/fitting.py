@@ -1,9 +1,9 @@
 """A class head for labelled documents.
 
-A document's logits are a sum: one linear model reads n-grams (wide), one reads what the encoder
-made of the document (deep), and an intercept carries the frequencies of the classes. Each linear model
-is a logistic regression; their stacking weights and the intercept are fitted to out-of-fold predictions, so a
-model that knows nothing new counts for little, and probabilities are calibrated.
+The logits of a document are a sum: one linear model reads n-grams (wide), one reads the encoder's
+output (deep), and an intercept represents the class frequencies. Each linear model
+is a logistic regression. The stacking weights and the intercept are fitted to out-of-fold predictions, so a
+model that adds no information has little influence, and probabilities are calibrated.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ _FEATURE_CANDIDATES = (1e-3, 1e-2, 1e-1)
 
 @dataclass(frozen=True)
 class FittedHead:
-    """What `fit_class_head` found.
+    """Result of `fit_class_head`.
 
     Parameters
     ----------
     head : ClassHead
-        One layer; its average features are those of all documents.
+        It has one layer, and its average features are those of all documents.
     stacking_weights : dict of str to float
         Of "lexical" and "latent".
     offset : ndarray of shape (n_labelled, n_outputs), dtype float32
-        Out-of-fold logits of the lexical model for each labelled document, which fine-tuning adds to the layers'.
+        Out-of-fold logits of the lexical model for each labelled document; fine-tuning adds them to those of the layers.
     data : LabelledDocuments
     present : ndarray of int
-        Indices of the classes that some document is of.
+        Indices of the classes that have a document.
     features : ndarray of shape (n_labelled, n_features), dtype float32
     """
 
@@ -63,7 +63,7 @@ def fit_class_head(
     labelled_only: bool,
     seed: int,
 ) -> FittedHead:
-    """Fit a head to the documents that have a label.
+    """Fit a head to the labelled documents.
 
     Parameters
     ----------
@@ -72,14 +72,14 @@ def fit_class_head(
     n_classes : int
         Number of all classes; some may have no document.
     ngram_range : tuple of int, or None
-        None leaves the lexical model out.
+        None omits the lexical model.
     activation : str
-        Of hidden layers that may come.
+        Activation of hidden layers, if any are added later.
     labelled_only : bool
-        Whether features are standardised by the labelled documents alone, each once: copies of them must not count
-        where there are no others.
+        Whether features are standardised by the labelled documents alone, each counted once: without other documents,
+        copies must not change the statistics.
     seed : int
-        Decides the folds.
+        Determines the folds.
 
     Returns
     -------
@@ -112,16 +112,16 @@ def fit_class_head(
 
 @dataclass(frozen=True)
 class LinearHead:
-    """What `fit_linear_head` found.
+    """Result of `fit_linear_head`.
 
     Parameters
     ----------
     models : dict of str to LinearModel
-        "lexical", where there are n-grams, and "latent", each times its stacking weight. The intercept is in the
-        latter.
+        "lexical", if there are n-grams, and "latent", each multiplied by its stacking weight. "latent" contains the
+        intercept.
     stacking_weights : dict of str to float
     offset : ndarray of shape (n_distinct, n_outputs), dtype float32
-        Out-of-fold logits of the lexical model, times its stacking weight.
+        Out-of-fold logits of the lexical model, multiplied by its stacking weight.
     """
 
     models: dict[str, LinearModel]
@@ -132,14 +132,14 @@ class LinearHead:
 def fit_linear_head(
     tfidf: Any, features: NDArray[np.float32], all_features: NDArray[np.float32], data: LabelledDocuments
 ) -> LinearHead:
-    """Fit the linear models of a head, and how they are added up.
+    """Fit the linear models of a head, and their stacking.
 
     Parameters
     ----------
     tfidf : CSR array of shape (n_distinct, n_ngrams), or None
     features : ndarray of shape (n_distinct, n_features), dtype float32
     all_features : ndarray of shape (n_documents, n_features), dtype float32
-        Of labelled and other documents, to standardise by.
+        Features of labelled and other documents, used for standardisation.
     data : LabelledDocuments
 
     Returns
@@ -160,13 +160,13 @@ def fit_linear_head(
     offset = np.zeros((len(data.rows), data.n_outputs), dtype=np.float32)
     lexical = out_of_fold.get("lexical")
     if lexical is not None:
-        # Logits for documents that the n-grams were fitted to would leave nothing to learn.
+        # In-sample logits of the n-grams would leave nothing to learn.
         offset += (weights["lexical"] * lexical).astype(np.float32)
     return LinearHead(models, weights, offset)
 
 
 def _head_of_one_class(tfidf: Any, features: NDArray[np.float32]) -> LinearHead:
-    """Where all documents are of one class, they tell nothing about it."""
+    """With a single class, there is nothing to fit: models of zeros."""
     read = {"latent": features.shape[1]}
     if tfidf is not None and tfidf.shape[1]:
         read = {"lexical": tfidf.shape[1]} | read
@@ -184,7 +184,7 @@ def fit_feature_model(
     data: LabelledDocuments,
     folds: NDArray[np.int64],
 ) -> tuple[LinearModel, NDArray[np.float64] | None]:
-    """A linear model of features that are standardised by their spread over all documents."""
+    """A linear model of features that are standardised over all documents."""
     centre, spread = all_features.mean(axis=0), all_features.std(axis=0)
     spread[spread == 0] = 1
     model, out_of_fold = fit_linear_model((features - centre) / spread, data, folds, _FEATURE_CANDIDATES)
@@ -195,7 +195,7 @@ def fit_feature_model(
 def random_layers(
     n_features: int, units: tuple[int, ...], bias: NDArray[np.float32], seed: int
 ) -> list[LinearModel]:
-    """Layers of these widths; the last one gives one logit for each entry of `bias`, which it starts from."""
+    """Layers of these widths; the last one has one logit for each entry of `bias`, its initial bias."""
     random = np.random.default_rng(seed)
     layers = []
     for before, after in pairwise([n_features, *units, len(bias)]):
@@ -209,12 +209,12 @@ def random_layers(
 def for_all_classes(
     head: LinearHead, labels: NDArray[np.integer], present: NDArray[np.integer], n_classes: int
 ) -> LinearHead:
-    """A head for more classes than documents are of.
+    """A head for all classes, including those without documents.
 
     Parameters
     ----------
     head : LinearHead
-        Of the classes that are present.
+        Head of the classes that are present.
     labels : ndarray of shape (n_labelled,)
         Index, among all classes, of the class of each document.
     present : ndarray of int
@@ -232,14 +232,14 @@ def for_all_classes(
 
 
 def model_for_all(model: LinearModel, present: NDArray[np.integer], n_classes: int) -> LinearModel:
-    """A linear model that gives the classes which are not present the average logit."""
+    """A linear model in which classes that are not present get the average logit."""
     return LinearModel(*(_columns_of_all(each, present, n_classes) for each in (model.kernel, model.bias)))
 
 
 def _columns_of_all(
     outputs: NDArray[np.float32], present: NDArray[np.integer], n_classes: int
 ) -> NDArray[np.float32]:
-    """Outputs for all classes, the last axis, from those for some; of the others 0, the average output."""
+    """Outputs for all classes (last axis) from those for some; the others get 0, the average output."""
     if len(present) == 2:
         outputs = np.concatenate([-outputs / 2, outputs / 2], axis=-1)
     columns = np.zeros((*outputs.shape[:-1], n_classes), dtype=np.float32)
@@ -248,10 +248,10 @@ def _columns_of_all(
 
 
 def _rare_where_absent(labels: NDArray[np.integer], n_classes: int) -> NDArray[np.float32]:
-    """Logits of the classes that no document has, as by the rule of succession (Laplace); of the others 0.
+    """Logits of the classes without documents, by the rule of succession (Laplace); 0 for the others.
 
-    Each has the odds of one document to those of all classes present, and less in a text that one of these
-    is clear of.
+    Each has the odds of one document to those of all classes present, and less in a text that is clearly of one
+    of these.
     """
     n_present = len(np.unique(labels))
     logits = np.full(n_classes, np.log(n_present) - np.log(len(labels) + n_present), dtype=np.float32)

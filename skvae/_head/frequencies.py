@@ -1,4 +1,4 @@
-"""The frequencies of the classes that a head finds, before and after fine-tuning."""
+"""Predicted class frequencies before and after fine-tuning."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _FEWEST_TO_KEEP_BY = 100
 
 
 class ClassFrequencies:
-    """Keeps the mean probability of each class among documents without labels as it is now.
+    """Preserves the current mean probability of each class among documents without labels.
 
-    Fine-tuning fits the texts that it sees, and then finds the rarer classes too seldom in others.
+    Fine-tuning fits the texts that it sees, and then predicts rarer classes too seldom in others.
 
     Parameters
     ----------
     head : ClassHead
     autoencoder : FittedAutoencoder
     documents : TrainingDocuments
-        Where those without a label are few, nothing is kept.
+        With few unlabelled documents, nothing is preserved.
     """
 
     def __init__(self, head: ClassHead, autoencoder: FittedAutoencoder, documents: TrainingDocuments) -> None:

@@ -1,4 +1,4 @@
-"""The class head: what makes probabilities of a document's features and n-grams."""
+"""The class head: class logits from a document's features and n-grams."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .._texts.corpus import Corpus
 from .._texts.ngrams import NgramFeatures
 from .linear import LinearModel, OnlineModel
 
-# As how many documents those of before count at most, in averages over a stream.
+# Largest number of documents that earlier batches count as, in averages over a stream.
 _DOCUMENTS_TO_COUNT = 10_000
 
 
 @dataclass
 class ClassHead:
-    """A sum of two parts: one reads n-grams (wide), one reads what the encoder made of the document (deep).
+    """A sum of two parts: one reads n-grams (wide), one reads the encoder's output (deep).
 
-    The intercept, and with it the frequencies of the classes, is in the bias of the last layer.
+    The intercept, which represents the class frequencies, is in the bias of the last layer.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class ClassHead:
     activation : str
         Keras activation of all layers but the last.
     ngrams : NgramFeatures or None
-        What the lexical model reads; None where there is none.
+        Input of the lexical model; None without one.
     lexical : LinearModel or None
         From TF-IDF of n-grams to logits.
     feature_means : ndarray of shape (n_features,), dtype float32
@@ -38,7 +38,7 @@ class ClassHead:
     n_averaged : int
         Number of these documents.
     online : OnlineModel or None, default=None
-        Goes on with the training of `lexical`.
+        Continues the training of `lexical`.
     """
 
     layers: list[LinearModel]
@@ -54,7 +54,7 @@ class ClassHead:
         return replace(self, layers=layers)
 
     def copy(self) -> ClassHead:
-        """A head of its own with what this one has; what is trained online is shared."""
+        """A shallow copy; the lexical model and its online training are shared."""
         return replace(self)
 
     @property
@@ -63,7 +63,7 @@ class ClassHead:
         return int(self.layers[-1].kernel.shape[1])
 
     def tfidf(self, corpus: Corpus) -> Any:
-        """What the lexical model reads of documents, CSR array of shape (n_documents, n_ngrams); None without it."""
+        """Input of the lexical model, CSR array of shape (n_documents, n_ngrams); None without a lexical model."""
         return None if self.ngrams is None else self.ngrams.transform(corpus)
 
     def lexical_logits(self, tfidf: Any, n_documents: int) -> NDArray[np.float32]:
@@ -73,7 +73,7 @@ class ClassHead:
         return self.lexical.logits(tfidf)
 
     def latent_logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits of the encoder's features alone, without Keras where the activation allows it.
+        """Logits of the encoder's features alone, without Keras if the activation permits it.
 
         Parameters
         ----------
@@ -103,7 +103,7 @@ class ClassHead:
         weights: NDArray[np.floating],
         features: NDArray[np.float32],
     ) -> None:
-        """One pass of the lexical model over documents, beside the logits of their features."""
+        """Train the lexical model for one pass over documents, given the logits of their features."""
         if self.lexical is None:
             return
         self.online = self.online or OnlineModel(self.lexical)
@@ -112,7 +112,7 @@ class ClassHead:
     def follow_means(
         self, before: NDArray[np.float32], after: NDArray[np.float32], n_documents: int, *, moves: bool
     ) -> None:
-        """Keep the average features of all documents so far, given those of a batch before and after training.
+        """Update the average features of all documents so far from those of a batch before and after training.
 
         Parameters
         ----------
@@ -121,10 +121,10 @@ class ClassHead:
         n_documents : int
             Size of the batch.
         moves : bool
-            Whether the encoder is trained, which makes the average of earlier documents ever less true.
+            Whether the encoder is trained, which makes the average of earlier documents outdated.
         """
         n_before = min(self.n_averaged, _DOCUMENTS_TO_COUNT) if moves else self.n_averaged
-        # Earlier documents have moved about as those of the batch.
+        # Earlier documents are assumed to move like those of the batch.
         moved = self.feature_means + (after - before)
         self.n_averaged = n_before + n_documents
         means = (n_before * moved + n_documents * after) / self.n_averaged

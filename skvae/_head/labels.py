@@ -1,4 +1,4 @@
-"""Judges labels and weights, and turns labels into indices of classes."""
+"""Validates labels and weights, and converts labels to class indices."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _NO_LABELS = (list, tuple, set, frozenset, dict, np.ndarray)
 def check_labels(
     y: Any, n_samples: int, *, unlabeled: Any = None, name: str = "y", allow_unlabeled: bool = False
 ) -> tuple[NDArray[np.bool_], NDArray[Any]]:
-    """Return which texts have a label, and these labels, refusing missing ones and targets that are no classes.
+    """Return which texts have a label, and these labels; refuse missing labels and targets that are not classes.
 
     Parameters
     ----------
     y : array-like of shape (n_samples,)
-        Class labels of any type that sorts: int, bool, str.
+        Class labels of any sortable type: int, bool, str.
     n_samples : int
-        How many there must be.
+        The required number of labels.
     unlabeled : object, default=None
-        What marks a text without a label: NaN means any missing value, None means nothing does.
+        Marker of texts without a label: NaN means any missing value, None means no marker.
     name : str, default="y"
-        How messages name the argument.
+        Name of the argument in messages.
     allow_unlabeled : bool, default=False
-        Whether there may be no label at all.
+        Whether all labels may be absent.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def check_labels(
     Raises
     ------
     ValueError
-        If labels are missing, NaN, continuous or of another number than the texts, or none is left.
+        If labels are missing, NaN or continuous, if their number differs from that of the texts, or if none is left.
     TypeError
         If labels are bytes.
     """
@@ -57,7 +57,7 @@ def check_labels(
     array = column_or_1d(array, warn=True)
     if len(array) != n_samples:
         raise ValueError(
-            f"{name} has {len(array)} labels for {n_samples} texts; expected one label a text"
+            f"{name} has {len(array)} labels for {n_samples} texts; expected one label per text"
             " (inconsistent numbers of samples)."
         )
     labelled = np.ones(len(array), dtype=bool)
@@ -87,19 +87,19 @@ def check_labels(
         raise TypeError(
             f"{name} holds bytes ({labels[0]!r}); expected labels that are str or numbers. Decode them first."
         )
-    # scikit-learn casts floats of any size to int to see whether they are whole.
+    # To test whether floats are whole, scikit-learn casts floats of any size to int.
     with np.errstate(invalid="ignore"):
         check_classification_targets(labels)
     return labelled, labels
 
 
 def _labels_array(y: Any, name: str) -> tuple[NDArray[Any], bool]:
-    """Labels of one dimension or one column, and whether they are Python objects rather than of a NumPy type."""
+    """Labels of one dimension or one column, and whether they are Python objects rather than a NumPy type."""
     expected = "one class for each text, in a 1d array or one column"
     if isinstance(y, np.ndarray):
         if y.ndim not in (1, 2) or (y.ndim == 2 and y.shape[1] != 1):
             raise ValueError(f"{name} has shape {y.shape}; expected {expected}.")
-        # Of NumPy's StringDType ("T") not even `unique` and `isnan` know what to make.
+        # `unique` and `isnan` do not support NumPy's StringDType ("T").
         return (y.astype(object) if y.dtype.kind == "T" else y), False
     values, names = unpack(y, name, expected)
     if isinstance(values, np.ndarray):
@@ -112,7 +112,7 @@ def _labels_array(y: Any, name: str) -> tuple[NDArray[Any], bool]:
     if any(rows):
         row = rows.index(True)
         raise ValueError(f"{name} has {type(values[row]).__name__} in row {row}; expected {expected}.")
-    # As objects, because asarray would make text of numbers and of missing values among texts.
+    # As objects, since asarray would convert numbers and missing values among texts to text.
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return (array[:, None] if in_rows or names is not None else array), True
@@ -122,7 +122,7 @@ def _marks(label: Any, marker: Any) -> bool:
     if is_missing(marker):
         return is_missing(label)
     if is_missing(label):
-        # `pandas.NA` does not even say whether it equals something.
+        # A comparison with `pandas.NA` has no truth value.
         return False
     # False equals 0, and -1 equals -1.0: a bool marks only bools.
     return isinstance(label, (bool, np.bool_)) == isinstance(marker, (bool, np.bool_)) and bool(
@@ -133,7 +133,7 @@ def _marks(label: Any, marker: Any) -> bool:
 def check_sample_weight(
     sample_weight: Any, n_samples: int, *, allow_zeros: bool = False
 ) -> NDArray[np.float64]:
-    """Return one finite weight a document, not negative, as an array of its own.
+    """Return one finite, non-negative weight per document, as a new array.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def check_sample_weight(
         None means 1.
     n_samples : int
     allow_zeros : bool, default=False
-        Whether all may be 0.
+        Whether all weights may be 0.
 
     Returns
     -------
@@ -151,21 +151,21 @@ def check_sample_weight(
         return np.ones(n_samples)
     if is_one(sample_weight):
         raise ValueError(
-            f"sample_weight is {sample_weight!r:.60}; expected one number a text, or None for equal weights."
+            f"sample_weight is {sample_weight!r:.60}; expected one number per text, or None for equal weights."
         )
     if not isinstance(sample_weight, np.ndarray):
-        sample_weight, _ = unpack(sample_weight, "sample_weight", "one number a text")
+        sample_weight, _ = unpack(sample_weight, "sample_weight", "one number per text")
     try:
         array = np.asarray(sample_weight)
     except ValueError as error:
         raise ValueError(
-            "sample_weight has rows of different lengths; expected one number a text."
+            "sample_weight has rows of different lengths; expected one number per text."
         ) from error
     if array.dtype.kind not in "iufb":
         items = array.ravel().tolist()
         if any(isinstance(weight, str) for weight in items):
             raise ValueError(
-                "sample_weight holds texts; expected one number a text. Pass texts without labels by name:"
+                "sample_weight holds texts; expected one number per text. Pass texts without labels by name:"
                 " X_unlabeled=texts."
             )
         array = np.array(
@@ -174,7 +174,7 @@ def check_sample_weight(
     weights = check_array(array, ensure_2d=False, dtype=np.float64, input_name="sample_weight", copy=True)
     if weights.shape != (n_samples,):
         raise ValueError(
-            f"sample_weight.shape == {weights.shape}, expected {(n_samples,)}: one weight a text."
+            f"sample_weight.shape == {weights.shape}, expected {(n_samples,)}: one weight per text."
         )
     if weights.min() < 0:
         raise ValueError(f"sample_weight has a negative value in row {int(weights.argmin())}.")
@@ -184,12 +184,12 @@ def check_sample_weight(
 
 
 def _check_each_class_counts(labels: NDArray[Any], weights: NDArray[np.float64], cause: str) -> None:
-    """Refuse a class none of whose weights is above 0; `cause` says what gave them."""
+    """Refuse a class without a positive weight; `cause` names the argument responsible."""
     for label in np.unique(labels):
         if not weights[labels == label].max() > 0:
             raise ValueError(
                 f"class {(label.item() if isinstance(label, np.generic) else label)!r} has no weight above 0"
-                f" ({cause}); leave the texts of a class out if they must not count."
+                f" ({cause}); remove the texts of a class if they should not count."
             )
 
 
@@ -198,16 +198,16 @@ def class_indices(names: NDArray[Any], classes: NDArray[Any], *, argument: str =
     known = {name: index for index, name in enumerate(classes.tolist())}
     unknown = sorted({name for name in names.tolist() if name not in known}, key=str)
     if unknown:
-        raise ValueError(f"{argument} holds {unknown}, which is none of the classes {classes.tolist()}.")
+        raise ValueError(f"{argument} holds {unknown}, which is not one of the classes {classes.tolist()}.")
     return np.array([known[name] for name in names.tolist()], dtype=np.int64)
 
 
 def indexed(names: NDArray[Any], classes: NDArray[Any] | None) -> tuple[NDArray[Any], NDArray[np.integer]]:
-    """All classes, those of the labels if none are given, and the index of each label."""
+    """All classes (those of the labels if none are given), and the index of each label."""
     found, labels = np.unique(names, return_inverse=True)
     if classes is None and len(found) < 2:
         raise ValueError(
-            f"y holds one class only, {found.tolist()[0]!r}; a classifier needs texts of at least 2 classes."
+            f"y holds only one class, {found.tolist()[0]!r}; a classifier needs texts of at least 2 classes."
         )
     if classes is None or np.array_equal(classes, found):
         return found, labels
@@ -216,10 +216,10 @@ def indexed(names: NDArray[Any], classes: NDArray[Any] | None) -> tuple[NDArray[
 
 
 def _balanced(labels: NDArray[Any], weights: NDArray[np.float64]) -> dict[Any, float]:
-    """Weights with which the classes count the same; a text counts by its weight, as its copies would."""
+    """Weights that balance the classes; a text counts by its weight, as its copies would."""
     classes, index = np.unique(labels, return_inverse=True)
     totals = np.bincount(index, weights=weights)
-    # A class without weight is refused by who multiplies.
+    # The caller refuses a class without weight.
     shares = np.where(totals > 0, totals, totals.sum()) * max((totals > 0).sum(), 1) / totals.sum()
     return dict(zip(classes.tolist(), (1 / shares).tolist(), strict=True))
 
@@ -230,18 +230,18 @@ def named_classes(classes: Any, unlabeled: Any) -> NDArray[Any]:
         raise ValueError(f"classes is {classes!r:.60}; expected a 1-D collection of class labels.")
     known, names = check_labels(classes, np.size(classes), unlabeled=unlabeled, name="classes")
     if not known.all():
-        raise ValueError(f"classes holds unlabeled_label={unlabeled!r}, which is no class; leave it out.")
+        raise ValueError(f"classes holds unlabeled_label={unlabeled!r}, which is not a class; remove it.")
     return np.asarray(np.unique(names))
 
 
 def check_validation_set(
     X: Any, y: Any, X_train: list[Any] | NDArray[np.int32], unlabeled: Any
 ) -> tuple[list[Any] | NDArray[np.int32], NDArray[Any]] | None:
-    """The documents of a validation set that have a label, and these labels; None where there is no such set."""
+    """The labelled documents of a validation set, and their labels; None without a validation set."""
     if (X is None) != (y is None):
         given, missing = ("X_val", "y_val") if y is None else ("y_val", "X_val")
         raise ValueError(
-            f"{given} was passed without {missing}; X_val and y_val belong together: pass both or none."
+            f"{given} was passed without {missing}; X_val and y_val belong together: pass both or neither."
         )
     if X is None:
         return None
@@ -254,14 +254,14 @@ def check_validation_set(
 
 @dataclass(frozen=True)
 class LabelledFirst:
-    """Documents of which the first ones have a label that counts.
+    """Documents sorted so that those with a label and a positive weight come first.
 
     Parameters
     ----------
     documents : list, or ndarray of shape (n_documents, max_length), dtype int32
-        Those with a label and a weight above 0 first, otherwise in the order in which they came.
+        Those with a label and a weight above 0 first, otherwise in their original order.
     labels : ndarray of shape (n_labelled,)
-        The class of each of the first ones.
+        The class of each of the first documents.
     weights : ndarray of shape (n_labelled,), dtype float64
         `sample_weight` times the weight of the class.
     """
@@ -286,20 +286,20 @@ def labelled_first(
     classes: NDArray[Any] | None = None,
     goes_on: bool = False,
 ) -> LabelledFirst:
-    """Judge labels and weights, and put the documents first that count for the head.
+    """Validate labels and weights, and move the documents that the head is fitted to to the front.
 
     Parameters
     ----------
     documents : list or ndarray
-        That have been judged.
+        Validated documents.
     y, sample_weight, class_weight
-        As `TextVAEClassifier` takes them.
+        As in `TextVAEClassifier`.
     unlabeled : object
-        What marks a document without a label.
+        Marker of documents without a label.
     classes : ndarray or None, default=None
-        All that there are, where `y` may lack some.
+        All classes, if `y` may lack some.
     goes_on : bool, default=False
-        Whether training goes on: then `y` may lack all classes.
+        Whether training continues: then `y` may lack all classes.
 
     Returns
     -------

@@ -19,14 +19,14 @@ from .logits import cross_entropy, residual_of
 from .stacking import fit_stacking
 
 _MAX_ITER = 1_000
-# Of the gradient; with scikit-learn's 1e-4, coefficients depend on where the solver came from in their third digit.
+# Tolerance of the gradient. With scikit-learn's 1e-4, the third digit of coefficients depends on the starting point.
 _FINAL_TOLERANCE = 1e-6
 
 
 _ONLINE_BATCH = 32
 _ONLINE_STEP = 0.5
 _INITIAL_SQUARES = 0.01
-# Above, the products of all documents with each other cost more than they save.
+# Above this, computing the Gram matrix costs more than it saves.
 _DOCUMENTS_TO_ROTATE = 3_000
 _NO_VARIANCE = 1e-10
 
@@ -64,19 +64,19 @@ def fit_linear_model(
     features : array or CSR array of shape (n_distinct, n_features)
     data : LabelledDocuments
     folds : ndarray of shape (n_distinct,)
-        The fold that leaves each document out, -1 for none.
+        The fold that leaves each document out; -1 for none.
     candidates : sequence of float
-        The values of `C`, ascending; the best log-loss, with the best stacking weight and intercept, wins.
+        The values of `C`, ascending. The one with the best log-loss, after stacking, is chosen.
 
     Returns
     -------
     model : LinearModel
         Fitted on all the documents.
     out_of_fold : ndarray of shape (n_distinct, n_outputs), dtype float64, or None
-        Logits of each document from the model of the fold that left it out; of those in no fold, the average of the others.
-        None where there are no folds.
+        Logits of each document from the model of the fold that left it out; for documents in no fold, the average of the
+        others. None if there are no folds.
     """
-    # Threads of BLAS wait for each other longer than problems of this size take.
+    # At this size, BLAS threads spend more time waiting for each other than computing.
     with threadpool_limits(limits=1, user_api="blas"):
         return _fit_linear_model(features, data, folds, candidates)
 
@@ -84,8 +84,8 @@ def fit_linear_model(
 def _fit_linear_model(
     features: Any, data: LabelledDocuments, folds: NDArray[np.int64], candidates: Sequence[float]
 ) -> tuple[LinearModel, NDArray[np.float64] | None]:
-    # In single precision the line search of L-BFGS can end at the limit of the numbers, on some processors
-    # and not on others, which scikit-learn reports as a failure to converge.
+    # In single precision, the line search of L-BFGS can reach the limit of the number format on some processors,
+    # which scikit-learn reports as a failure to converge.
     features = features.astype(np.float64)
     rotated, back = _rotated(features)
     best, out_of_fold = candidates[len(candidates) // 2], None
@@ -102,7 +102,7 @@ def _fit_linear_model(
                     rows, data.labels[train], sample_weight=data.weights[train]
                 )
                 logits[number, test] = rotated[test] @ regression.coef_.T / lengths + regression.intercept_
-        # A model's own scale and intercept are of no account: it will be stacked anyway.
+        # Candidates are compared after stacking, since it changes the scale and the intercept.
         stacked = [fit_stacking([each], data, folds).logits([each])[left_out] for each in logits]
         losses = [cross_entropy(each, data.labels[left_out], data.weights[left_out]) for each in stacked]
         best, out_of_fold = candidates[int(np.argmin(losses))], logits[int(np.argmin(losses))]
@@ -117,16 +117,16 @@ def _fit_linear_model(
 
 
 def _rotated(features: Any) -> tuple[Any, Any]:
-    """Features in as many dimensions as documents, and the way back for a kernel.
+    """Features in as many dimensions as documents, and a function that maps a kernel back.
 
     The solution of an L2-penalised regression lies in the span of the documents, and its penalty does not change under
-    rotation; so with fewer documents than features, it is found in the coordinates of that span.
+    rotation. With fewer documents than features, it is therefore computed in coordinates of that span.
     """
     n_documents, n_features = features.shape
     if n_documents >= n_features or n_documents > _DOCUMENTS_TO_ROTATE:
         return features, lambda kernel: kernel
     gram = features @ features.T
-    # With L the Cholesky factor of the rows' products, the rows of L are the documents in such coordinates.
+    # The rows of the Cholesky factor of the Gram matrix are the documents in such coordinates.
     factor, pivots, rank, _ = dpstrf(gram.toarray() if sp.issparse(gram) else gram, tol=_NO_VARIANCE, lower=1)
     if not rank:
         return np.zeros((n_documents, 1)), lambda kernel: np.zeros((n_features, kernel.shape[1]))
@@ -147,8 +147,8 @@ def _known_lengths(
 ) -> NDArray[np.float64]:
     """Lengths of the left-out rows without the n-grams that no training document has, as a column.
 
-    Rows have length 1 over the n-grams that are known. Those of a new document leave out what the labelled ones do not have;
-    with the lengths of the whole, logits of left-out documents would be too small, and stacking weights too large.
+    Rows have length 1 over the known n-grams. Rows of new documents do not contain n-grams that the labelled documents lack.
+    With the lengths of the whole rows, logits of left-out documents would be too small, and stacking weights too large.
     """
     known = np.zeros(features.shape[1])
     known[features[train].indices] = 1
@@ -161,12 +161,12 @@ def _regression(**options: Any) -> LogisticRegression:
 
 
 class OnlineModel:
-    """Goes on with the training of a linear model, one pass over each batch, by AdaGrad.
+    """Continues the training of a linear model with AdaGrad, one pass over each batch.
 
     Parameters
     ----------
     model : LinearModel
-        What to start from; changed in place.
+        The initial model; changed in place.
 
     References
     ----------
@@ -199,9 +199,9 @@ class OnlineModel:
             Index of the class.
         weights : ndarray of shape (n_documents,)
         offset : ndarray of shape (n_documents, n_outputs)
-            Logits that other models give.
+            Logits of the other models.
         """
-        # Read-only where joblib has mapped a file into memory.
+        # Arrays that joblib has mapped into memory are read-only.
         for holder, names in ((self.model, ("kernel", "bias")), (self, ("kernel_squares", "bias_squares"))):
             for name in names:
                 if not getattr(holder, name).flags.writeable:

@@ -1,4 +1,4 @@
-"""How linear models are added up."""
+"""Stacking of linear models."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _LARGEST_WEIGHT = 10.0
 
 @dataclass(frozen=True)
 class Stacking:
-    """How linear models are added up.
+    """Weights and intercept of a sum of linear models.
 
     Parameters
     ----------
     weights : ndarray of shape (n_models,), dtype float64
-        Stacking weight of each model, not negative.
+        Non-negative stacking weight of each model.
     intercept : ndarray of shape (n_outputs,), dtype float64
     """
 
@@ -31,17 +31,17 @@ class Stacking:
     intercept: NDArray[np.float64]
 
     def logits(self, logits: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
-        """Their sum, of shape (n_documents, n_outputs), from the logits of each model."""
+        """The weighted sum, of shape (n_documents, n_outputs), from the logits of each model."""
         return np.asarray(np.tensordot(self.weights, np.stack(logits), axes=1) + self.intercept)
 
 
 def fit_stacking(
     logits: Sequence[NDArray[np.float64] | None], data: LabelledDocuments, folds: NDArray[np.int64]
 ) -> Stacking:
-    """How much each linear model counts in the sum, and the intercept.
+    """Fit the stacking weight of each linear model, and the intercept.
 
-    Each model has learned the frequencies of the classes; if models were added up as they are, these would
-    count as often as the stacking weights come to. So the weights scale the differences from the models' average
+    Each model has learned the class frequencies. In a plain sum, they would be counted as many times as the sum of the
+    stacking weights. The weights therefore scale the differences from the models' average
     logits, and the intercept is free.
 
     Parameters
@@ -50,12 +50,12 @@ def fit_stacking(
         Out-of-fold logits of each model.
     data : LabelledDocuments
     folds : ndarray of shape (n_distinct,)
-        The fold that left each document out, -1 for none: those do not count.
+        The fold that left each document out; -1 for none: these documents are not used.
 
     Returns
     -------
     stacking : Stacking
-        Equal shares where there are no out-of-fold logits.
+        Equal weights if there are no out-of-fold logits.
 
     References
     ----------
@@ -78,7 +78,7 @@ def fit_stacking(
         value = cross_entropy(total, labels, weights) * weights.sum()
         residual = residual_of(total, labels, weights)
         gradient = np.concatenate([np.einsum("tno,no->t", stacked, residual), residual.sum(axis=0)])
-        # Worth one document: keeps all finite where every document is told apart.
+        # A penalty worth one document keeps the solution finite if the documents are separable.
         penalty = np.concatenate([scales - share, shift])
         return float(value + 0.5 * penalty @ penalty), gradient + penalty
 
@@ -90,7 +90,7 @@ def fit_stacking(
 
 
 def frequency_shift(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.float64]:
-    """What to add to logits so that the mean probability of each class is what it was.
+    """Shift of logits that restores the mean probability of each class.
 
     Parameters
     ----------
@@ -103,11 +103,11 @@ def frequency_shift(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.flo
     """
     wanted = np.exp(log_probabilities(before))
 
-    # The shift of least cross-entropy is the one at which the sums of the probabilities agree.
+    # At the minimum of the cross-entropy, the sums of the probabilities agree.
     def loss(shift: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         log_probability = log_probabilities(after + shift)
         residual = np.exp(log_probability) - wanted
-        # Keeps a class finite that no document has.
+        # The penalty keeps the shift of a class without documents finite.
         value = -(wanted * log_probability).sum() + 0.5e-3 * shift @ shift
         return float(value), residual.sum(axis=0)[-len(shift) :] + 1e-3 * shift
 
