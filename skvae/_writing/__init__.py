@@ -1,1 +1,1 @@
-"""From latents to texts: decoding, guidance, steering, interpolation; no estimator of ours enters."""
+"""From latents to texts: decoding, guidance, steering, interpolation; no estimator of skvae enters."""

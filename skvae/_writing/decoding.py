@@ -16,9 +16,9 @@ from .guidance import Guidance
 from .options import DecodingOptions
 
 _ROWS_PER_BLOCK = 256
-# Of a decoder that holds all steps in memory at once.
+# Limit for a decoder that keeps all steps in memory at once.
 _STEPS_PER_BLOCK = 16_384
-# Exponent of the length that a hypothesis' log-probability is divided by: 0 favours short texts,
+# The log-probability of a hypothesis is divided by its length to this power: 0 favours short texts,
 # 1 long ones.
 _LENGTH_EXPONENT = 0.7
 
@@ -36,17 +36,17 @@ def decode_tokens(
     Parameters
     ----------
     decoder : RecurrentTextDecoder or RepeatTextDecoder
-        A trained text decoder. One of the latter kind chooses each token for itself, so "beam"
-        is "greedy" to it.
+        A trained text decoder. The latter chooses tokens independently, so "beam"
+        is the same as "greedy".
     latents : ndarray of shape (n_samples, n_components), dtype float32
     max_length : int
-        Texts that do not end before are cut here.
+        Longer texts are truncated to this length.
     options : DecodingOptions
         How tokens are chosen.
     random : numpy.random.Generator or None, default=None
         Draws the tokens; needed by "sample".
     guidance : Guidance or None, default=None
-        Towards a class; a decoder that writes all tokens at once takes none.
+        Guidance towards a class; not used by a decoder that writes all tokens at once.
 
     Returns
     -------
@@ -69,13 +69,13 @@ def decode_tokens(
         else:
             blocks.append(_write_stepwise(decoder, z, max_length, options, random, guide))
     ids = np.concatenate(blocks)
-    # Everything from the first boundary on is no part of the text.
+    # The text ends at the first boundary.
     ids[np.cumsum(ids == BOUNDARY_ID, axis=1) > 0] = 0
     return Corpus.from_matrix(ids)
 
 
 class _Guide:
-    """Follows the class of a block of texts, and what is left of their content, while they are written."""
+    """Tracks the class logits of a block of texts, and the unwritten part of their source, during decoding."""
 
     def __init__(self, guidance: Guidance | None, rows: NDArray[np.integer], max_length: int) -> None:
         self.guidance = None if guidance is None else guidance.take(rows)
@@ -96,18 +96,18 @@ class _Guide:
         logits = self.guidance.adjusted(logits, self.class_logits, previous)
         if self.source is not None and self.unwritten is not None:
             known = self.source[:, :-1] == previous[:, None]
-            # A token that is not there took the place of one that is.
+            # A written token that is not in the source takes the place of the one that was due.
             elsewhere = np.flatnonzero(~known.any(axis=1) & (self.place < known.shape[1]))
             known[elsewhere, self.place[elsewhere]] = True
             rows, places = np.nonzero(known)
             following = self.source[rows, places + 1]
-            # What has been written as often as the document has it is not written again.
+            # A token that has been written as many times as it occurs in the source gets no bonus.
             left = self.unwritten[rows, following] > 0
             logits[rows[left], following[left]] += self.guidance.content_weight
         return logits
 
     def follow(self, rows: NDArray[np.integer], tokens: NDArray[np.int32]) -> None:
-        """Text i is from now on what text rows[i] was, and tokens[i]."""
+        """Replace text i by text rows[i] followed by tokens[i]."""
         if self.guidance is not None:
             added = self.guidance.added(self.previous[rows], tokens)
             self.class_logits = self.class_logits[rows] + added
@@ -122,11 +122,11 @@ class _Guide:
 
 
 def _between_boundaries(corpus: Corpus, max_length: int) -> NDArray[np.int32]:
-    """Token ids of each document from boundary to boundary, without unknown ones, padded with 0.
+    """Token ids of each document from boundary to boundary, without unknown tokens, padded with 0.
 
-    No more of it than can be written: the first boundary and `max_length + 1` that follow.
+    Truncated to what can be written: the first boundary and the `max_length + 1` tokens that follow.
     """
-    # Unknown ones are never written: what follows one follows on the token before it.
+    # Unknown tokens are never written: the token after one counts as the successor of the token before it.
     known = corpus.ids != UNKNOWN_ID
     corpus = Corpus(corpus.ids[known], np.concatenate([[0], np.cumsum(known)])[corpus.starts])
     n_written = min(int(corpus.lengths.max(initial=0)), max_length) + 1
@@ -139,7 +139,7 @@ def _between_boundaries(corpus: Corpus, max_length: int) -> NDArray[np.int32]:
 
 
 def _permitted(logits: Any) -> NDArray[np.float32]:
-    """A copy in which padding and unknown cannot be chosen."""
+    """A copy in which padding and unknown tokens cannot be chosen."""
     logits = np.array(ops.convert_to_numpy(logits), dtype=np.float32)
     logits[:, :BOUNDARY_ID] = -np.inf
     return logits
@@ -161,8 +161,8 @@ def _choose(
 def _without_tail(logits: NDArray[np.float64], options: DecodingOptions) -> NDArray[np.float64]:
     """Logits of the tokens that may be drawn, -inf for the others.
 
-    The `top_k` likeliest (Fan, Lewis and Dauphin 2018); the fewest that make up `top_p` of the
-    probability (nucleus sampling, Holtzman et al. 2020). https://arxiv.org/abs/1904.09751
+    These are the `top_k` most likely tokens (Fan, Lewis and Dauphin 2018), and the smallest set with a total
+    probability of `top_p` (nucleus sampling, Holtzman et al. 2020). https://arxiv.org/abs/1904.09751
     """
     if options.top_k is None and options.top_p is None:
         return logits
@@ -172,7 +172,7 @@ def _without_tail(logits: NDArray[np.float64], options: DecodingOptions) -> NDAr
     if options.top_k is not None:
         kept[:, options.top_k :] = False
     if options.top_p is not None:
-        # Kept while what comes before has not reached top_p; the likeliest always is.
+        # A token is kept if those before it do not reach top_p, so the most likely one always is.
         kept &= np.cumsum(probability, axis=1) - probability < options.top_p
     permitted = np.zeros(logits.shape, dtype=bool)
     np.put_along_axis(permitted, order, kept, axis=1)
@@ -219,7 +219,7 @@ def _write_at_once(
 def _search_beams(
     decoder: Any, z: NDArray[np.float32], max_length: int, options: DecodingOptions, guide: _Guide
 ) -> NDArray[np.int32]:
-    """The best of the texts that beam search finds, by log-probability over length ** 0.7."""
+    """The best text of a beam search, by log-probability over length ** 0.7."""
     beam_width = options.beam_width
     n_documents, n_rows = len(z), len(z) * beam_width
     first_row = np.arange(n_documents)[:, None] * beam_width
@@ -229,14 +229,14 @@ def _search_beams(
     ids = np.zeros((n_rows, max_length), dtype=np.int32)
     lengths = np.zeros(n_rows)
     ended = np.zeros(n_rows, dtype=bool)
-    # All hypotheses of a document are alike at first: only one may grow.
+    # All hypotheses of a document are equal at first, so only one may grow.
     scores = np.where(np.arange(n_rows) % beam_width == 0, 0.0, -np.inf)
     for position in range(max_length):
         logits, states = decoder.step(previous, states, z)
         logits = guide.adjusted(_permitted(logits), previous)
         _forbid_repeats(logits, ids[:, :position], options.no_repeat_ngram_size)
         log_probability = log_softmax(logits, axis=1)
-        # A text that has ended goes on with padding, at no cost.
+        # A text that has ended is continued with padding at no cost.
         log_probability[ended] = -np.inf
         log_probability[ended, 0] = 0.0
         n_kept = min(beam_width, log_probability.shape[1])
@@ -260,7 +260,7 @@ def _search_beams(
 
 
 def _forbid_repeats(logits: NDArray[np.float32], ids: NDArray[np.int32], size: int | None) -> None:
-    """Make the tokens impossible that would bring back an n-gram of this size."""
+    """Exclude tokens that would repeat an n-gram of this size."""
     if size is None or ids.shape[1] < size:
         return
     n_before = ids.shape[1] - (size - 1)
@@ -269,5 +269,5 @@ def _forbid_repeats(logits: NDArray[np.float32], ids: NDArray[np.int32], size: i
         alike &= ids[:, offset : offset + n_before] == ids[:, [n_before + offset]]
     rows, starts = np.nonzero(alike)
     tokens = ids[rows, starts + size - 1]
-    # Texts that have ended are full of padding, which stays possible.
+    # Texts that have ended repeat padding, which must stay possible.
     logits[rows[tokens > BOUNDARY_ID], tokens[tokens > BOUNDARY_ID]] = -np.inf

@@ -1,4 +1,4 @@
-"""Turns the choice of tokens towards a class, and towards the tokens of a document."""
+"""Guides the choice of tokens towards a class, and towards the tokens of a document."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ def _with_first_class(outputs: NDArray[np.float32]) -> NDArray[np.float32]:
 def log_class_probabilities(
     logits: NDArray[np.floating], added: NDArray[np.floating], labels: NDArray[np.integer]
 ) -> NDArray[np.float64]:
-    """Log-probability of each document's class, were each of some choices made.
+    """Log-probability of each document's class after each of several choices.
 
     Parameters
     ----------
     logits : ndarray of shape (n_documents, n_classes)
-        Without any.
+        Logits before the choice.
     added : ndarray of shape (n_choices, n_classes)
-        What each choice adds.
+        What each choice adds to the logits.
     labels : ndarray of shape (n_documents,)
         Index of the class of each document.
 
     Returns
     -------
     log_probabilities : ndarray of shape (n_documents, n_choices), dtype float64
-        The log-softmax of the sums. However many classes there are, memory is in proportion to this.
+        The log-softmax of the sums. Memory is proportional to the size of this array, whatever the number of classes.
     """
     logits, added = np.asarray(logits, dtype=np.float64), np.asarray(added, dtype=np.float64)
     logits = logits - logits.max(axis=1, keepdims=True)
     added = added - added.max(axis=1, keepdims=True)
-    # The normaliser of a sum of logits is a product of matrices: with many classes much less work than a
-    # softmax over them for each choice of each document.
+    # The normaliser of a sum of logits is a matrix product. With many classes, this is much cheaper than a
+    # softmax for each choice of each document.
     total = np.exp(logits) @ np.exp(added).T
     log_total = np.log(np.maximum(total, _SMALLEST, out=total), out=total)
     own = logits[np.arange(len(logits)), labels][:, None] + added[:, labels].T
@@ -52,31 +52,31 @@ def log_class_probabilities(
 
 @dataclass(frozen=True)
 class Guidance:
-    """How much likelier each next token makes the class that a document shall have.
+    """Preference for next tokens that support the target class of a document.
 
-    A token's log-probability grows by `strength` times log p(class | text so far, token), the log-softmax of a
-    linear classifier's logits. Where the text leaves no doubt about its class, one more such word gains nothing.
+    `strength` times log p(class | text so far, token) is added to the log-probability of each token. This is the
+    log-softmax of a linear classifier's logits. Once the class of the text is clear, further words for it gain nothing.
 
-    A document to keep to adds a bonus to some tokens: those that follow, in that document, on the token just
-    written. Each gets it as often as the document has it. A written token that the document lacks stands for the
-    document's token in its place.
+    If there is a source document, some tokens get a bonus: those that follow the last written token in that
+    document. Each token gets it as many times as it occurs in the document. A written token that is not in the
+    document takes the place of the document's token that was due.
 
     Parameters
     ----------
     intercept : ndarray of shape (n_classes,), dtype float32
-        Logits of a text of which nothing is written.
+        Logits of an empty text.
     alone : ndarray of shape (n_tokens, n_classes), dtype float32
         What a token adds to the logits.
     pairs : TokenPairs or None
-        What it adds besides, after certain tokens.
+        What a token adds in addition after certain tokens.
     labels : ndarray of shape (n_documents,), dtype int64
         Index of the class of each document.
     strength : float
         1 is Bayes' rule for a decoder that does not know the class.
     source : Corpus or None, default=None
-        The documents to keep to.
+        The source documents.
     content_weight : float, default=0.0
-        Bonus of the tokens that come next in them, in nats.
+        Bonus of the tokens that come next in the source, in nats.
 
     References
     ----------
@@ -96,10 +96,10 @@ class Guidance:
     def of_head(
         cls, head: ClassHead, labels: NDArray[np.integer], strength: float, n_tokens: int
     ) -> Guidance:
-        """By the lexical model of a class head; without one, there is no guidance.
+        """From the lexical model of a class head; without one, there is no guidance.
 
-        What is not written yet counts as it does on average, so that the classes have their shares; so does
-        the latent model, which is not asked about what is written.
+        Unwritten text contributes its average, so that the classes have their prior frequencies. So does
+        the latent model, which is not evaluated on the written text.
         """
         intercept = head.latent_logits(head.feature_means[None])[0]
         if head.ngrams is None or head.lexical is None:
@@ -118,19 +118,19 @@ class Guidance:
         labels: NDArray[np.integer],
         strength: float,
     ) -> Guidance:
-        """As the constructor, from the outputs of a class head: one output is the second of two classes."""
+        """Like the constructor, from the outputs of a class head: one output is the second of two classes."""
         if len(intercept) == 1:
             intercept, alone = _with_first_class(intercept), _with_first_class(alone)
             pairs = None if pairs is None else replace(pairs, weights=_with_first_class(pairs.weights))
         return cls(intercept, alone, pairs, labels, strength)
 
     def take(self, rows: NDArray[np.integer]) -> Guidance:
-        """That of the documents at `rows`."""
+        """The guidance of the documents at `rows`."""
         source = None if self.source is None else self.source.take(rows)
         return replace(self, labels=self.labels[rows], source=source)
 
     def added(self, previous: NDArray[np.integer], tokens: NDArray[np.integer]) -> NDArray[np.float64]:
-        """What one next token of each document adds to its logits, of shape (n_documents, n_classes)."""
+        """What the given next token of each document adds to its logits, of shape (n_documents, n_classes)."""
         added = self.alone[tokens].astype(np.float64)
         if self.pairs is not None:
             for row, (first, second) in enumerate(zip(previous, tokens, strict=True)):
@@ -143,14 +143,14 @@ class Guidance:
     def log_class_probabilities(
         self, logits: NDArray[np.floating], previous: NDArray[np.integer]
     ) -> NDArray[np.float64]:
-        """Log-probability of each document's class, were each token the next one.
+        """Log-probability of each document's class after each possible next token.
 
         Parameters
         ----------
         logits : ndarray of shape (n_documents, n_classes)
-            Of the texts so far, the intercept included.
+            Class logits of the texts so far, including the intercept.
         previous : ndarray of shape (n_documents,)
-            The last token of each.
+            The last token of each document.
 
         Returns
         -------
@@ -176,11 +176,11 @@ class Guidance:
         Parameters
         ----------
         logits : ndarray of shape (n_documents, n_tokens), dtype float32
-            Without it.
+            Logits of the decoder.
         class_logits : ndarray of shape (n_documents, n_classes)
-            Of the texts so far.
+            Class logits of the texts so far.
         previous : ndarray of shape (n_documents,)
-            The last token of each.
+            The last token of each document.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Judges latent vectors, and finds those between two."""
+"""Validates latent vectors, and interpolates between two."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def check_latents(Z: Any, n_components: int, *, name: str = "X") -> NDArray[np.f
     Z : array-like of float of shape (n_samples, n_components)
         Latent vectors, as `transform` returns them; any container.
     n_components : int
-        The width that the estimator was fitted with.
+        The number of components of the fitted estimator.
     name : str, default="X"
-        How messages name the argument.
+        Name of the argument in messages.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def check_latents(Z: Any, n_components: int, *, name: str = "X") -> NDArray[np.f
     if latents.shape[1] != n_components:
         raise ValueError(
             f"{name} has {latents.shape[1]} columns; expected latents of {n_components} components."
-            " Pass what transform returned."
+            " Pass the output of transform."
         )
     return np.asarray(latents)
 
@@ -60,13 +60,13 @@ def on_line(
 def on_sphere(
     start: NDArray[np.float32], end: NDArray[np.float32], weights: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Points at even angles between two vectors; their lengths change evenly too."""
+    """Points at equal angles between two vectors; their lengths change linearly."""
     lengths = np.linalg.norm(start), np.linalg.norm(end)
     if min(lengths) == 0:
         return on_line(start, end, weights)
     cosine = np.clip((start @ end.T).item() / (lengths[0] * lengths[1]), -1, 1)
     angle = np.arccos(cosine)
-    # Of opposite ends every great circle is the nearest, and of equal ones none is needed.
+    # For opposite ends, the great circle is not unique; for equal ends, none is needed.
     if np.sin(angle) < 1e-4:
         return on_line(start, end, weights)
     turned = (

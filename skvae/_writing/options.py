@@ -1,4 +1,4 @@
-"""How latents are decoded into texts: one value object for all methods that write."""
+"""Decoding options: one value object for all methods that write."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-# Each text in a search costs logits of the whole vocabulary: this many of 10,000 tokens are 40 MB.
+# Each text in a beam search needs logits of the whole vocabulary: 40 MB for this many texts and 10,000 tokens.
 _WIDEST_BEAM = 1_000
 
 
 @dataclass(frozen=True)
 class DecodingOptions:
-    """A way of choosing tokens; refuses what makes no sense.
+    """How tokens are chosen; invalid options raise an error.
 
     Parameters
     ----------
@@ -60,16 +60,16 @@ class DecodingOptions:
 
 
 def check_option_names(method: str, options: dict[str, Any], *further: str) -> None:
-    """Refuse options that there are not, in the name of the method that was called.
+    """Refuse unknown options, with the name of the called method in the message.
 
     Parameters
     ----------
     method : str
         Class and method.
     options : dict
-        What it got.
+        The options that it got.
     *further : str
-        Options that the method takes beside those of `DecodingOptions`.
+        Options of the method in addition to those of `DecodingOptions`.
     """
     known = [*(field.name for field in fields(DecodingOptions)), *further]
     for name in options:

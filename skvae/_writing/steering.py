@@ -1,4 +1,4 @@
-"""Where the classes lie in latent space, and the way to one of them."""
+"""Location of the classes in latent space, and moving latents to a class."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from .._head.documents import LabelledDocuments
 from .._head.fitting import fit_feature_model, model_for_all
 from .._head.linear import LinearModel, OnlineModel
 
-# A document that is moved to a class shall be as clear as the clearest tenth of its documents.
+# Quantile of the margins of a class that moved documents must reach.
 _CLEAR = 0.9
 _MAX_STEPS = 100
 
 
 class LatentClasses:
-    """A linear classifier of latents that can be walked along.
+    """A linear classifier of latents that moves latents towards a class.
 
     Parameters
     ----------
     model : LinearModel
         From latents to logits; one output means two classes.
     latents : ndarray of shape (n_documents, n_components), dtype float32
-        Of labelled documents.
+        Latents of labelled documents.
     labels : ndarray of shape (n_documents,)
         Index of their classes.
     n_classes : int
@@ -50,7 +50,7 @@ class LatentClasses:
         present: NDArray[np.integer],
         n_classes: int,
     ) -> LatentClasses:
-        """Find where the classes lie.
+        """Fit the classifier.
 
         Parameters
         ----------
@@ -58,7 +58,7 @@ class LatentClasses:
         data : LabelledDocuments
             Labels are indices into `present`.
         present : ndarray of int
-            Index, among all classes, of those that documents are of.
+            Index, among all classes, of the classes that have documents.
         n_classes : int
             Number of all classes.
         """
@@ -78,10 +78,10 @@ class LatentClasses:
         self.__dict__.update({names.get(name, name): value for name, value in state.items()})
 
     def _learn_margins(self, latents: NDArray[np.float32], labels: NDArray[np.integer]) -> None:
-        """What is clear for the classes of which no document had been seen."""
+        """Set the clear margins of classes that had no document before."""
         margins = self.margins(latents, labels)[0]
-        # Also where no document of a class is told apart: then its clearest ones are still what is
-        # known of it, and a step to the border could end where no document is.
+        # Margins may be negative if a class is not separable: its clearest documents still limit
+        # the step, and the decision boundary could be where no document is.
         for label in np.unique(labels):
             if np.isnan(self.clear_margins[label]):
                 self.clear_margins[label] = np.quantile(margins[labels == label], _CLEAR)
@@ -89,34 +89,34 @@ class LatentClasses:
     def go_on(
         self, latents: NDArray[np.float32], labels: NDArray[np.integer], weights: NDArray[np.floating]
     ) -> None:
-        """Follow latents that training has moved, by one pass over a batch of documents."""
+        """Adapt to latents that training has changed, by one pass over a batch of documents."""
         n_outputs = self._online.model.kernel.shape[1]
         self._online.train(latents, labels, weights, np.zeros((len(labels), n_outputs)))
         if np.isnan(self.clear_margins).any():
-            # Read-only where joblib has mapped a file into memory.
+            # Arrays that joblib has mapped into memory are read-only.
             self.clear_margins = self.clear_margins.copy()
             self._learn_margins(latents, labels)
 
     def _kernel(self) -> NDArray[np.float64]:
-        """One column a class."""
+        """The kernel with one column per class."""
         kernel = self._online.model.kernel.astype(np.float64)
         return np.hstack([np.zeros_like(kernel), kernel]) if kernel.shape[1] == 1 else kernel
 
     def margins(
         self, latents: NDArray[np.floating], labels: NDArray[np.integer]
     ) -> tuple[NDArray[np.float64], NDArray[np.integer]]:
-        """The margin of each document's class over the next best one, and which that is.
+        """The margin of each document's class over the next best class, and that class.
 
         Parameters
         ----------
         latents : ndarray of shape (n_documents, n_components)
         labels : ndarray of shape (n_documents,)
-            Index of a class of each.
+            Index of a class for each document.
 
         Returns
         -------
         margins : ndarray of shape (n_documents,)
-            Differences of logits; negative where another class is likelier.
+            Differences of logits; negative if another class is more likely.
         rivals : ndarray of shape (n_documents,)
             Index of the next best class.
         """
@@ -129,22 +129,22 @@ class LatentClasses:
         return own - logits[rows, rivals], rivals
 
     def moved(self, latents: NDArray[np.float32], labels: NDArray[np.integer]) -> NDArray[np.float32]:
-        """Points near the latents that are clearly of the classes; those that are already stay.
+        """Points near the latents that are clearly of the target classes; latents that already are do not move.
 
         Parameters
         ----------
         latents : ndarray of shape (n_documents, n_components), dtype float32
         labels : ndarray of shape (n_documents,)
-            Index of the class that each shall have.
+            Index of the target class of each document.
 
         Returns
         -------
         moved : ndarray of shape (n_documents, n_components), dtype float32
-            The nearest such points with two classes; with more, each step passes the border to
+            The nearest such points with two classes. With more, each step crosses the boundary to
             the next best class, which ends hardly farther away.
         """
         moved, kernel = latents.astype(np.float64), self._kernel()
-        # To the border of a class of which no document is known.
+        # Without documents of a class, the target is its decision boundary.
         clear_margins = np.nan_to_num(self.clear_margins)
         for _ in range(_MAX_STEPS):
             margins, rivals = self.margins(moved, labels)

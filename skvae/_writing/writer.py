@@ -34,15 +34,15 @@ def write(
     random : numpy.random.Generator
         Draws the tokens.
     guidance : Guidance or None, default=None
-        Towards a class, and towards documents.
+        Guidance towards a class and towards source documents.
 
     Returns
     -------
     texts : ndarray of shape (n_samples,), dtype object, or ndarray of shape (n_samples, max_length), dtype int32
-        Token ids without a tokenizer.
+        Token ids if there is no tokenizer.
     """
     if autoencoder.has_text_decoder:
-        # Only here: lists of words are written without TensorFlow.
+        # Imported here, since lists of words need no TensorFlow.
         from .decoding import decode_tokens
 
         decoder = autoencoder.network.model.text_decoder
@@ -58,7 +58,7 @@ def write(
 
 
 def _set_apart(corpus: Corpus, forms: list[str]) -> NDArray[Any]:
-    """Lists of words: marks have no neighbours to join, and one that is spaced in two ways is listed once."""
+    """Lists of words separated by spaces; a mark with two spacings is listed once."""
     texts = np.empty(len(corpus), dtype=object)
     for row in range(len(corpus)):
         ids = corpus.ids[corpus.starts[row] : corpus.starts[row + 1]]
@@ -70,7 +70,7 @@ def _list_words(autoencoder: FittedAutoencoder, latents: NDArray[np.float32]) ->
     weights = autoencoder.network.weights
     background = weights["bow_decoder/background"]
     log_share = log_softmax(latents @ weights["bow_decoder/kernel"] + background, axis=1)
-    # A word's part in the divergence from the average document; by probability alone,
+    # Words are ranked by their part of the divergence from the average document. By probability,
     # every document would list the same frequent words.
     part = np.exp(log_share) * (log_share - log_softmax(background))
     n_words = min(_WORDS_OF_A_BAG, autoencoder.max_length)
