@@ -1,1 +1,1 @@
-"""The autoencoder: Keras networks, their loss, their training and what is stored of them; nothing of scikit-learn's estimators enters."""
+"""The autoencoder: Keras networks, their loss, their training and their storage; no scikit-learn estimator enters."""

@@ -36,12 +36,12 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
     ----------
     config : NetworkConfig
     seed : int
-        Everything random in the network derives from it.
+        Seed of all random numbers in the network.
 
     Notes
     -----
-    Inputs are a dict as `Documents.batch` makes it: "ids" (batch, time), and the bag of words
-    as "distinct" (batch,), "word_columns" and "word_counts" (n_nonzero,). Calling the model gives
+    Inputs are a dict as returned by `Documents.batch`: "ids" (batch, time), and the bag of words
+    as "distinct" (batch,), "word_columns" and "word_counts" (n_nonzero,). Calling the model returns
     a dict of nats per document, each (batch,).
     """
 
@@ -61,13 +61,13 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
             self.text_decoder = RecurrentTextDecoder(config, seeds)
         self.bow_decoder = BowDecoder(config, seeds) if config.bow_weight > 0 else None
         self.random = keras.random.SeedGenerator(seeds.next())
-        # Of its own, so that measuring validation texts does not change what is trained.
+        # A separate generator, so that evaluating validation texts does not change the training.
         self.random_of_evaluation = keras.random.SeedGenerator(seeds.next())
         self.trackers = [mean_tracker(name) for name in self._tracked_parts()]
         if self.text_decoder is not None:
             self.trackers.append(mean_tracker("token_accuracy"))
         self.warmup_steps = 0
-        # What the network was compiled with, as the estimator has it.
+        # The estimator parameters that the network was compiled with.
         self.recipe: Any = None
         for decoder in (self.text_decoder, self.bow_decoder):
             if decoder is not None:
@@ -84,18 +84,18 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
 
     @property
     def entry(self) -> Any:
-        """Where the encoder is entered with what `read` returns: its input, or after its first layer."""
+        """The layer at which the output of `read` enters the encoder: its input, or the output of its first layer."""
         if self.config.encoder == "bow":
             return self.encoder.get_layer("hidden_0").output
         return self.encoder.input
 
     def read(self, inputs: dict[str, Any]) -> Any:
-        """What the encoder makes of its inputs up to `entry`."""
+        """The encoder's output at `entry`."""
         if self.config.encoder != "bow":
-            # Without the boundary that closes a text of which these are the last tokens.
+            # Without the boundary token that follows the last tokens of a truncated text.
             return inputs["ids"][:, : self.config.max_length]
-        # A batch of documents travels as its non-zero counts and is never made dense: the
-        # first layer takes a tenth of the time that way.
+        # A batch of documents is passed as its non-zero counts and never made dense, since the
+        # first layer then takes a tenth of the time.
         first = self.encoder.get_layer("hidden_0")
         product = sparse_matmul(
             self._positions(inputs),
@@ -112,7 +112,7 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
 
     @cached_property
     def encode_many(self) -> Any:
-        """`encode` for token ids (batch, time), compiled: of long texts it takes an eighth of the time."""
+        """`encode` for token ids (batch, time), compiled: for long texts it takes an eighth of the time."""
         return tf.function(
             lambda ids: self.encode({"ids": ids}), input_signature=[tf.TensorSpec((None, None), tf.int32)]
         )
@@ -133,7 +133,7 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
         """Row and column of each non-zero count, of shape (n_nonzero, 2)."""
         distinct = tf.convert_to_tensor(inputs["distinct"])
         rows = tf.repeat(tf.range(tf.shape(distinct)[0]), distinct)
-        # TensorFlow's sparse operations take int64 only.
+        # TensorFlow's sparse operations only support int64.
         return tf.cast(tf.stack([rows, inputs["word_columns"]], axis=1), tf.int64)
 
     def decode_nll(self, z: Any, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
@@ -149,8 +149,8 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
         Returns
         -------
         parts : dict of str to tensor of shape (batch,)
-            "nll_text" and "nll_bow", those of the decoders that exist, in nats per document; with a text
-            decoder "token_accuracy", and "n_tokens" that it counted.
+            "nll_text" and "nll_bow", for the decoders that exist, in nats per document; with a text
+            decoder also "token_accuracy" and "n_tokens", the number of tokens behind it.
         """
         parts = {}
         if self.text_decoder is not None:
@@ -177,7 +177,7 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
         return self.parts(*self.encode(inputs, training=training), inputs, training)
 
     def total(self, parts: dict[str, Any], kl_weight: Any = 1.0) -> Any:
-        """The weighted sum of the parts: what is minimised, of shape (batch,)."""
+        """The loss: the weighted sum of the parts, of shape (batch,)."""
         loss = self.config.beta * kl_weight * parts.get("penalised_kl", parts["kl"])
         if "nll_text" in parts:
             loss = loss + parts["nll_text"]
@@ -186,7 +186,7 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
         return loss
 
     def track(self, parts: dict[str, Any]) -> None:
-        """Count a batch in the averages that `Model.fit` reports."""
+        """Add a batch to the averages that `Model.fit` reports."""
         for tracker in self.trackers:
             weights = parts["n_tokens"] if tracker.name == "token_accuracy" else None
             tracker.update_state(parts[tracker.name], weights)
@@ -209,8 +209,8 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
     def _generator_states(self) -> list[Any]:
         return [variable for variable in self.variables if variable.name == "seed_generator_state"]
 
-    # Keras saves weights without them, and a training that goes on from a checkpoint would not end
-    # where the uninterrupted one does.
+    # Keras does not save generator states with the weights. Without them, a training that resumes from a
+    # checkpoint would give other weights than an uninterrupted one.
     def save_own_variables(self, store: Any) -> None:
         for number, state in enumerate(self._generator_states()):
             store[f"generator_{number}"] = state.numpy()
@@ -220,7 +220,7 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
             state.assign(store[f"generator_{number}"])
 
     def get_config(self) -> dict[str, Any]:
-        # The seed is of no account: weights and the state of the generators are saved beside.
+        # The seed is not needed: weights and generator states are saved separately.
         return {"config": self.config.as_dict(), "seed": 0}
 
     @classmethod
@@ -228,7 +228,7 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
         return cls(NetworkConfig.from_dict(config["config"]), config["seed"])
 
     def named_weights(self) -> dict[str, Any]:
-        """Every weight by a name that lasts: the part of the network and the path within it."""
+        """Every weight by a stable name: the part of the network and the path within it."""
         named = {}
         parts = [self.encoder, self.text_decoder, self.bow_decoder]
         for part in filter(None, parts):
@@ -238,7 +238,7 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
         return named
 
     def set_background(self, word_counts: np.ndarray) -> None:
-        """Set the word frequencies that the bag-of-words decoder starts from.
+        """Set the log-frequencies of the bag-of-words decoder from word counts.
 
         Parameters
         ----------
@@ -246,6 +246,6 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
             Occurrences of each word in the training documents.
         """
         if self.bow_decoder is not None:
-            # One is added, so that a word that partial_fit has yet to see is not impossible.
+            # One is added, so that words that first occur in a later partial_fit have a positive probability.
             frequencies = word_counts + 1.0
             self.bow_decoder.background.assign(np.log(frequencies / frequencies.sum()).astype(np.float32))

@@ -1,7 +1,7 @@
 """The bag-of-words encoder in NumPy: a fitted one needs no TensorFlow to read documents.
 
-The same layers as `networks.build_encoder`; a test holds the two together. The first layer is
-a sparse product, so that a document pays for its own words only.
+The layers are those of `encoders.build_encoder`; a test compares the two. The first layer is
+a sparse product, so its cost depends on the words of a document only.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ def hidden_layers(
     ----------
     counts : CSR array of shape (n_documents, n_words), dtype float32
     weights : dict of str to ndarray
-        A fitted network's weights.
+        Weights of a fitted network.
     config : NetworkConfig
-        Its shape.
+        Its configuration.
 
     Returns
     -------
     layers : list of ndarray of shape (n_documents, units), dtype float32
-        From the first to the last, the bottleneck included.
+        From the first to the last, including the bottleneck.
     """
     hidden = counts.copy()
     hidden.data = np.log1p(hidden.data)
@@ -54,9 +54,9 @@ def posterior(
     ----------
     counts : CSR array of shape (n_documents, n_words), dtype float32
     weights : dict of str to ndarray
-        A fitted network's weights.
+        Weights of a fitted network.
     config : NetworkConfig
-        Its shape.
+        Its configuration.
 
     Returns
     -------
@@ -74,9 +74,9 @@ def features(
     ----------
     counts : CSR array of shape (n_documents, n_words), dtype float32
     weights : dict of str to ndarray
-        A fitted network's weights.
+        Weights of a fitted network.
     config : NetworkConfig
-        Its shape.
+        Its configuration.
 
     Returns
     -------

@@ -17,7 +17,7 @@ from .config import NetworkConfig
 from .fitted import FittedAutoencoder
 from .stored import FittedNetwork
 
-# Fewer documents than this say nothing about how long texts are.
+# With fewer documents, the distribution of lengths is too uncertain for a warning.
 _DOCUMENTS_TO_JUDGE_BY = 100
 
 
@@ -28,20 +28,20 @@ def build_autoencoder(
     config_of: Callable[[int, int, int], NetworkConfig],
     seed: int,
 ) -> FittedAutoencoder:
-    """An untrained autoencoder of the size that the documents ask for.
+    """An untrained autoencoder whose sizes fit the documents.
 
     Parameters
     ----------
     tokenizer : FittedTokenizer or None
-        None where the documents came as token ids.
+        None if the documents are token ids.
     corpus : Corpus
         The training documents.
     max_df : float or int
-        Tokens in more documents than this stay out of the bag of words.
+        Tokens in more documents than this are left out of the bag of words.
     config_of : callable
-        Gives the network of so many token ids, words of the bag, and tokens of a text.
+        Maps the numbers of token ids, words of the bag, and tokens of a text to the configuration.
     seed : int
-        Everything random in the network derives from it.
+        Seed of all random numbers in the network.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def build_autoencoder(
 
 
 def _warn_if_cut(tokenizer: FittedTokenizer, corpus: Corpus) -> None:
-    """Say that what a text decoder writes will lack an end or a beginning, where most of what it learns from does."""
+    """Warn if most training texts are truncated, since decoded texts will be truncated too."""
     if len(corpus) < _DOCUMENTS_TO_JUDGE_BY:
         return
     share = (corpus.lengths >= tokenizer.max_length).mean()
@@ -79,18 +79,18 @@ def _warn_if_cut(tokenizer: FittedTokenizer, corpus: Corpus) -> None:
             if tokenizer.truncation == "pre"
             else "beginnings only: most of what it writes stops there in mid-sentence"
         )
-        # In tenths, so that the fits of a cross-validation say the same thing, once.
+        # Rounded to tenths, so that all fits of a cross-validation give the same warning, which is shown once.
         warnings.warn(
             f"about {10 * share:.0f} in 10 texts have max_length={tokenizer.max_length} tokens or more, and the"
             f" decoder learns their {learns}. Set"
-            f" tokenizer=TextTokenizer(max_length={_round_up(np.quantile(corpus.lengths, 0.9))}) to hold 9 in 10 whole,"
-            " split the texts into sentences, or set decoder='bow' if only features are wanted.",
+            f" tokenizer=TextTokenizer(max_length={_round_up(np.quantile(corpus.lengths, 0.9))}) to keep 9 in 10 whole,"
+            " split the texts into sentences, or set decoder='bow' if you only need features.",
             UserWarning,
             stacklevel=stacklevel_of_user(),
         )
 
 
 def _round_up(length: float) -> int:
-    """A length with two digits that count, of one more than is needed: a text and its end."""
+    """The length plus one for the end of the text, rounded up to two significant digits."""
     step = 10 ** max(0, len(str(int(length) + 1)) - 2)
     return int(-(-(length + 1) // step) * step)

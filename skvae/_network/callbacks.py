@@ -1,4 +1,4 @@
-"""Keras callbacks: ours and the user's."""
+"""Keras callbacks: those of skvae and the user's."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class _EpochStart(keras.callbacks.Callback):
 
 
 class _Directions(keras.callbacks.Callback):
-    """Tells callbacks that watch a part of the loss or an accuracy which way that gets better.
+    """Tells callbacks that monitor a part of the loss or an accuracy in which direction it improves.
 
-    Keras itself asks metrics that a network was compiled with only, and raises for others.
+    Keras only knows the metrics with which a network was compiled, and raises an error for others.
     """
 
     def __init__(self, callbacks: list[Any]) -> None:
@@ -48,23 +48,23 @@ class _StopOnNonFinite(keras.callbacks.Callback):
         if not np.isfinite(loss):
             raise ValueError(
                 f"the loss became {loss} in epoch {epoch + 1}; training stopped and nothing was fitted."
-                " Lower learning_rate, or set beta and bow_weight nearer to their defaults."
+                " Lower learning_rate, or set beta and bow_weight closer to their defaults."
             )
 
 
 class ReportEpochs(keras.callbacks.Callback):
-    """Tells scikit-learn's callbacks of each epoch; any of them may end the training.
+    """Reports each epoch to scikit-learn's callbacks; any of them may end the training.
 
     Parameters
     ----------
     task : sklearn.callback.CallbackContext
         The task that the epochs belong to.
     estimator : estimator
-        The one that is being fitted.
+        The estimator that is being fitted.
     fitted : callable
-        Gives the attributes that the estimator would have if training ended now.
+        Returns the attributes that the estimator would have if training ended now.
     X, y : array-like
-        What scorers among the callbacks are to be given.
+        Passed to scorers among the callbacks.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class _PrintEpoch(keras.callbacks.Callback):
 
 
 def user_callbacks(callbacks: Any) -> list[Any]:
-    """Callbacks as instances in a list, from an instance, a class, a list or tuple of them, or None."""
+    """A list of callback instances from an instance, a class, a list or tuple of them, or None."""
     if callbacks is None:
         return []
     given = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
@@ -107,7 +107,7 @@ def user_callbacks(callbacks: Any) -> list[Any]:
 
 
 def release(callbacks: list[Any]) -> None:
-    """Take the network from callbacks after training: with it they could not be pickled or cloned."""
+    """Remove the network from callbacks after training: with it, they cannot be pickled or cloned."""
     for callback in callbacks:
         callback._model = None
 
@@ -122,24 +122,24 @@ def training_callbacks(
     first_compared: int = 0,
     report: ReportEpochs | None = None,
 ) -> list[Any]:
-    """Ours and the user's Keras callbacks, in the order in which they must run.
+    """The Keras callbacks of skvae and of the user, in the order in which they must run.
 
     Parameters
     ----------
     batches : Batches
         The training batches.
     callbacks : list of keras.callbacks.Callback
-        The user's own.
+        The user's callbacks.
     name : str
-        What printed lines start with.
+        Start of printed lines.
     verbose : int
         0 prints nothing.
     patience : int or None, default=None
-        Stop after this many epochs in which the validation loss did not fall.
+        Stop after this many epochs without a lower validation loss.
     first_compared : int, default=0
-        Index of the first epoch whose validation loss counts for that.
+        Index of the first epoch whose validation loss is compared.
     report : ReportEpochs or None, default=None
-        For callbacks of scikit-learn.
+        Reports to scikit-learn's callbacks.
 
     Returns
     -------
@@ -149,7 +149,7 @@ def training_callbacks(
     if verbose:
         ours.append(_PrintEpoch(name))
     if patience is not None:
-        # "min" is said outright: Keras does not guess it for a loss of its own name.
+        # "min" is explicit, since Keras does not infer it for a custom loss.
         ours.append(
             keras.callbacks.EarlyStopping(
                 monitor="val_loss",

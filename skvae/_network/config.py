@@ -1,4 +1,4 @@
-"""What decides the shape of a network, in plain values and without Keras."""
+"""Configuration of a network, in plain values and without Keras."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Everything that decides the shape of a network; plain values, so that it can be stored.
+    """All settings that determine the structure of a network; plain values, so that it can be stored.
 
     Parameters
     ----------
     n_components : int
-        Latent dimensions.
+        Number of latent dimensions.
     n_tokens : int
-        Token ids, reserved ones included.
+        Number of token ids, including the reserved ids.
     n_words : int
-        Words of the bag-of-words side.
+        Number of words in the bag of words.
     max_length : int
-        Tokens that a recurrent encoder reads and a text decoder writes.
+        Number of tokens that a recurrent encoder reads and a text decoder writes.
     encoder, decoder : str
         As in `TextVAETransformer`.
     encoder_units, decoder_units : tuple of int
@@ -33,7 +33,7 @@ class NetworkConfig:
     dropout, word_dropout : float
         Rates.
     beta, bow_weight : float
-        Weights of the KL and of the bag-of-words term.
+        Weights of the KL and of the bag-of-words loss.
     free_bits : float
         KL of each latent dimension, in nats, that is not penalised.
     """
@@ -81,6 +81,6 @@ class NetworkConfig:
         plain: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
-        # In files of format 1: the side on which texts were padded, which a masked encoder does not see.
+        # Files of format 1 contain the side of the padding, which does not affect a masked encoder.
         plain.pop("padding", None)
         return cls(**plain)

@@ -1,4 +1,4 @@
-"""From latents to the logits of tokens and words."""
+"""The decoders: from latents to the logits of tokens and words."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .layers import DTYPE, dense_layer, dropout_layer, embedding_layer, function
 
 
 class _Part(layers.Layer):
-    """A part of the autoencoder that is a layer, and with `build_decoder` a model that can be saved."""
+    """A part of the autoencoder that is a layer; `build_decoder` makes it a model that can be saved."""
 
     config: NetworkConfig
 
     def get_config(self) -> dict[str, Any]:
-        # The seed is of no account: weights and the state of the generators are saved beside.
+        # The seed is not needed: weights and generator states are saved separately.
         return {"config": self.config.as_dict()}
 
     @classmethod
@@ -31,15 +31,15 @@ class _Part(layers.Layer):
 class RecurrentTextDecoder(_Part):
     """Writes a text token by token from a latent vector.
 
-    The latent vector sets the initial state and is seen again at every step, beside the
-    previous token. While training, previous tokens are the true ones (teacher forcing), and
-    some of them are hidden (word dropout) so that the decoder has to ask the latents.
+    The latent vector sets the initial state and is an input of every step, beside the
+    previous token. In training, previous tokens are the true ones (teacher forcing), and
+    some of them are hidden (word dropout) so that the decoder must use the latents.
 
     Parameters
     ----------
     config : NetworkConfig
     seeds : SeedSequence
-        Where the weights' initial values come from.
+        Seeds of the initial weights.
 
     References
     ----------
@@ -68,7 +68,7 @@ class RecurrentTextDecoder(_Part):
         self.n_components = config.n_components
 
     def build(self, input_shape: Any = None) -> None:
-        # Explicitly, so that the weights exist before any batch is seen.
+        # Explicitly, so that the weights exist before the first batch.
         self.embedding.build((None, None))
         width = self.embedding.output_dim
         for initial_state, recurrent in zip(self.initial_states, self.recurrent, strict=True):
@@ -88,14 +88,14 @@ class RecurrentTextDecoder(_Part):
         return states
 
     def step(self, tokens: Any, states: list[list[Any]], z: Any) -> tuple[Any, list[list[Any]]]:
-        """One token further.
+        """Compute the logits of the next token.
 
         Parameters
         ----------
         tokens : integer tensor of shape (batch,)
             The previous tokens.
         states : list
-            What `start` or the previous step returned.
+            As returned by `start` or the previous step.
         z : tensor of shape (batch, n_components)
             The latents.
 
@@ -144,20 +144,20 @@ class RecurrentTextDecoder(_Part):
         return self.logits(z, targets, training=training)
 
     def _logits(self, hidden: Any) -> Any:
-        # The embedding serves as output layer too (Press and Wolf, EACL 2017).
+        # The embedding is also the output layer (Press and Wolf, EACL 2017).
         table = ops.transpose(ops.convert_to_tensor(self.embedding.embeddings))
         return ops.matmul(self.projection(hidden), table) + self.output_bias
 
 
 @keras.saving.register_keras_serializable(package="skvae")
 class RepeatTextDecoder(_Part):
-    """The decoder of 2017: the latent vector again at every step, and no previous token.
+    """The decoder of 2017: the input of every step is the latent vector, without the previous token.
 
     Parameters
     ----------
     config : NetworkConfig
     seeds : SeedSequence
-        Where the weights' initial values come from.
+        Seeds of the initial weights.
     """
 
     def __init__(self, config: NetworkConfig, seeds: SeedSequence) -> None:
@@ -179,7 +179,7 @@ class RepeatTextDecoder(_Part):
         self.built = True
 
     def logits(self, z: Any, targets: Any, training: bool = False) -> Any:
-        """Logits of each token; only the number of columns of `targets` is looked at.
+        """Logits of each token; only the number of columns of `targets` is used.
 
         Parameters
         ----------
@@ -209,7 +209,7 @@ class BowDecoder(_Part):
     ----------
     config : NetworkConfig
     seeds : SeedSequence
-        Where the weights' initial values come from.
+        Seeds of the initial weights.
     """
 
     def __init__(self, config: NetworkConfig, seeds: SeedSequence) -> None:
@@ -221,7 +221,7 @@ class BowDecoder(_Part):
 
     def build(self, input_shape: Any = None) -> None:
         self.kernel = self.add_weight(shape=self.shape, initializer=self.initializer, name="kernel")
-        # Log-frequencies of the words in the training documents: set, not learned.
+        # Log-frequencies of the words in the training documents are set, not learned.
         self.background = self.add_weight(
             shape=(self.shape[1],), initializer="zeros", trainable=False, name="background"
         )
@@ -232,7 +232,7 @@ class BowDecoder(_Part):
 
 
 def build_decoder(part: Any) -> Any:
-    """A decoder as a model that can be used and saved alone; it shares the decoder's weights.
+    """A decoder as a separate model that can be used and saved; it shares the decoder's weights.
 
     Parameters
     ----------
@@ -241,10 +241,10 @@ def build_decoder(part: Any) -> Any:
     Returns
     -------
     decoder : keras.Model
-        From latents (batch, n_components) to logits: of each word (batch, n_words) of a bag; of each token
-        (batch, max_length, n_tokens) of a "repeat" decoder. A recurrent one needs the true
-        tokens (batch, time) as well, as its second input, and gives the logits of each of them
-        from those before, (batch, time, n_tokens).
+        From latents (batch, n_components) to logits: of each word (batch, n_words) for a bag of words; of each token
+        (batch, max_length, n_tokens) for a "repeat" decoder. A recurrent decoder needs the true
+        tokens (batch, time) as its second input, and returns the logits of each token
+        given the previous ones, (batch, time, n_tokens).
     """
     inputs = keras.Input((part.config.n_components,), dtype=DTYPE, name="z")
     if isinstance(part, RecurrentTextDecoder):

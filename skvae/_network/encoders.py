@@ -1,4 +1,4 @@
-"""From a document to its posterior."""
+"""The encoder: from a document to its posterior."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from .._base.seeds import SeedSequence
 from .config import NetworkConfig
 from .layers import DTYPE, dense_layer, dropout_layer, embedding_layer, functional, recurrent_layer
 
-# The upper end, a variance of e against the prior's 1, is more than any posterior needs. Without it, a
-# document unlike the others now and then gets a variance of thousands, and the loss a spike.
+# The upper limit, a variance of e (that of the prior is 1), is more than any posterior needs. Without it, unusual
+# documents sometimes get a variance of thousands, which causes a spike in the loss.
 _LOG_VARIANCE_RANGE = (-20.0, 1.0)
 _INITIAL_LOG_VARIANCE = -2.0
 
 
 @keras.saving.register_keras_serializable(package="skvae")
 class LongMemory(keras.initializers.Initializer):
-    """Biases with which the units of an LSTM remember for one step up to the length of a text.
+    """Initial biases with which the units of an LSTM remember for one step up to the length of a text.
 
-    With Keras' own, half of what a unit has read is gone after two tokens; the last state
-    of a long text then knows its end only, and training takes long to change that.
+    With Keras' default, half of what a unit has read is lost after two tokens. The last state
+    of a long text then only reflects its end, and training takes long to change that.
 
     Parameters
     ----------
     length : int
         Number of tokens of the longest text.
     seed : int
-        Decides how long each unit remembers.
+        Determines how long each unit remembers.
 
     References
     ----------
@@ -60,7 +60,7 @@ def build_encoder(config: NetworkConfig, seeds: SeedSequence) -> Any:
     ----------
     config : NetworkConfig
     seeds : SeedSequence
-        Where the weights' initial values come from.
+        Seeds of the initial weights.
 
     Returns
     -------
@@ -115,7 +115,7 @@ class PosteriorNormalization(layers.BatchNormalization):
     Parameters
     ----------
     scale : float
-        Standard deviation of each posterior mean. Not learned: a learned one shrinks to 0.
+        Standard deviation of each posterior mean. It is fixed, since a learned one shrinks to 0.
     **kwargs : dict
         Arguments of a Keras layer.
 
@@ -126,8 +126,8 @@ class PosteriorNormalization(layers.BatchNormalization):
     """
 
     def __init__(self, scale: float, **kwargs: Any) -> None:
-        # Keras' default epsilon, 1e-3, exceeds the variance of a collapsing mean, and the
-        # bound on the KL silently vanishes.
+        # Keras' default epsilon, 1e-3, exceeds the variance of a collapsing mean, which would
+        # remove the lower bound on the KL.
         kwargs |= {"center": False, "scale": False, "epsilon": 1e-8, "momentum": 0.9}
         super().__init__(**kwargs)
         self.posterior_scale = float(scale)

@@ -24,26 +24,26 @@ from .stored import FittedNetwork
 _DOCUMENTS_TO_NORMALISE_BY = 10_000
 _DOCUMENTS_TO_STANDARDISE_BY = 10_000
 _ENCODING_BATCH = 512
-# What lies between the layers of a recurrent encoder comes to some hundred MB.
+# Limits the activations of a recurrent encoder to a few hundred MB.
 _STEPS_PER_BATCH = 16_384
 _DOCUMENTS_PER_BLOCK = 4_096
 _NO_VARIANCE = 1e-10
-# Compiling a recurrent layer takes as long as this many steps without.
+# Compiling a recurrent layer takes as long as this many uncompiled steps.
 _STEPS_WORTH_COMPILING = 300
 
 
 class FittedAutoencoder:
-    """A network together with what turns documents into its inputs and its outputs into documents.
+    """A network together with the conversion of documents to its inputs and of its outputs to documents.
 
     Parameters
     ----------
     network : FittedNetwork
     tokenizer : TextTokenizer or None
-        A fitted one; None where documents come and go as token ids.
+        A fitted tokenizer; None if documents are token ids.
     word_columns : ndarray of shape (n_tokens,), dtype int64
         Column of each token in the bag of words, -1 for those left out.
     max_length : int
-        Tokens that are written at most.
+        Largest number of tokens that are written.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class FittedAutoencoder:
         self.tokenizer = tokenizer
         self.word_columns = word_columns
         self.max_length = max_length
-        # Mean and variance of each posterior mean before normalisation, and of how many documents.
+        # Mean and variance of each posterior mean before normalisation, and the number of documents.
         self.moments: tuple[NDArray[np.float64], NDArray[np.float64], int] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # Files call them so.
+        # The name in files.
         return {"_moments" if name == "moments" else name: value for name, value in vars(self).items()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -71,7 +71,7 @@ class FittedAutoencoder:
 
     @property
     def config(self) -> NetworkConfig:
-        """The shape of the network."""
+        """The configuration of the network."""
         return self.network.config
 
     @property
@@ -81,7 +81,7 @@ class FittedAutoencoder:
 
     @property
     def n_tokens(self) -> int:
-        """Number of token ids, reserved ones included."""
+        """Number of token ids, including the reserved ids."""
         return self.network.config.n_tokens
 
     @property
@@ -119,7 +119,7 @@ class FittedAutoencoder:
     def read(self, X: Any, *, name: str = "X", fitted: Any = None) -> Corpus:
         """Documents from texts or token ids, whichever this autoencoder was fitted on.
 
-        `fitted` is the estimator whose method was called with them, and `name` how it calls them.
+        `fitted` is the estimator whose method was called, and `name` the name of its argument.
         """
         return self._corpus(self._judged(X, name, fitted), name)
 
@@ -132,24 +132,24 @@ class FittedAutoencoder:
             corpus = Corpus.from_matrix(documents)
             if self.tokenizer is not None:
                 return corpus
-            # A token that the tokenizer knows need not occur in what the autoencoder was fitted on.
+            # The tokenizer may have tokens that did not occur when the autoencoder was fitted.
             known = corpus.ids < len(self.word_columns)
             return Corpus(np.where(known, corpus.ids, UNKNOWN_ID).astype(np.int32), corpus.starts)
         if self.tokenizer is None:
             raise ValueError(
-                f"{name} holds texts, but this estimator was fitted on token ids; pass what the same TextTokenizer's"
-                " transform returns."
+                f"{name} holds texts, but this estimator was fitted on token ids; pass the output of transform of the same"
+                " TextTokenizer."
             )
         return self.tokenizer._encode(documents)
 
     def read_in_blocks(self, X: Any, *, fitted: Any = None) -> Iterator[Corpus]:
-        """As `read`, some documents at a time: what is made of them takes far more memory than they do."""
+        """Like `read`, in blocks: the results for documents take far more memory than the documents."""
         documents = self._judged(X, "X", fitted)
         for start in range(0, len(documents), _DOCUMENTS_PER_BLOCK):
             yield self._corpus(documents[start : start + _DOCUMENTS_PER_BLOCK], "X")
 
     def prepare(self, corpus: Corpus) -> Documents:
-        """What the network reads of each document."""
+        """The network's input for each document."""
         truncation = "post" if self.tokenizer is None else self.tokenizer.truncation
         config = self.network.config
         return prepare_documents(
@@ -178,7 +178,7 @@ class FittedAutoencoder:
         return np.concatenate(means), np.concatenate(log_variances)
 
     def features(self, documents: Documents) -> NDArray[np.float32]:
-        """What a class head reads: the posterior mean and, of a "bow" encoder, its hidden layers.
+        """Input of a class head: the posterior mean and the hidden layers of a "bow" encoder.
 
         Returns
         -------
@@ -190,20 +190,20 @@ class FittedAutoencoder:
         return self.posterior(documents)[0]
 
     def features_of_some(self, documents: Documents) -> NDArray[np.float32]:
-        """Features of some of all documents, spread evenly."""
+        """Features of a sample of the documents, evenly spread."""
         return self.features(documents.take(spread_rows(len(documents), _DOCUMENTS_TO_STANDARDISE_BY)))
 
     def feature_directions(self) -> tuple[list[str], NDArray[np.float32] | None]:
-        """What each feature is about, in words.
+        """The words that each feature represents.
 
         Returns
         -------
         parts : list of str
-            Of each feature, the part of the encoder it comes from: "latent", or "hidden_0", ...
+            The part of the encoder of each feature: "latent", or "hidden_0", ...
         directions : ndarray of shape (n_features, n_words), dtype float32, or None
-            How much more of each word goes with more of the feature: for a latent by the
-            bag-of-words decoder, for a hidden unit by the kernels from the words to it. Weighed
-            by the square root of the words' frequencies, so that rare words do not lead. None
+            How much each word increases with the feature: for a latent according to the
+            bag-of-words decoder, for a hidden unit according to the kernels from the words to it. Multiplied
+            by the square root of the words' frequencies, so that rare words do not dominate. None
             without a bag-of-words decoder.
         """
         weights, config = self.network.weights, self.network.config
@@ -219,13 +219,13 @@ class FittedAutoencoder:
         return parts, np.concatenate([weights["bow_decoder/kernel"], *paths]) * np.sqrt(frequency)
 
     def normalise_over(self, documents: Documents, *, keep_history: bool = False) -> None:
-        """Give the normalisation the statistics of the documents instead of the last batches'.
+        """Set the statistics of the normalisation to those of the documents instead of the last batches.
 
         Parameters
         ----------
         documents : Documents
         keep_history : bool, default=False
-            Whether statistics of earlier documents count on, by the number of documents.
+            Whether to combine them with the statistics of earlier documents, weighted by the number of documents.
         """
         if self.network.config.posterior_scale is None:
             return
@@ -246,17 +246,17 @@ class FittedAutoencoder:
             weight = min(total, _DOCUMENTS_TO_NORMALISE_BY)
         self.moments = (centre, variance, weight)
         layer.moving_mean.assign(centre)
-        # Documents that are all alike have no spread to normalise by.
+        # The variance is 0 if all documents are equal.
         layer.moving_variance.assign(np.where(variance > _NO_VARIANCE, variance, 1.0))
         self.network.changed()
 
     def changed(self) -> None:
-        """Say that the live network was trained."""
+        """Mark stored weights as stale after training."""
         self.network.changed()
 
     @contextmanager
     def restored_after(self, *failures: type[BaseException]) -> Iterator[None]:
-        """Within, one of these exceptions leaves network, optimizer and normalisation as they were before."""
+        """Restore network, optimizer and normalisation after one of these exceptions in the block."""
         moments = self.moments
         try:
             with self.network.restored_after(*failures):
@@ -266,13 +266,13 @@ class FittedAutoencoder:
             raise
 
     def snapshot(self) -> FittedAutoencoder:
-        """A copy with the weights of now, which further training of this one leaves alone."""
+        """A copy with the current weights, which further training does not change."""
         kept = copy.copy(self)
         kept.network = self.network.as_of_now()
         return kept
 
     def as_of_now(self, documents: Documents, *, keep_history: bool = False) -> FittedAutoencoder:
-        """A copy that is what this one would be if its training ended now, on these documents."""
+        """A copy in the state that this one would have if its training on these documents ended now."""
         ended = copy.copy(self)
         ended.network = self.network.as_of_now()
         ended.normalise_over(documents, keep_history=keep_history)
@@ -280,7 +280,7 @@ class FittedAutoencoder:
 
 
 def batches_of(documents: Documents, largest: int, n_tokens: int) -> list[NDArray[np.integer]]:
-    """Consecutive rows, as many at a time as have so many tokens when padded to the longest of them."""
+    """Consecutive rows in batches of at most `largest` documents and `n_tokens` tokens, padding included."""
     if documents.texts is None:
         return list(sequential_batches(len(documents), largest))
     starts, longest = [0], 0
@@ -294,7 +294,7 @@ def batches_of(documents: Documents, largest: int, n_tokens: int) -> list[NDArra
 
 
 def many_steps(documents: Documents, n_batches: int) -> bool:
-    """Whether so many steps of a recurrent layer lie ahead that compiling it pays."""
+    """Whether there are enough steps of a recurrent layer for compiling to save time."""
     if documents.texts is None:
         return False
     return bool(n_batches * documents.texts.lengths.max(initial=0) >= _STEPS_WORTH_COMPILING)

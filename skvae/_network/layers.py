@@ -12,8 +12,8 @@ from .._base.seeds import SeedSequence
 from .config import NetworkConfig
 from .recurrence import LSTM
 
-# Of all layers, models, metrics and draws, whatever Keras' global policy and floatx are: batches come in
-# single precision, and the gradients by hand are for it only.
+# Used for all layers, models, metrics and random draws, whatever Keras' global policy and floatx are: batches are
+# in single precision, and the hand-written gradients support no other.
 DTYPE = "float32"
 
 
@@ -57,19 +57,19 @@ def dropout_layer(rate: float, seeds: SeedSequence, name: str) -> Any:
 
 def functional(inputs: Any, outputs: Any, name: str) -> Any:
     model = keras.Model(inputs, outputs, name=name)
-    # The constructor takes none.
+    # The constructor has no argument for it.
     model.dtype_policy = keras.DTypePolicy(DTYPE)
     return model
 
 
 def mean_tracker(name: str) -> Any:
     tracker = keras.metrics.Mean(name=name, dtype=DTYPE)
-    # Where Keras notes which way a metric gets better.
+    # Keras reads from this attribute in which direction a metric improves.
     tracker._direction = "up" if name.endswith("accuracy") else "down"
     return tracker
 
 
 def share_of_replica(loss: Any) -> Any:
-    """What a replica of a `tf.distribute` strategy counts of its loss; the gradients of all are added up."""
+    """The share of its loss that a `tf.distribute` replica contributes; the gradients of all are summed."""
     n_replicas = tf.distribute.get_strategy().num_replicas_in_sync
     return loss if n_replicas == 1 else loss / n_replicas

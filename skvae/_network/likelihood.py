@@ -1,4 +1,4 @@
-"""Likelihoods of documents, and what they tell of the latents."""
+"""Likelihoods of documents, and diagnostics of the latents."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from ..metrics import (
 from .fitted import FittedAutoencoder, batches_of, many_steps
 
 _DOCUMENTS_TO_JUDGE_BY = 2_000
-# Two batches: more would make a short fit noticeably longer.
+# Two batches, since more would make a short fit noticeably longer.
 _DOCUMENTS_TO_WARN_BY = 128
-# Nats per document: above what decoders show that ignore the latents, and a tenth of what the others do (see
-# docs/architecture.md).
+# Nats per document: above the values of decoders that ignore the latents, and a tenth of the values of the others
+# (see docs/architecture.md).
 _COLLAPSED_USE = 0.2
 _DECODING_BATCH = 64
-# The logits of a batch come to some hundred MB.
+# Limits the logits of a batch to a few hundred MB.
 _LOGITS_PER_BATCH = 100_000_000
 
 
@@ -41,7 +41,7 @@ def diagnose(
     n_importance_samples: int = 0,
     characters: Characters | None = None,
 ) -> dict[str, float]:
-    """Likelihoods, and figures that tell what the latents carry, as `TextVAETransformer.diagnostics` has them."""
+    """The metrics of `TextVAETransformer.diagnostics`."""
     seeds = SeedSequence(0)
     mean, log_variance = autoencoder.posterior(documents)
     noise = DocumentNoise(documents.keys(), seeds.next())
@@ -81,7 +81,7 @@ def diagnose(
 
 
 def warn_if_collapsed(autoencoder: FittedAutoencoder, documents: Documents) -> None:
-    """Warn where the NLL of some of the documents hardly rises with the latents of others."""
+    """Warn if the NLL of some of the documents hardly rises with the latents of others."""
     if len(documents) < 2:
         return
     some = documents.take(spread_rows(len(documents), _DOCUMENTS_TO_WARN_BY))
@@ -108,7 +108,7 @@ def _rise_with_other_latents(
     largest: int,
     random: np.random.Generator,
 ) -> float:
-    """Nats per document by which the NLL rises when each document gets the latents of another one."""
+    """Increase of the NLL, in nats per document, when each document gets the latents of another one."""
     rows = spread_rows(len(documents), largest)
     of_others = permuted_latents(latents[rows], random)
     return float((_reconstruction(autoencoder, of_others, documents.take(rows))[0] - nll[rows]).mean())
@@ -133,7 +133,7 @@ def _reconstruction(
         targets = inputs["ids"]
         logits_of = model.logits_of_many if compiled else model.text_decoder.logits
         logits = logits_of(latents[rows], targets)
-        # In float64: what is left of float32 after the sum over hundreds of tokens is less than 1e-4 nats.
+        # Summed in float64, since float32 loses about 1e-4 nats in sums over hundreds of tokens.
         nll[rows] = token_nll(logits, targets).numpy().sum(axis=1, dtype=np.float64)
         right += int(((logits.numpy().argmax(axis=-1) == targets) & (targets != 0)).sum())
         frequency += np.bincount(targets[targets != 0], minlength=len(frequency))

@@ -34,14 +34,14 @@ def _kl_of_dimensions(mean: Any, log_variance: Any) -> Any:
 
 
 def kl_above_free_bits(mean: Any, log_variance: Any, free_bits: float) -> Any:
-    """KL divergence in which a dimension costs the same up to a number of nats.
+    """KL divergence in which each dimension has a constant cost up to a number of nats.
 
     Parameters
     ----------
     mean, log_variance : tensors of shape (batch, n_components)
         Parameters of q(z|x).
     free_bits : float
-        KL of each dimension, in nats and on average over the batch, below which nothing is gained.
+        KL of each dimension that is not penalised, in nats on average over the batch.
 
     Returns
     -------
@@ -58,34 +58,34 @@ def kl_above_free_bits(mean: Any, log_variance: Any, free_bits: float) -> Any:
 
 
 def token_nll(logits: Any, targets: Any) -> Any:
-    """Negative log-likelihood of each token of sequences; padding counts nothing.
+    """Negative log-likelihood of each token of sequences; padding is not counted.
 
     Parameters
     ----------
     logits : tensor of shape (batch, time, n_tokens)
         Unnormalised log-probabilities of each next token.
     targets : integer tensor of shape (batch, time)
-        The tokens that came, 0 = padding.
+        The true tokens, 0 = padding.
 
     Returns
     -------
     nll : tensor of shape (batch, time)
         Nats per token.
     """
-    # One kernel; the derived gradient of a gathered logit is a scatter into all of them, on one core.
+    # A single kernel. The derived gradient of a gathered logit is a scatter into all logits, on one core.
     per_token = ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
     return per_token * ops.cast(ops.not_equal(targets, 0), per_token.dtype)
 
 
 def sequence_nll(logits: Any, targets: Any) -> Any:
-    """Negative log-likelihood of token sequences, summed over tokens; padding counts nothing.
+    """Negative log-likelihood of token sequences, summed over tokens; padding is not counted.
 
     Parameters
     ----------
     logits : tensor of shape (batch, time, n_tokens)
         Unnormalised log-probabilities of each next token.
     targets : integer tensor of shape (batch, time)
-        The tokens that came, 0 = padding.
+        The true tokens, 0 = padding.
 
     Returns
     -------
@@ -96,14 +96,14 @@ def sequence_nll(logits: Any, targets: Any) -> Any:
 
 
 def token_accuracy(logits: Any, targets: Any) -> tuple[Any, Any]:
-    """Share of the tokens that come first in their logits, and the number of tokens.
+    """Share of tokens with the largest logit at their position, and the number of tokens.
 
     Parameters
     ----------
     logits : tensor of shape (batch, time, n_tokens)
         Unnormalised log-probabilities of each next token.
     targets : integer tensor of shape (batch, time)
-        The tokens that came, 0 = padding, which is not counted.
+        The true tokens, 0 = padding, which is not counted.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def multinomial_nll(logits: Any, words: Any, counts: Any) -> Any:
     words : integer tensor of shape (n_nonzero, 2)
         Row and column of the words that occur.
     counts : tensor of shape (n_nonzero,)
-        How often.
+        Their counts.
 
     Returns
     -------
@@ -139,10 +139,10 @@ def multinomial_nll(logits: Any, words: Any, counts: Any) -> Any:
 
 
 def traced_once(*signature: tf.TensorSpec) -> Any:
-    """Decorator of a function of tensors that has a gradient by hand.
+    """Decorator of a function of tensors with a hand-written gradient.
 
-    TensorFlow keeps each gradient by hand that it traces, and the network around it, for ever: 14 MB a
-    fit. As a function of its own, which all networks call, it is traced once.
+    TensorFlow never frees a hand-written gradient that it has traced, nor the network around it: 14 MB per
+    fit. As a separate function that all networks call, it is traced once.
     """
     return tf.function(input_signature=signature)
 
@@ -163,10 +163,10 @@ def _multinomial_nll(logits: Any, words: Any, counts: Any) -> Any:
         normaliser = tf.reduce_sum(exponentials, axis=1)
         seen = tf.math.unsorted_segment_sum(counts * tf.gather_nd(logits, words), rows, n_rows)
 
-        # By hand, to pass over the large matrix fewer times than the derived gradient.
+        # Hand-written, to pass over the large matrix fewer times than the derived gradient.
         def gradient(upstream: Any) -> Any:
             expected = exponentials * (upstream * totals / normaliser)[:, None]
-            # As `tensor_scatter_nd_sub`, which takes twice the time: it hands each number to a thread pool.
+            # Same result as `tensor_scatter_nd_sub`, which takes twice the time, since it schedules each number separately.
             return tf.raw_ops.SparseTensorDenseAdd(
                 a_indices=words,
                 a_values=-counts * tf.gather(upstream, rows),
@@ -187,9 +187,9 @@ def sparse_matmul(positions: Any, values: Any, n_rows: Any, kernel: Any) -> Any:
     positions : integer tensor of shape (n_nonzero, 2), dtype int64
         Row and column of each value, in the order of the rows.
     values : tensor of shape (n_nonzero,)
-        What the sparse matrix holds.
+        Values of the sparse matrix.
     n_rows : integer
-        Its number of rows.
+        Number of its rows.
     kernel : tensor of shape (n_columns, units)
         The dense matrix.
 
@@ -213,12 +213,12 @@ def _sparse_matmul(positions: Any, values: Any, n_rows: Any, kernel: Any) -> Any
     def csr_matrix() -> Any:
         return tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=positions, values=values, dense_shape=shape)
 
-    # CSR matrices are multiplied row by row on all cores; `tf.sparse.sparse_dense_matmul` uses
-    # one, as does the derived gradient of this product, which does not transpose first.
+    # CSR matrices are multiplied row by row on all cores. `tf.sparse.sparse_dense_matmul` uses
+    # one core, and so does the derived gradient of this product, which does not transpose first.
     @tf.custom_gradient
     def product(kernel: Any) -> Any:
         def gradient(upstream: Any) -> Any:
-            # Made anew: TensorFlow cannot hand a CSR matrix from one function to another.
+            # Created again, since TensorFlow cannot pass a CSR matrix from one function to another.
             transposed = tf.raw_ops.SparseMatrixTranspose(input=csr_matrix(), type=values.dtype)
             return tf.raw_ops.SparseMatrixMatMul(a=transposed, b=upstream)
 
@@ -233,7 +233,7 @@ def linear_warmup(step: Any, n_steps: int) -> Any:
     Parameters
     ----------
     step : scalar tensor
-        Number of updates made.
+        Number of updates so far.
     n_steps : int
         Length of the warm-up; 0 means none.
 

@@ -1,4 +1,4 @@
-"""Keras optimizers from what users pass."""
+"""Keras optimizers from the parameter `optimizer`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .private import skip_reduction_of_one_replica
 
 _floatx_lock = threading.RLock()
 
-# Networks that version 0.1 saved were trained by an Adam of ours, with the same settings.
+# Networks saved by version 0.1 name a custom Adam with the same settings.
 keras.saving.get_custom_objects()["skvae>FusedAdam"] = keras.optimizers.Adam
 
 
 @contextmanager
 def single_precision() -> Iterator[None]:
-    """Within, Keras makes learning rates and averages of its own in single precision, whatever its floatx."""
-    # One thread at a time: floatx is of the whole process, and a second thread would take ours for the user's.
+    """In the block, Keras creates its learning rates and averages in single precision, whatever its floatx."""
+    # One thread at a time: floatx is global, and a second thread would mistake this value for the user's.
     with _floatx_lock:
         before = keras.config.floatx()
         if before == "float32":
@@ -34,16 +34,16 @@ def single_precision() -> Iterator[None]:
 
 
 def make_optimizer(optimizer: Any, learning_rate: float, options: dict[str, Any] | None = None) -> Any:
-    """A fresh Keras optimizer from a name, a class or an instance.
+    """A new Keras optimizer from a name, a class or an instance.
 
     Parameters
     ----------
     optimizer : str, keras.optimizers.Optimizer or its class
         An instance is copied, since its state belongs to one network, and keeps its options.
     learning_rate : float
-        For a name or a class.
+        Used for a name or a class.
     options : dict or None, default=None
-        Further arguments of the optimizer; they count more than `learning_rate`.
+        Further arguments of the optimizer; they override `learning_rate`.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def make_optimizer(optimizer: Any, learning_rate: float, options: dict[str, Any]
     Raises
     ------
     ValueError
-        If Keras knows no optimizer of that name, or the optimizer no such option.
+        If Keras has no optimizer of that name, or the optimizer has no such option.
     """
     options = options or {}
     if isinstance(optimizer, str):

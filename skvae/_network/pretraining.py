@@ -20,19 +20,19 @@ from .training import Batches, resolve_batch_size
 
 @dataclass(frozen=True)
 class Pretraining:
-    """How an autoencoder is trained; fields without a note here are parameters of `TextVAETransformer`.
+    """Training settings of an autoencoder; fields without a description are parameters of `TextVAETransformer`.
 
     Parameters
     ----------
     epochs, batch_size, optimizer, learning_rate, kl_warmup, callbacks
     patience : int or None
-        Epochs without a better validation loss after which training stops; None sets no documents aside.
+        Epochs without a better validation loss after which training stops; None holds out no documents.
     validation_fraction
     name : str
-        What printed lines start with.
+        Start of printed lines.
     verbose
     goes_on : bool
-        Whether weights, normalisation and optimizer go on from an earlier training. There is no warm-up then.
+        Whether weights, normalisation and optimizer continue from an earlier training. There is then no warm-up.
     """
 
     epochs: int
@@ -63,10 +63,10 @@ def pretrain(
         Trained in place.
     documents : Documents
     seeds : SeedSequence
-        Decides what is set aside, and the order of the documents.
+        Determines the held-out documents, and the order of the documents.
     how : Pretraining
     report_of : callable or None, default=None
-        Makes a callback from a function that gives the autoencoder as if training ended now.
+        Makes a callback from a function that returns the autoencoder as if training ended now.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def pretrain(
     if how.patience is not None:
         training, validation = _split(documents, how.validation_fraction, seeds.next())
         if not how.goes_on and training.counts is not None:
-            # How often words occur in what is set aside must not help there.
+            # Word frequencies of the held-out documents must not be used in training.
             model.set_background(np.asarray(training.counts.sum(axis=0)).ravel())
     batch_size = resolve_batch_size(how.batch_size, len(training), autoencoder.has_text_decoder)
     batches = Batches(training, batch_size, seeds.next())
@@ -117,7 +117,7 @@ def pretrain(
             verbose=0,
         ).history
     finally:
-        # However training ended, the weights are no longer those of before.
+        # The weights may have changed even if training failed.
         network.changed()
         release(callbacks)
     autoencoder.normalise_over(training, keep_history=how.goes_on)
@@ -125,27 +125,27 @@ def pretrain(
 
 
 def _compile(model: Any, how: Pretraining, n_steps: int) -> None:
-    """Give the network a fresh optimizer, unless it goes on with the one that it has."""
+    """Give the network a new optimizer, unless it continues with its current one."""
     recipe = (str(how.optimizer), how.learning_rate)
     if how.goes_on and model.compiled and model.recipe == recipe:
         return
     model.recipe = recipe
     with single_precision():
         model.compile(optimizer=make_optimizer(how.optimizer, how.learning_rate), jit_compile=False)
-        # Variables that appear while the first batch is traced would cause a second tracing.
+        # Variables that are created while the first batch is traced would cause a second tracing.
         model.optimizer.build(model.trainable_variables)
     model.warmup_steps = int(how.kl_warmup * n_steps) if not how.goes_on else 0
 
 
 def _first_compared(model: Any, steps_per_epoch: int) -> int:
-    """Index of the first epoch of a training all of which comes after the warm-up of the KL."""
+    """Index of the first epoch that is entirely after the warm-up of the KL."""
     left = int(model.warmup_steps) - int(model.optimizer.iterations.numpy())
     return max(0, -(-left // steps_per_epoch))
 
 
 def _warn_that_nothing_is_compared(how: Pretraining) -> None:
     warnings.warn(
-        f"early_stopping=True compares nothing, and the weights of the last epoch stay: the warm-up of the KL"
+        f"early_stopping=True compares nothing, and the weights of the last epoch are kept: the warm-up of the KL"
         f" (kl_warmup={how.kl_warmup}) lasts into the last of epochs={how.epochs}. Set more epochs or a lower"
         " kl_warmup.",
         UserWarning,

@@ -1,4 +1,4 @@
-"""The private names of Keras and TensorFlow, in one place: what each cures, and what happens without it."""
+"""The private names of Keras and TensorFlow, in one place: the reason for each, and the effect of its absence."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ REDUCTION = "_all_reduce_sum_gradients"
 
 
 def skip_reduction_of_one_replica(optimizer: keras.optimizers.Optimizer) -> None:
-    """Let Keras leave out its sum of gradients over replicas where there is one.
+    """Let Keras skip its sum of gradients over replicas if there is only one.
 
-    The sum changes nothing there, and TensorFlow keeps the network that it was traced in for ever: 10 MB a fit.
-    A Keras without this method trains the same.
+    The sum then changes nothing, but TensorFlow keeps the network in which it was traced for ever: 10 MB per fit.
+    Training is the same with a Keras that lacks this method.
     """
     reduce = getattr(optimizer, REDUCTION, None)
     if reduce is None:
@@ -30,10 +30,10 @@ def skip_reduction_of_one_replica(optimizer: keras.optimizers.Optimizer) -> None
 
 
 class BuiltBeforeTraining:
-    """Networks whose variables are all there before the first batch.
+    """Networks whose variables all exist before the first batch.
 
-    Under a `tf.distribute` strategy Keras would add up the batches of its replicas to see their shape, and
-    each has its own. A Keras that asks in another way fails under such a strategy only.
+    Under a `tf.distribute` strategy, Keras would add up the batches of its replicas to find their shape, but
+    their shapes differ. If a Keras version builds networks in another way, only such strategies fail.
     """
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
@@ -41,8 +41,8 @@ class BuiltBeforeTraining:
 
 
 def set_number_of_batches(distributed: tf.distribute.DistributedDataset, n_batches: int) -> None:
-    """Say how many batches a distributed dataset has: made from a function, it does not know.
+    """Set the number of batches of a distributed dataset: one that is made from a function does not know it.
 
-    Without it, Keras takes the end of an epoch for missing data, and warns.
+    Otherwise Keras interprets the end of an epoch as missing data, and warns.
     """
     distributed._cardinality = np.int64(n_batches)

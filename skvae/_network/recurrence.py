@@ -1,9 +1,9 @@
-"""Keras' LSTM with a gradient by hand: the same function of the same weights, faster where it has many units.
+"""Keras' LSTM with a hand-written gradient: the same function of the same weights, faster with many units.
 
-Keras differentiates its loop over the steps, which multiplies the inputs of each step by their kernel, and
-adds each step's outer product to the gradient of the kernels: small products that are mostly transport
-of weights. Here inputs are multiplied before the loop, all steps at once, and gradients of kernels are
-one product after it; and less is kept for the way back.
+Keras differentiates its loop over the steps. The loop multiplies the inputs of each step by their kernel, and its
+gradient adds the outer product of each step to the gradient of the kernels. These are small products that mostly move
+weights through memory. Here, the inputs of all steps are multiplied before the loop, and the gradients of the kernels
+are one product after it. Fewer values are kept for the backward pass.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ def lstm(projected: Any, kernel: Any, hidden: Any, cell: Any, mask: Any) -> tupl
     projected : tensor of shape (time, batch, 4 * units), dtype float32
         Inputs times their kernel, plus the bias; gates in Keras' order.
     kernel : tensor of shape (units, 4 * units), dtype float32
-        Of the hidden states.
+        Kernel of the hidden states.
     hidden, cell : tensors of shape (batch, units), dtype float32
         Initial states.
     mask : tensor of shape (time, batch, 1), dtype bool
-        Steps that are False leave the states as they are.
+        Steps that are False leave the states unchanged.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def lstm(projected: Any, kernel: Any, hidden: Any, cell: Any, mask: Any) -> tupl
 
 
 def _of_gates(gates: list[Any], before_cell: Any, cell: Any, of_hidden: Any, of_cell: Any) -> tuple[Any, Any]:
-    """Gradients of what the gates of a step were made of, side by side, and of the cell before it."""
+    """Gradients of the inputs of the gates of a step, concatenated, and of the previous cell state."""
     input_gate, forget, candidate, output = gates
     squashed = tf.tanh(cell)
     of_new = of_cell + of_hidden * output * (1 - squashed**2)
@@ -122,7 +122,7 @@ def _of_gates(gates: list[Any], before_cell: Any, cell: Any, of_hidden: Any, of_
 
 
 def _of_kernel(inputs: Any, of_outputs: Any) -> Any:
-    """Gradient of a kernel, from what it was multiplied by and the gradients of the products, of all steps."""
+    """Gradient of a kernel, from its inputs and the gradients of its outputs at all steps."""
     rows = [tf.reshape(each, (-1, tf.shape(each)[-1])) for each in (inputs, of_outputs)]
     return tf.matmul(*rows, transpose_a=True)
 
@@ -140,9 +140,9 @@ def _time_major(sequences: Any, mask: Any, backwards: bool) -> tuple[Any, Any]:
 
 @keras.saving.register_keras_serializable(package="skvae")
 class LSTM(layers.LSTM):
-    """Keras' LSTM, on a CPU and with its usual options by `lstm`, otherwise by Keras.
+    """Keras' LSTM. On a CPU and with default options it runs `lstm`, otherwise Keras' code.
 
-    Where a mask begins with steps that do not count, their outputs are the initial state; Keras' are 0.
+    The outputs of masked steps at the beginning are the initial state; those of Keras are 0.
     """
 
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
@@ -151,7 +151,7 @@ class LSTM(layers.LSTM):
         if isinstance(mask, (list, tuple)):
             mask = mask[0]
         sequences, mask = _time_major(sequences, mask, self.go_backwards)
-        # Not by matmul, which would make a kernel's gradient of each step and then add them up.
+        # Not by matmul, which would compute a kernel gradient for each step and then add them up.
         projected = tf.tensordot(sequences, tf.convert_to_tensor(self.cell.kernel), 1) + self.cell.bias
         hiddens, cell = lstm(
             projected, tf.convert_to_tensor(self.cell.recurrent_kernel), *initial_state, mask
@@ -166,6 +166,6 @@ class LSTM(layers.LSTM):
             and self.cell.recurrent_activation is keras.activations.sigmoid
             and self.use_bias
             and not (self.dropout or self.recurrent_dropout)
-            # There, cuDNN is faster.
+            # On GPUs, cuDNN is faster.
             and not tf.config.list_physical_devices("GPU")
         )

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from .._base.forking import check_can_run
 from .config import NetworkConfig
 
-# Attributes of a live network that a fit sets: `recipe` says whether its optimizer is gone on with.
+# Attributes of a live network that a fit sets: `recipe` determines whether training continues with its optimizer.
 _OF_TRAINING = ("recipe", "warmup_steps")
 
 _build_lock = threading.Lock()
 
 
 class TrainingState:
-    """What training changes in a live network, to be put back where it fails.
+    """The state that training changes in a live network, to be restored after a failure.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class TrainingState:
         self.values = [(variable, np.array(variable.numpy())) for variable in variables]
 
     def restore(self) -> None:
-        """Every variable of network and optimizer as it was; and the optimizer, if it was exchanged."""
+        """Restore every variable of network and optimizer, and the optimizer itself if it was replaced."""
         from .optimizer import single_precision
 
         if self.optimizer is not None and self.model.optimizer is not self.optimizer:
@@ -50,12 +50,12 @@ class TrainingState:
 class FittedNetwork:
     """A network that is either live (a Keras model) or stored (its weights), or both.
 
-    The Keras model is built when somebody first asks for it; what is stored are the weights only.
+    The Keras model is built on first access. Only the weights are stored.
 
     Parameters
     ----------
     config : NetworkConfig
-        The shape of the network.
+        The configuration of the network.
     model : keras.Model or None, default=None
         The live model.
     """
@@ -68,17 +68,17 @@ class FittedNetwork:
 
     @property
     def is_live(self) -> bool:
-        """Whether the Keras model is there already."""
+        """Whether the Keras model has been built."""
         return self._model is not None
 
     @property
     def has_decoder(self) -> bool:
-        """Whether the decoder is there already as a model of its own."""
+        """Whether the decoder has been built as a separate model."""
         return self._decoder is not None
 
     @property
     def decoder(self) -> Any:
-        """The live model's decoder as a model of its own, which shares its weights."""
+        """The decoder of the live model as a separate model that shares its weights."""
         from .decoders import build_decoder
 
         model = self.model
@@ -107,14 +107,14 @@ class FittedNetwork:
         return weights
 
     def as_of_now(self) -> FittedNetwork:
-        """A stored network with the weights that the live model has in the midst of training."""
+        """A stored network with the current weights of the live model."""
         stored = FittedNetwork(self.config)
         stored._weights = FittedNetwork(self.config, self.model).weights
         return stored
 
     @contextmanager
     def restored_after(self, *failures: type[BaseException]) -> Iterator[None]:
-        """Within, one of these exceptions leaves the network and its optimizer as they were before."""
+        """Restore the network and its optimizer after one of these exceptions in the block."""
         weights = self.weights
         before = None if self._model is None else TrainingState(self._model)
         try:
@@ -128,7 +128,7 @@ class FittedNetwork:
             raise
 
     def changed(self) -> None:
-        """Say that the live model was trained, so that the stored weights are stale."""
+        """Mark the stored weights as stale after the live model was trained."""
         assert self._model is not None
         self._weights = self._decoder = None
 

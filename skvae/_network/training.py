@@ -18,7 +18,7 @@ _BATCHES_AHEAD = 2
 
 
 def resolve_batch_size(batch_size: int | str, n_documents: int, has_text_decoder: bool) -> int:
-    """The number given, or with "auto" what makes about 100 batches an epoch."""
+    """The given number, or for "auto" the size that gives about 100 batches per epoch."""
     if batch_size != "auto":
         return int(batch_size)
     return int(np.clip(n_documents // 100, 16, 64 if has_text_decoder else 256))
@@ -26,14 +26,14 @@ def resolve_batch_size(batch_size: int | str, n_documents: int, has_text_decoder
 
 @dataclass
 class Targets:
-    """What a class head learns from, one entry a document.
+    """Targets of a class head, one entry per document.
 
     Parameters
     ----------
     probabilities : ndarray of shape (n_documents, n_classes), dtype float32
-        Of each class.
+        Target probability of each class.
     weights : ndarray of shape (n_documents,), dtype float32
-        Weight of each document in the classification term.
+        Weight of each document in the classification loss.
     offset : ndarray of shape (n_documents, n_outputs), dtype float32
         Logits of other models of the head.
     """
@@ -49,11 +49,11 @@ class Batches:
     Parameters
     ----------
     documents : Documents
-        What to train on.
+        The training documents.
     batch_size : int
         Largest size of a batch.
     seed : int or None
-        Decides the order of each epoch; None keeps the documents' own.
+        Determines the order of each epoch; None keeps the order of the documents.
     targets : Targets or None, default=None
         For networks with a class head.
     """
@@ -70,7 +70,7 @@ class Batches:
         self.batch_size = batch_size
         self.seed = seed
         self.targets = targets
-        # Set by `_EpochStart`, so that epoch k has the same order however training came to it.
+        # Set by `_EpochStart`, so that epoch k has the same order after resumed training.
         self.epoch = 0
         self._ordered: tuple[int, list[NDArray[np.int64]]] | None = None
 
@@ -81,7 +81,7 @@ class Batches:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Number of updates of one epoch: replicas take a batch each."""
+        """Number of updates of one epoch: each replica takes one batch."""
         return -(-self.per_epoch // tf.distribute.get_strategy().num_replicas_in_sync)
 
     def _order(self) -> list[NDArray[np.int64]]:
@@ -104,13 +104,13 @@ class Batches:
 
     def as_dataset(self) -> tf.data.Dataset:
         """A dataset with open shapes, so that no batch shape causes another tracing."""
-        # Not Dataset.from_generator: its kernel tells the C library to give memory back at once, for
+        # Not Dataset.from_generator: its kernel makes the C library return memory at once in
         # the whole process, and page faults then take up to half of the training time.
         structure = self._assemble(np.arange(1))
         example = tree.flatten(structure)
 
-        # TensorFlow never forgets a function that it was given, nor what the function holds: here,
-        # the documents of every fit.
+        # TensorFlow never frees a function that it was given, nor the objects that the function
+        # references: here, the documents of every fit.
         weakly = weakref.ref(self)
 
         def assembled(number: Any) -> list[NDArray[Any]]:
@@ -127,11 +127,11 @@ class Batches:
 
         strategy = tf.distribute.get_strategy()
         n_replicas = strategy.num_replicas_in_sync
-        # Replicas take whole batches, since a bag of words cannot be split along its first axis; where the
-        # last ones would find none left, they take the first again.
+        # Replicas take whole batches, since a bag of words cannot be split along its first axis. If no batches
+        # are left for the last replicas, they take the first ones again.
         n_batches = -(-self.per_epoch // n_replicas) * n_replicas
         dataset = tf.data.Dataset.range(n_batches).map(batch).prefetch(_BATCHES_AHEAD)
-        # So that the batches live as long as who reads them.
+        # Keeps the batches alive as long as the dataset.
         dataset.batches = self
         if n_replicas == 1:
             return dataset

@@ -17,20 +17,20 @@ from .private import BuiltBeforeTraining
 def build_class_head(
     n_features: int, units: tuple[int, ...], activation: str, n_outputs: int, seeds: SeedSequence
 ) -> Any:
-    """The network from what an encoder made of a document to its class.
+    """The network from the encoder's output for a document to its class.
 
     Parameters
     ----------
     n_features : int
         Width of the posterior mean and the hidden layers that it reads.
     units : tuple of int
-        Width of each hidden layer; none makes it linear.
+        Width of each hidden layer; without hidden layers it is linear.
     activation : str
         Activation of the hidden layers.
     n_outputs : int
         1 for two classes, else one for each class.
     seeds : SeedSequence
-        Where the weights' initial values come from.
+        Seeds of the initial weights.
 
     Returns
     -------
@@ -51,17 +51,17 @@ class TextVAEWithClassHead(BuiltBeforeTraining, keras.Model):
     ----------
     vae : TextVAE
     class_head : keras.Model
-        As `build_class_head` makes it.
+        As returned by `build_class_head`.
     classification_weight : float
-        Weight of the cross-entropy of a labelled document beside its ELBO.
+        Weight of the cross-entropy of a labelled document, relative to its ELBO.
     trains_vae : bool
         Whether both are trained, or the class head alone.
 
     Notes
     -----
-    Inputs are those of `TextVAE`, or without it "features" (batch, n_features), and "offset"
+    Inputs are those of `TextVAE`, or "features" (batch, n_features) if only the head is trained, and "offset"
     (batch, n_outputs), the logits of other models of the head.
-    Targets are probabilities (batch, n_classes), sample weights (batch,) count in the cross-entropy.
+    Targets are probabilities (batch, n_classes). Sample weights (batch,) apply to the cross-entropy.
     """
 
     def __init__(self, vae: TextVAE, class_head: Any, classification_weight: float, trains_vae: bool) -> None:
@@ -78,7 +78,7 @@ class TextVAEWithClassHead(BuiltBeforeTraining, keras.Model):
         self.reader = functional(vae.entry, [*encoder.outputs, features], "reader")
         self.cross_entropy = mean_tracker("cross_entropy")
         self.accuracy = mean_tracker("accuracy")
-        # What the network was made with, as the estimator has it.
+        # The estimator parameters that the network was compiled with.
         self.recipe: Any = None
         self.built = True
 
@@ -97,8 +97,8 @@ class TextVAEWithClassHead(BuiltBeforeTraining, keras.Model):
 
     @property
     def trainable_weights(self) -> list[Any]:
-        """What training changes; without the autoencoder where it is only borrowed."""
-        # Not by `vae.trainable`, which would change the autoencoder for everybody who holds it.
+        """The weights that are trained; without those of a frozen autoencoder."""
+        # Not by `vae.trainable`, which would change the autoencoder for all its users.
         if not self.trains_vae:
             return list(self.class_head.trainable_weights)
         return list(super().trainable_weights)
@@ -109,7 +109,7 @@ class TextVAEWithClassHead(BuiltBeforeTraining, keras.Model):
 
     @property
     def metrics(self) -> list[Any]:
-        # Keras collects those of this model only.
+        # Keras only collects those of this model.
         return [*super().metrics, *(self.vae.trackers if self.trains_vae else [])]
 
     def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
@@ -147,7 +147,7 @@ class TextVAEWithClassHead(BuiltBeforeTraining, keras.Model):
         training: bool = True,
     ) -> Any:
         logits = y_pred["logits"]
-        # Asked of the head, because the logits' own width is open while they are traced.
+        # Read from the head, since the width of the logits is unknown during tracing.
         if self.class_head.output_shape[-1] == 1:
             logits = ops.concatenate([ops.zeros_like(logits), logits], axis=-1)
         cross_entropy = -ops.sum(y * ops.log_softmax(logits), axis=-1)
