@@ -151,9 +151,9 @@ def test_token_ids(reviews):
     assert classifier.score(ids, y) > 0.9
     with pytest.raises(ValueError, match="fitted on token ids"):
         classifier.predict(X)
-    with pytest.raises(ValueError, match="pass what the same TextTokenizer"):
+    with pytest.raises(ValueError, match="pass the output of transform of the same TextTokenizer"):
         classifier.fit(ids, y, X_unlabeled=X)
-    with pytest.raises(ValueError, match="pass both alike"):
+    with pytest.raises(ValueError, match="pass the same kind for both"):
         classifier.fit(X, y, X_unlabeled=ids)
 
 

@@ -1,1 +1,1 @@
-"""The ground floor: seeds, forks and where a warning points; nothing of texts, networks or estimators enters."""
+"""The ground floor: seeds, forks and stack levels of warnings; nothing of texts, networks or estimators enters."""

@@ -1,4 +1,4 @@
-"""TensorFlow does not survive a fork: its threads are gone, and whoever waits for them waits for ever."""
+"""Detection of forks: TensorFlow's threads do not survive them, and a child that waits for the threads hangs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _forked = False
 
 
 def _has_run() -> bool:
-    """Whether TensorFlow has started its threads, for us or for somebody else."""
-    # Looked up, not imported: who has not imported TensorFlow has not run it.
+    """Whether TensorFlow has started its threads, for skvae or for other code."""
+    # Looked up, not imported: if TensorFlow is not imported, it has not run.
     context = getattr(sys.modules.get("tensorflow.python.eager.context"), "context_safe", lambda: None)()
     return _used or bool(getattr(context, "_initialized", False))
 
@@ -21,13 +21,13 @@ def _in_child() -> None:
     _forked = _forked or _has_run()
 
 
-# Once, when skvae is imported. There is no forking on Windows.
+# Registered once, when skvae is imported. Windows has no fork.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_in_child)
 
 
 def check_can_run() -> None:
-    """To be called before TensorFlow is used; from then on, forked children are refused.
+    """Call this before TensorFlow is used; from then on, forked children are refused.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def check_can_run() -> None:
     if _forked:
         raise RuntimeError(
             "this process was forked from one in which TensorFlow had run, and would wait for ever for threads that"
-            " the fork left behind. Start workers by another method: joblib's default backend,"
+            " do not exist after a fork. Start workers by another method: joblib's default backend,"
             " joblib.parallel_config('loky'), or multiprocessing.get_context('spawn')."
         )
     _used = True

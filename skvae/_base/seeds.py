@@ -1,4 +1,4 @@
-"""One `random_state` to many explicit seeds. No global generator is read or moved."""
+"""Many explicit seeds from one `random_state`. No global generator is read or changed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sklearn.utils import check_random_state
 
 
 def draw_seed(random_state: Any) -> int:
-    """Draw the one integer that a fit derives everything random from.
+    """Draw the integer from which a fit derives all its random numbers.
 
     Parameters
     ----------
     random_state : int, RandomState instance or None
-        None gives another seed each time, and leaves NumPy's global generator alone.
+        None gives a new seed each time, without using NumPy's global generator.
 
     Returns
     -------
@@ -32,7 +32,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def scrambled(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Random-looking 64-bit numbers for others, one to one: the output function of SplitMix64.
+    """A one-to-one map to random-looking 64-bit numbers: the output function of SplitMix64.
 
     References
     ----------
@@ -46,15 +46,15 @@ def scrambled(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 class DocumentNoise:
-    """Noise that a document gets whichever others are beside it, and in whichever row it stands.
+    """Noise that depends on a document's content, not on its row or on other documents.
 
-    In the place of a `numpy.random.Generator`, whose noise belongs to rows: what is estimated of a
-    document would change with its neighbours.
+    It replaces a `numpy.random.Generator`, whose noise belongs to rows: estimates for a
+    document would depend on the other documents.
 
     Parameters
     ----------
     keys : ndarray of shape (n_documents,), dtype uint64
-        A number for each document, made of its content.
+        A hash of the content of each document.
     seed : int
         Equal seeds give equal noise.
     """
@@ -71,12 +71,12 @@ class DocumentNoise:
         places = np.arange(self._n_drawn, self._n_drawn + n_columns, dtype=np.uint64)
         self._n_drawn += n_columns
         bits = scrambled(self._streams[:, None] + _GOLDEN * places)
-        # 52 bits and half a step: with one bit more, the largest would be rounded to 1, whose quantile is infinite.
+        # 52 bits plus half a step: with one more bit, the largest value would be rounded to 1, whose quantile is infinite.
         return np.asarray(ndtri(((bits >> np.uint64(12)) + 0.5) * 2.0**-52), dtype=dtype)
 
 
 class SeedSequence:
-    """Seeds one after another, each independent of the others.
+    """A sequence of independent seeds.
 
     Parameters
     ----------

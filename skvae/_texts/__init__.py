@@ -1,1 +1,1 @@
-"""Texts as arrays: what is read, judged, split, counted and batched with NumPy and SciPy; nothing of Keras enters."""
+"""Texts as arrays: reading, validation, splitting, counting and batching with NumPy and SciPy; nothing of Keras enters."""

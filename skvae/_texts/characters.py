@@ -1,4 +1,4 @@
-"""What tokens stand for in characters: the measure in which likelihoods under different tokenizers compare."""
+"""Numbers of characters of tokens, which make likelihoods under different tokenizers comparable."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from .vocabulary import SPACE
 
 @dataclass(frozen=True)
 class Characters:
-    """Characters of documents, as far as a text decoder answers for them.
+    """Characters of documents in the part that a text decoder models.
 
     Parameters
     ----------
     read : ndarray of shape (n_documents,), dtype float64
-        Characters that the tokens stand for, the spaces between them included.
+        Number of characters that the tokens represent, including the spaces between them.
     spelling : ndarray of shape (n_documents,), dtype float64
-        Nats that it takes to spell out what the unknown tokens hide: for each of their characters, and one
-        mark at the end of each token, the log of the number of distinct characters and the mark.
+        Cost in nats of spelling out the unknown tokens: for each of their characters, and for an end mark of each
+        token, the log of the number of distinct characters and the mark.
     """
 
     read: NDArray[np.float64]
@@ -33,7 +33,7 @@ class Characters:
 
     @classmethod
     def of_texts(cls, texts: list[str], tokenizer: FittedTokenizer) -> Characters | None:
-        """Count in texts cut as `tokenizer` cuts them; None where its tokens need not make up the texts."""
+        """Count in texts truncated as by `tokenizer`; None if its tokens may not cover the whole texts."""
         own = tokenizer.analyzer in ("word", "char", "bpe") and tokenizer.token_pattern is None
         if not own or not all(isinstance(text, str) for text in texts):
             return None
@@ -41,7 +41,7 @@ class Characters:
         whole = tokenizer.analyzer == "char"
         chunked = [[text] if whole else text.split() for text in cleaned]
         chunks = {chunk: number for number, chunk in enumerate(dict.fromkeys(chain.from_iterable(chunked)))}
-        # As tokenizers do: chunks are tokenised each for itself.
+        # Chunks are tokenised separately, as in tokenizers.
         distinct = list(chunks) or [""]
         corpus = tokenizer._encode(distinct)
         lengths = _lengths_of_tokens(distinct, corpus.ids, corpus.starts, tokenizer._forms())
@@ -69,15 +69,15 @@ class Characters:
 def _lengths_of_tokens(
     chunks: list[str], ids: NDArray[np.int32], starts: NDArray[np.int64], tokens: list[str]
 ) -> NDArray[np.float64]:
-    """Characters of each token; unknown ones share what the known ones of their chunk leave."""
-    # To subwords a mark stands for the space before them.
+    """Characters of each token; unknown tokens share the characters of their chunk that known tokens leave."""
+    # In subwords, a mark represents the space before them.
     known = np.array([len(token) - token.count(SPACE) for token in tokens], dtype=np.float64)
     known[UNKNOWN_ID] = 0.0
     lengths, unknown = known[ids], ids == UNKNOWN_ID
     n_tokens = np.diff(starts)
     rows = np.repeat(np.arange(len(n_tokens)), n_tokens)
     n_unknown = np.bincount(rows, weights=unknown, minlength=len(n_tokens))
-    # Where all are known, what is left is what their normal form is shorter by: one dash stands for two hyphens.
+    # If all tokens are known, the rest comes from shorter normal forms: one dash represents two hyphens.
     sharing = unknown | (n_unknown == 0)[rows]
     n_sharing = np.maximum(np.bincount(rows, weights=sharing, minlength=len(n_tokens)), 1)
     left = np.array([len(chunk) for chunk in chunks]) - np.bincount(rows, lengths, minlength=len(n_tokens))

@@ -1,8 +1,8 @@
-"""What is inside a container, whichever library made it. Nothing here judges what is found.
+"""The values in a container of any library, without validation.
 
-Read by the methods that the libraries share (`to_pylist` of Arrow, `to_list` of pandas and polars, `__array__`,
-`__arrow_c_stream__`) and not by narwhals: that is a dependency of scikit-learn from 1.9 on only, and reads neither
-lists nor iterators, NumPy nor Arrow's plain arrays, so that this module would be as long with it.
+Containers are read with the methods that the libraries share (`to_pylist` of Arrow, `to_list` of pandas and polars,
+`__array__`, `__arrow_c_stream__`), not with narwhals. narwhals is a dependency of scikit-learn from 1.9 on only, and
+it reads neither lists, iterators and NumPy arrays nor plain arrays of Arrow, so this module would be as long with it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ def unpack(X: Any, name: str, expected: str) -> tuple[list[Any] | NDArray[Any], 
     Parameters
     ----------
     X : list, tuple, iterator, array, series, or frame
-        Of NumPy, pandas, polars, Arrow, or anything that offers itself as one of these.
+        Of NumPy, pandas, polars, Arrow, or any object with the same interface.
     name : str
-        How messages name the argument.
+        Name of the argument in messages.
     expected : str
-        What messages say that it should be.
+        Description of the expected value in messages.
 
     Returns
     -------
     values : list, or ndarray of shape (n_samples, n_columns)
-        A list of what has one dimension or one column, whose items may be rows. An array of other frames and
+        A list for one dimension or one column; its items may be rows. An array for other frames and
         arrays.
     names : list or None
         The names of a frame's columns.
@@ -37,7 +37,7 @@ def unpack(X: Any, name: str, expected: str) -> tuple[list[Any] | NDArray[Any], 
     Raises
     ------
     TypeError
-        If `X` is no container.
+        If `X` is not a container.
     ValueError
         If `X` is None or a single text, or has no column or more than two dimensions.
     """
@@ -76,7 +76,7 @@ def unpack(X: Any, name: str, expected: str) -> tuple[list[Any] | NDArray[Any], 
 
 
 def read_once(X: Any) -> Any:
-    """The items of an iterator, which only gives them once; anything else as it is."""
+    """A list of the items of an iterator, which can be read only once; other values are returned unchanged."""
     return list(X) if isinstance(X, Iterator) else X
 
 
@@ -84,7 +84,7 @@ def is_one(y: Any) -> bool:
     """Whether `y` is one value and not a container of several."""
     if isinstance(y, np.ndarray):
         return not y.ndim
-    # Tables of Arrow, and what can only be converted, have no iterator.
+    # Arrow tables, and objects that can only be converted to arrays, are not iterable.
     return isinstance(y, (str, bytes, np.generic)) or not (hasattr(y, "__iter__") or hasattr(y, "__array__"))
 
 
@@ -103,7 +103,7 @@ def column_name(X: Any) -> str | None:
 
 
 def _columns(X: Any) -> list[tuple[Any, Any]] | None:
-    """Name and values of each column; None if `X` is no frame. Names may repeat."""
+    """Name and values of each column; None if `X` is not a frame. Names may repeat."""
     if hasattr(X, "iloc") and hasattr(X, "columns"):
         return [(name, X.iloc[:, place]) for place, name in enumerate(X.columns)]
     if hasattr(X, "get_columns"):
@@ -123,12 +123,12 @@ def _array(column: Any) -> NDArray[Any]:
 
 def _values_of_array(X: NDArray[Any], name: str, expected: str) -> list[Any] | NDArray[Any]:
     if isinstance(X, np.ma.MaskedArray):
-        # What is masked becomes None; `asarray` would uncover it.
+        # Masked values become None; `asarray` would return the values under the mask.
         X = np.array(X.tolist(), dtype=object)
     X = np.asarray(X)
     if X.ndim not in (1, 2):
         raise ValueError(
-            f"{name} has shape {X.shape}; expected {expected}. Reshape your data to one text a row."
+            f"{name} has shape {X.shape}; expected {expected}. Reshape your data to one text per row."
         )
     if X.ndim == 2 and X.shape[1] == 1 and X.dtype.kind not in "iufb":
         X = X[:, 0]

@@ -1,4 +1,4 @@
-"""Documents as arrays: token ids back to back, with the place where each document starts."""
+"""Documents as arrays: token ids back to back, with the start of each document."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Corpus:
 
     @classmethod
     def from_matrix(cls, matrix: NDArray[np.int32]) -> Corpus:
-        """Build from a padded id matrix; zeros are padding wherever they stand."""
+        """Build from a padded id matrix; zeros are padding in any position."""
         known = matrix != 0
         return cls.from_lengths(matrix[known], known.sum(axis=1))
 
     @classmethod
     def concatenate(cls, corpora: Iterable[Corpus]) -> Corpus:
-        """Put several corpora one after another."""
+        """Concatenate several corpora."""
         corpora = list(corpora)
         if len(corpora) == 1:
             return corpora[0]
@@ -96,12 +96,12 @@ class Corpus:
     def padded(
         self, max_length: int, *, padding: str = "post", truncation: str = "post", width: int | None = None
     ) -> NDArray[np.int32]:
-        """Documents as one matrix, cut to `max_length` tokens and padded with 0.
+        """Documents as one matrix, truncated to `max_length` tokens and padded with 0.
 
         Parameters
         ----------
         max_length : int
-            Documents longer than this lose their end ("post") or their beginning ("pre").
+            Documents longer than this are cut at their end ("post") or their beginning ("pre").
         padding, truncation : {"post", "pre"}, default="post"
             Which side is padded, and which side is cut.
         width : int or None, default=None

@@ -1,4 +1,4 @@
-"""What a network reads of documents, and in which batches."""
+"""The network's input for documents, and its batches."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from .._base.seeds import scrambled
 from .corpus import Corpus, ragged_positions
 from .ids import BOUNDARY_ID, FIRST_TOKEN_ID
 
-# Documents are sorted by length within this many shuffled batches: short ones share
-# batches, and the order stays random.
+# Documents are sorted by length within this many shuffled batches, so that short documents share
+# batches and the order stays random.
 _BATCHES_PER_POOL = 50
 
 
 @dataclass(frozen=True)
 class Documents:
-    """What a network reads of each document.
+    """The network's input for each document.
 
     Parameters
     ----------
     counts : CSR array of shape (n_documents, n_words), dtype float32, or None
         Bag of words of the whole document.
     texts : Corpus or None
-        Its first (or last) tokens, closed by a boundary where the end of the document is among them. That of
-        `max_length` last tokens comes on top of them: decoders have to predict it, encoders do not read it.
+        Its first (or last) tokens, closed by a boundary token if the end of the document is among them. After
+        `max_length` last tokens, this token is an additional one: decoders must predict it, encoders do not read it.
     features : ndarray of shape (n_documents, n_features), dtype float32, or None
-        What an encoder that is not trained made of it.
+        The output of a frozen encoder.
     """
 
     counts: sp.csr_array | None = None
@@ -54,7 +54,7 @@ class Documents:
         )
 
     def keys(self) -> NDArray[np.uint64]:
-        """A number made of the content of each document, of shape (n_documents,): equal ones have equal keys."""
+        """A hash of the content of each document, of shape (n_documents,); equal documents have equal keys."""
         keys = np.zeros(len(self), dtype=np.uint64)
         if self.counts is not None:
             keys += _keys(self.counts.indices, self.counts.data, self.counts.indptr)
@@ -67,15 +67,15 @@ class Documents:
     def batch(self, rows: NDArray[np.integer]) -> dict[str, NDArray[Any]]:
         """The network's inputs for the documents at `rows`.
 
-        Shorter documents are filled with 0 at their end. A decoder counts its steps from the beginning, so
-        that before the text they would make its likelihood depend on the longest text of the batch.
+        Shorter documents are filled with 0 at their end. A decoder counts its steps from the beginning, so padding
+        before the text would make its likelihood depend on the longest text of the batch.
 
         Returns
         -------
         inputs : dict of ndarray
-            "ids" (batch, time) int32; "distinct" (batch,) int32, how many words of the bag each
-            document has; "word_columns" int32 and "word_counts" float32, both (sum of distinct,);
-            "features" (batch, n_features) float32. Those that there are.
+            "ids" (batch, time) int32; "distinct" (batch,) int32, the number of distinct words of each
+            document; "word_columns" int32 and "word_counts" float32, both (sum of distinct,);
+            "features" (batch, n_features) float32. Only those that exist.
         """
         inputs: dict[str, NDArray[Any]] = {}
         if self.counts is not None:
@@ -93,7 +93,7 @@ class Documents:
 
 
 def _keys(ids: Any, numbers: Any, starts: Any) -> NDArray[np.uint64]:
-    """Of each row of a ragged matrix of pairs; sums wrap around."""
+    """Hash of each row of a ragged matrix of pairs; sums wrap around."""
     pairs = scrambled(ids.astype(np.uint64)) + numbers.astype(np.uint64)
     sums = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(scrambled(pairs), dtype=np.uint64)])
     return np.asarray(sums[starts[1:]] - sums[starts[:-1]])
@@ -107,18 +107,18 @@ def prepare_documents(
     *,
     truncation: str = "post",
 ) -> Documents:
-    """Read of each document what a network asks for.
+    """Prepare the network's input for each document.
 
     Parameters
     ----------
     corpus : Corpus
         Whole documents.
     word_columns : ndarray of shape (n_tokens,), dtype int64, or None
-        Column of each token in the bag of words, -1 for those left out; None where no bag is read.
+        Column of each token in the bag of words, -1 for those left out; None without a bag of words.
     n_words : int
         Number of these columns.
     max_length : int or None
-        Tokens that a text decoder writes or a recurrent encoder reads; None where neither is there.
+        Number of tokens that a text decoder writes or a recurrent encoder reads; None if there is neither.
     truncation : {"post", "pre"}, default="post"
         Which side of a long document is cut.
 
@@ -131,7 +131,7 @@ def prepare_documents(
         counts = corpus.counts(n_words, columns=word_columns)
     if max_length is not None:
         kept = np.minimum(corpus.lengths, max_length)
-        # A text that ends is closed by a boundary, so that decoding learns where to stop.
+        # A boundary token closes complete texts, so that decoders learn where to stop.
         closed = np.flatnonzero((truncation == "pre") | (corpus.lengths < max_length))
         columns = corpus.padded(max_length, truncation=truncation, width=max_length + 1)
         columns[closed, kept[closed]] = BOUNDARY_ID
@@ -144,8 +144,8 @@ def epoch_order(
 ) -> list[NDArray[np.int64]]:
     """Rows of each batch of one epoch.
 
-    Batches differ by at most one document: a last batch of one would have no variance
-    to normalise by.
+    Batch sizes differ by at most one document: a last batch of one document would have no variance
+    for batch normalisation.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def epoch_order(
     batch_size : int
         Largest size of a batch.
     random : numpy.random.Generator
-        Decides the order.
+        Determines the order.
 
     Returns
     -------
@@ -185,14 +185,14 @@ def word_columns(
 ) -> NDArray[np.int64]:
     """Column of each token in the bag of words; -1 for tokens without content.
 
-    How many documents a token occurs in decides, not whether it is a word: an emoji or "!!!" may be content.
+    This depends on the number of documents with the token, not on whether it is a word: an emoji or "!!!" can be content.
 
     Parameters
     ----------
     document_frequency : ndarray of shape (n_tokens,)
-        Number of documents that each token occurs in.
+        Number of documents that contain each token.
     max_count : float
-        Tokens in more documents than this carry no content. Where all are, all are kept.
+        Tokens in more documents than this carry no content. If this applies to all tokens, all are kept.
     left_out : ndarray of int64 or None, default=None
         Ids of further tokens without content: stop words.
 

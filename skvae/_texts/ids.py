@@ -1,4 +1,4 @@
-"""The token ids that are reserved."""
+"""The reserved token ids."""
 
 from __future__ import annotations
 

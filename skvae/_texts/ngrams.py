@@ -1,4 +1,4 @@
-"""TF-IDF of token n-grams, computed from token ids and sparse all the way."""
+"""TF-IDF of token n-grams, computed from token ids with sparse arrays throughout."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from .ids import FIRST_TOKEN_ID
 
 @dataclass(frozen=True)
 class TokenPairs:
-    """What tokens add to the logits of a classifier that follow on certain others.
+    """What pairs of successive tokens add to the logits of a classifier.
 
     Parameters
     ----------
     starts : ndarray of shape (n_tokens + 1,), dtype int64
-        Where the pairs begin that start with each token.
+        Index of the first pair that starts with each token.
     tokens : ndarray of shape (n_pairs,), dtype int64
-        The second token of each pair; ascending among those with the same first one.
+        The second token of each pair; ascending among those with the same first token.
     weights : ndarray of shape (n_pairs, n_classes), dtype float32
-        What it adds.
+        What the pair adds to the logits.
     """
 
     starts: NDArray[np.int64]
@@ -57,7 +57,7 @@ class NgramFeatures:
         (n-1)-gram times the number of token ids, plus the last token id.
     idf : ndarray of shape (n_features,), dtype float32
     left_out : ndarray of int64 or None
-        Ids of tokens that no n-gram holds: what stands on either side of them follows on one another.
+        Ids of tokens that n-grams skip: the tokens on either side of them count as adjacent.
     usual_length : float
         Median length of the training documents' rows before they are scaled to 1.
     """
@@ -85,7 +85,7 @@ class NgramFeatures:
         corpus : Corpus
             Training documents.
         n_tokens : int
-            Number of token ids, reserved ones included.
+            Number of token ids, including the reserved ids.
         left_out : ndarray of int64 or None, default=None
             Ids of stop words.
 
@@ -125,7 +125,7 @@ class NgramFeatures:
         tokens : ndarray of shape (n_tokens,)
             The token of each id.
         features : ndarray of shape (n_named,)
-            Columns of what `transform` returns.
+            Columns of the output of `transform`.
 
         Returns
         -------
@@ -160,7 +160,7 @@ class NgramFeatures:
         alone : ndarray of shape (n_tokens, n_outputs), dtype float32
             By itself.
         pairs : TokenPairs
-            After certain tokens.
+            What tokens add in addition after certain tokens.
         """
         weighted = (kernel * self.idf[:, None] / self.usual_length).astype(np.float32)
         tokens = self.codes[0]
@@ -171,7 +171,7 @@ class NgramFeatures:
             first = len(tokens)
         if self.shortest <= 2 <= self.longest:
             codes = self.codes[1]
-        # Codes ascend, so the pairs of each first token lie together.
+        # Codes are sorted, so the pairs of each first token are adjacent.
         starts = np.searchsorted(tokens[codes // self.n_tokens], np.arange(self.n_tokens + 1))
         return alone, TokenPairs(starts, codes % self.n_tokens, weighted[first : first + len(codes)])
 
@@ -216,9 +216,9 @@ class NgramFeatures:
         return sp.hstack(parts, format="csr", dtype=np.float32)
 
     def _weighted(self, counts: sp.csr_array) -> tuple[sp.csr_array, NDArray[np.float32]]:
-        """Rows of length 1, and the lengths that they had."""
-        # As scikit-learn's TfidfTransformer, which takes a millisecond to judge its input: for single documents, most
-        # of what an answer takes.
+        """Rows scaled to length 1, and their original lengths."""
+        # Same result as scikit-learn's TfidfTransformer, whose input validation takes a millisecond: most of the time of
+        # a prediction for a single document.
         counts.data = (1 + np.log(counts.data)) * self.idf[counts.indices]
         lengths = np.sqrt(np.add.reduceat(np.append(counts.data**2, 0), counts.indptr[:-1]))
         lengths[np.diff(counts.indptr) == 0] = 1

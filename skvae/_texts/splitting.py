@@ -1,4 +1,4 @@
-"""Texts to tokens, with what is needed to write them again: the sides on which no space stood."""
+"""Texts to tokens, with the information to restore them: the sides on which there was no space."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from .corpus import Corpus, ragged_positions
 JOINED_LEFT, JOINED_RIGHT = 1, 2
 
 _LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
-# What is not seen: control characters, soft hyphens, marks of direction, zero-width spaces. Joiners and tags stay,
-# because they are part of characters; \x80 to \x9f stay, because they are dashes and quotes of Windows read as Latin-1.
+# Invisible characters: control characters, soft hyphens, direction marks, zero-width spaces. Joiners and tags are kept,
+# because they are part of characters; \x80 to \x9f are kept, because they are dashes and quotes of Windows read as Latin-1.
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
     "\ufeff\ufff9-\ufffb]+"
 )
 
-# A character is a grapheme cluster (UAX #29), which is \X; a word is a run of those that begin with \w. Words
-# keep their apostrophes ("don't") and numbers their inner punctuation ("7/10", "3.5"); marks of one kind in a
-# row ("...", "--", "?!") are one token, any other mark is one by itself.
+# A character is a grapheme cluster (UAX #29), which is \X; a word is a run of clusters that begin with \w. Words
+# keep their apostrophes ("don't") and numbers their inner punctuation ("7/10", "3.5"). Successive marks of one kind
+# ("...", "--", "?!") are one token, any other mark is a separate token.
 _WORD = r"(?:(?![0-9]\ufe0f?\u20e3)(?=\w)\X)+"
 TOKEN_PATTERN = (
     rf"{_WORD}(?:['’]{_WORD}|(?<=\d)[.,:/\u066b\u066c](?=\d){_WORD})*"
@@ -41,7 +41,7 @@ _CHUNKS_PER_BLOCK = 50_000
 
 @dataclass(frozen=True)
 class Tokens:
-    """Documents as sequences of written forms: a token together with the sides on which no space stood.
+    """Documents as sequences of written forms: a token together with the sides on which there was no space.
 
     Parameters
     ----------
@@ -62,26 +62,26 @@ class Tokens:
 
 
 def clean(text: str, lowercase: bool) -> str:
-    """White space for HTML line breaks, composed and, where asked for, lowercase letters."""
+    """Replace HTML line breaks by white space, compose letters and, if requested, lowercase them."""
     if "<" in text:
         text = _LINE_BREAK.sub(" ", text)
     if not text.isascii():
-        # Lone surrogates are no valid UTF-8; Rust strings cannot hold them.
+        # Lone surrogates are not valid UTF-8, and Rust strings cannot contain them.
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         text = unicodedata.normalize("NFC", text)
         if lowercase:
-            # `lower` makes two characters of it, of which the second is a dot that "i" has already.
+            # `lower` returns two characters, and the second is a dot that "i" already has.
             text = text.replace("İ", "i")
     return text.lower() if lowercase else text
 
 
 def without_invisible(text: str) -> str:
-    """`text` without characters that are neither seen nor part of others."""
+    """`text` without invisible characters that are not part of others."""
     return _INVISIBLE.sub("", text)
 
 
 def is_word(token: str) -> bool:
-    """Whether there is a letter or digit in it; everything else is a mark."""
+    """Whether the token contains a letter or digit; all others are marks."""
     return token[:1].isalnum() or _WORD_CHARACTER.search(token) is not None
 
 
@@ -94,10 +94,10 @@ def characters(text: str) -> Sequence[str]:
 
 
 class Chunks:
-    """Texts as indices into the table of their distinct chunks, which are what stands between white space.
+    """Texts as indices into the table of their distinct chunks; a chunk is the text between white space.
 
-    Running text repeats itself: 25,000 reviews of 230 chunks hold 280,000 distinct ones.
-    Looking a chunk up is several times faster than splitting it again.
+    Natural text repeats itself: 25,000 reviews of 230 chunks have 280,000 distinct chunks.
+    Looking up a chunk is several times faster than splitting it again.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class Chunks:
         )
 
     def replaced(self, tokens: NDArray[Any], lengths: NDArray[np.int64]) -> Corpus:
-        """The texts with each chunk replaced by its tokens, which are given back to back."""
+        """The texts with each chunk replaced by its tokens, which are passed back to back."""
         starts = np.cumsum(lengths) - lengths
         indices = self.corpus.ids
         used = lengths[indices]
@@ -132,7 +132,7 @@ def split_words(texts: Iterable[str]) -> Tokens:
     table = _FirstSeen()
     end = table["\n"]
     found = []
-    # For ASCII both patterns agree, and that of `re` is several times faster.
+    # For ASCII, both patterns give the same tokens, and `re` is several times faster.
     for chosen, pattern in ((plain, _ASCII_OR_END), (~plain, _OTHER_OR_END)):
         joined = without_invisible("".join(f"{chunk}\n" for chunk in compress(chunks.distinct, chosen)))
         tokens = pattern.findall(joined)
@@ -156,7 +156,7 @@ def split_characters(texts: Iterable[str]) -> Tokens:
 
 
 def split_by_pattern(texts: Iterable[str], pattern: Any) -> Tokens:
-    """Matches of a pattern (its group, where it has one) in cleaned texts; what lies between counts as a space."""
+    """Matches of a pattern (or of its group) in cleaned texts; text between matches counts as a space."""
 
     group = pattern.groups
     begins = [np.empty(0, dtype=bool)]
@@ -168,17 +168,17 @@ def split_by_pattern(texts: Iterable[str], pattern: Any) -> Tokens:
         begins.append(edges[:, 0] != np.concatenate([[-1], edges[:, 1]])[:-1])
         return [text[start:stop] for start, stop in spans]
 
-    # One document at a time: `_read` numbers its tokens and lets go of them.
+    # One document at a time, since `_read` numbers its tokens and then frees them.
     return _read(map(found, texts), begins)
 
 
 def read_lists(documents: Iterable[Iterable[str]]) -> Tokens:
-    """Documents that are lists of tokens already, with a space between any two."""
+    """Documents that are already lists of tokens, with a space between any two."""
     return _read(documents)
 
 
 def _read(documents: Iterable[Iterable[str]], begins: list[NDArray[np.bool_]] | None = None) -> Tokens:
-    """Number the tokens of documents; `begins` may grow with each that is read."""
+    """Number the tokens of documents; `begins` may grow with each document."""
     table = _FirstSeen()
     parts = [np.empty(0, dtype=np.int32)]
     for document in documents:
@@ -201,9 +201,9 @@ def _forms(
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int8]]:
     """The form of each token, and the word and the spacing of each form.
 
-    Between two tokens one side is enough to say that no space stands there, and it is a mark's: of the marks
-    around the words of a chunk, those in front are joined to what follows, the others to what comes before. So
-    an opening quote is another form than a closing one, and "." is the same after a word and after a bracket.
+    A missing space between two tokens is recorded on one side only, that of a mark. Of the marks
+    around the words of a chunk, those in front are joined to what follows, the others to what precedes them. An
+    opening quote therefore is another form than a closing one, and "." is the same after a word and after a bracket.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def _forms(
     word : ndarray of shape (n_tokens,)
         Each token as an index into `words`.
     begins : ndarray of shape (n_tokens,), dtype bool
-        Whether a space, or a text's beginning, stands before it.
+        Whether a space, or the beginning of a text, precedes the token.
     """
     lettered = np.fromiter(map(is_word, words), dtype=bool, count=len(words))[word]
     begins = begins.copy()
@@ -235,7 +235,7 @@ def _forms(
 
 
 class _FirstSeen(dict[str, int]):
-    """Numbers its keys in the order in which they are first looked up."""
+    """Numbers its keys in the order of their first lookup."""
 
     def __missing__(self, key: str) -> int:
         self[key] = number = len(self)
@@ -246,9 +246,9 @@ _OTHER_OR_END = regex.compile(rf"\n|{TOKEN_PATTERN}")
 
 
 def encode_chunks(chunks: list[str], engine: Any) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Ids that the Rust engine gives to chunks, back to back, and how many each has."""
+    """Ids of chunks from the Rust engine, back to back, and the number of ids of each chunk."""
     flat, lengths = [np.empty(0, dtype=np.int32)], [np.empty(0, dtype=np.int64)]
-    # In blocks, because an encoding holds far more than its ids.
+    # In blocks, because an encoding takes far more memory than its ids.
     for start in range(0, len(chunks), _CHUNKS_PER_BLOCK):
         block = engine.encode_batch_fast(chunks[start : start + _CHUNKS_PER_BLOCK], add_special_tokens=False)
         ids = [encoding.ids for encoding in block]

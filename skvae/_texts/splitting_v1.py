@@ -1,4 +1,4 @@
-"""How tokenizers of files of format 1 split and join texts: with the spaces guessed from the marks."""
+"""Splitting and joining of texts by tokenizers of format 1, which guess the spaces from the marks."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _STRAIGHT_QUOTES = str.maketrans("“”‘’", "\"\"''")
 
 
 class FirstSplitting:
-    """What a tokenizer of format 1 was fitted to.
+    """The fitted state of a tokenizer of format 1.
 
     Parameters
     ----------
     engine : str
-        The Rust tokenizer, as it was stored.
+        The stored Rust tokenizer.
     analyzer : {"word", "char", "bpe"}
     lowercase : bool
     """
@@ -47,7 +47,7 @@ class FirstSplitting:
         self.stored = engine
         self.analyzer = analyzer
         self.lowercase = lowercase
-        # Without them as special tokens, a text cannot ask for a reserved id.
+        # Without the special tokens, no text is encoded as a reserved id.
         self.engine = Tokenizer.from_str(json.dumps(json.loads(engine) | {"added_tokens": []}))
         names = self.engine.get_vocab()
         self.tokens = np.empty(len(names), dtype=object)
@@ -55,7 +55,7 @@ class FirstSplitting:
             self.tokens[index] = token
 
     def names(self) -> list[str]:
-        """The tokens as users see them."""
+        """The tokens as shown to users."""
         names: list[str] = self.tokens[FIRST_TOKEN_ID:].tolist()
         return names
 
@@ -92,7 +92,7 @@ class FirstSplitting:
 
 
 def _direct_quotes(lines: str) -> str:
-    """Directed quotes and dashes for straight ones; each line is a chunk of its own."""
+    """Replace straight quotes and dashes by directed ones; each line is a separate chunk."""
     if _QUOTE_OR_DASH.search(lines):
         for pattern, mark in _DIRECTED:
             lines = pattern.sub(mark, lines)

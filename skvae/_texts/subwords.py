@@ -14,8 +14,8 @@ from .ids import FIRST_TOKEN_ID, UNKNOWN_ID
 from .splitting import Chunks, characters, encode_chunks, without_invisible
 from .vocabulary import SPACE
 
-# Control characters, which no cleaned text holds, name the reserved ids and stand for what an engine of
-# subwords must not see as it is: the mark that it puts in the place of spaces, and unknown characters.
+# Control characters, which no cleaned text contains, name the reserved ids. They also replace characters with a
+# special meaning in the subword engine: the mark that it uses for spaces, and unknown characters.
 _RESERVED = ("\x02padding\x03", "\x02unknown\x03", "\x02boundary\x03")
 _SPACE_ITSELF, _UNKNOWN = "\x01", "\x04"
 _FIRST_PRIVATE = 0xF0000
@@ -25,14 +25,14 @@ _PRIVATE = (*range(_FIRST_PRIVATE, 0xFFFFE), *range(0x100000, 0x10FFFE))
 class Subwords:
     """Subwords learned by byte-pair encoding, whose characters are grapheme clusters.
 
-    Clusters of several code points are single characters of a private area to the engine, so that
-    none is ever cut.
+    Clusters of several code points are passed to the engine as single characters of a private use area, so that
+    none is ever split.
 
     Parameters
     ----------
     engine : tokenizers.Tokenizer
     clusters : list of str
-        The clusters that stand for the first private characters.
+        The clusters that the first private characters represent.
     """
 
     separator = ""
@@ -45,7 +45,7 @@ class Subwords:
 
     @classmethod
     def learn(cls, texts: Iterable[str], n_subwords: int, min_frequency: int) -> tuple[Subwords, Corpus]:
-        """Subwords of cleaned texts, and the texts."""
+        """Learn subwords of cleaned texts; returns them and the encoded texts."""
         from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
         engine = Tokenizer(models.BPE(unk_token=_RESERVED[UNKNOWN_ID]))
@@ -55,7 +55,7 @@ class Subwords:
         trainer = trainers.BpeTrainer(
             vocab_size=n_subwords + len(_RESERVED),
             min_frequency=min_frequency,
-            # Rare characters of a large script must not crowd the merges out.
+            # Rare characters of a large script must leave room for merges.
             limit_alphabet=max(1, n_subwords // 2),
             special_tokens=list(_RESERVED),
             show_progress=False,
@@ -78,7 +78,7 @@ class Subwords:
         return subwords, chunks.replaced(*encode_chunks(coded, engine))
 
     def names(self) -> list[str]:
-        """The subwords as users see them."""
+        """The subwords as shown to users."""
         names = [""] * self.engine.get_vocab_size(with_added_tokens=True)
         for token, index in self.engine.get_vocab(with_added_tokens=True).items():
             names[index] = token.translate(self._written).replace(_SPACE_ITSELF, SPACE)

@@ -1,4 +1,4 @@
-"""What the floors above need of a fitted tokenizer."""
+"""The interface of a fitted tokenizer for the floors above."""
 
 from __future__ import annotations
 
@@ -35,4 +35,4 @@ class FittedTokenizer(Protocol):
         """Whole documents as texts."""
 
     def _forms(self) -> list[str]:
-        """What each id is written as."""
+        """The written form of each id."""

@@ -1,7 +1,7 @@
-"""The only place that judges what a user hands over.
+"""The only module that validates documents passed by users.
 
-Everything here raises `TypeError` or `ValueError` with what was got, what was
-expected and what to do; nothing downstream has to check again.
+All functions raise `TypeError` or `ValueError` that say what was got, what was
+expected and what to do. No other code needs to check again.
 """
 
 from __future__ import annotations
@@ -40,44 +40,44 @@ def check_documents(
     in_lists: bool = False,
     fitting: bool = False,
 ) -> list[Any] | NDArray[np.int32]:
-    """Return `X` as texts or as token ids, whichever it holds; read once, so that an iterator will do.
+    """Return `X` as texts or as token ids, whichever it contains; it is read once, so it may be an iterator.
 
     Parameters
     ----------
     X : 1-D collection of str of shape (n_samples,), or array of int of shape (n_samples, max_length)
-        Any container: list, tuple, iterator, array, series, or frame of one column; or what
-        `TextTokenizer.transform` returned, in any output format.
+        Any container: list, tuple, iterator, array, series, or frame of one column; or the output of
+        `TextTokenizer.transform`, in any format.
     name : str, default="X"
-        How messages name the argument.
+        Name of the argument in messages.
     n_tokens : int or None, default=None
-        Number of known token ids; None accepts any that is not negative.
+        Number of known token ids; None accepts all non-negative ids.
     allow_empty : bool, default=False
-        Whether no texts at all are legal.
+        Whether `X` may be empty.
     fitted : estimator or None, default=None
-        One that remembers the column that it was fitted on, to warn of another.
+        A fitted estimator; a warning is raised if the column name of `X` differs from that in its `fit`.
     in_lists : bool, default=False
-        Whether rows of one `str` each are lists of one token, as those of `fitted` were, and not a column of texts.
+        Whether rows of one `str` each are lists of one token, as in the fit of `fitted`, and not a column of texts.
     fitting : bool, default=False
-        Whether a vocabulary is to be learned from `X`. Token ids must look more like those of the tokenizer then: no
-        later call can tell that they are none.
+        Whether a vocabulary is to be learned from `X`. Token ids are then checked more strictly, since no
+        later call can detect other numbers.
 
     Returns
     -------
     documents : list of length n_samples, or ndarray of shape (n_samples, max_length), dtype int32
-        A list holds texts (`str`) or, where each row is one, lists of tokens (lists of `str`).
+        A list of texts (`str`) or of lists of tokens (lists of `str`).
 
     Raises
     ------
     TypeError
-        If `X` is no collection, or a row holds something else than a `str`.
+        If `X` is not a collection, or a row is not a `str`.
     ValueError
-        If `X` is a bare string, has no or several columns, is empty, if a row is missing, or if it holds
+        If `X` is a bare string, has no or several columns, is empty, if a row is missing, or if it contains
         numbers that do not look like the output of `TextTokenizer.transform`.
 
     Warns
     -----
     UserWarning
-        If `X` is a column of another name than that which the estimator was fitted on.
+        If the column name of `X` differs from that in the fit of the estimator.
     """
     if fitted is not None:
         warn_if_renamed(X, fitted, name)
@@ -87,49 +87,49 @@ def check_documents(
     if isinstance(values, list):
         return _judge_texts(values, name, allow_empty)
     integers = _judge_integers(values, name, allow_empty)
-    # First, so that numbers of another meaning are not called unknown ids.
+    # Checked first, so that other numbers are not reported as unknown ids.
     _check_like_tokenizer_output(integers, names, name, fitting)
     return _judge_ids(integers, name, n_tokens)
 
 
 def read_documents(X: Any, **options: Any) -> tuple[list[Any] | NDArray[np.int32], str | None]:
-    """What `check_documents` returns, and the name of the column that `X` is, for the estimator to remember.
+    """The result of `check_documents`, and the column name of `X`, which the estimator stores.
 
-    The name comes first: afterwards, an iterator has been read.
+    The name is read first, since `check_documents` exhausts iterators.
     """
     column = column_name(X)
     return check_documents(X, **options), column
 
 
 def read_texts(X: Any) -> tuple[list[Any], str | None]:
-    """What `check_texts` returns, and the name of the column that `X` is."""
+    """The result of `check_texts`, and the column name of `X`."""
     column = column_name(X)
     return check_texts(X), column
 
 
 def check_texts(X: Any, *, name: str = "X", allow_empty: bool = False, in_lists: bool = False) -> list[Any]:
-    """Return `X` as a list of `str` or of lists of tokens, or say which row is wrong.
+    """Return `X` as a list of `str` or of lists of tokens; errors name the invalid row.
 
     Parameters
     ----------
     X : 1-D collection of str of shape (n_samples,)
         Any container: list, tuple, iterator, array, series, or frame of one column.
     name : str, default="X"
-        How messages name the argument.
+        Name of the argument in messages.
     allow_empty : bool, default=False
-        Whether a collection with no texts is legal.
+        Whether `X` may be empty.
     in_lists : bool, default=False
         Whether rows of one `str` each are lists of one token, and not a column of texts.
 
     Returns
     -------
     texts : list of length n_samples
-        Texts (`str`) or, where each row is one, lists of tokens (lists of `str`).
+        Texts (`str`) or lists of tokens (lists of `str`).
 
     Raises
     ------
     TypeError
-        If `X` is no collection, or a row holds something else than a `str`.
+        If `X` is not a collection, or a row is not a `str`.
     ValueError
         If `X` is a bare string, has no or several columns, is empty, or a row is missing.
     """
@@ -152,7 +152,7 @@ def _judge_texts(items: list[Any], name: str, allow_empty: bool) -> list[Any]:
     texts = []
     for row, item in enumerate(items):
         if isinstance(item, str):
-            # np.str_ is a str whose methods give np.str_ back; plain str is faster.
+            # Converted, since the methods of np.str_ return np.str_ and plain str is faster.
             texts.append(str(item))
         elif is_missing(item):
             raise ValueError(
@@ -174,7 +174,7 @@ def _judge_texts(items: list[Any], name: str, allow_empty: bool) -> list[Any]:
 
 
 def _of_two_kinds(items: list[Any], name: str) -> Exception:
-    """The error of lists of tokens with something else among them."""
+    """The error for lists of tokens mixed with other types."""
     listed = [isinstance(item, (list, tuple, np.ndarray)) for item in items]
     row = listed.index(True)
     if all(listed):
@@ -195,15 +195,15 @@ def _of_two_kinds(items: list[Any], name: str) -> Exception:
 def _matrix_of_numbers(
     values: list[Any] | NDArray[Any], names: list[Any] | None, name: str, in_lists: bool = False
 ) -> list[Any] | NDArray[Any]:
-    """Items that may be texts, or a matrix, from what `unpack` found."""
+    """Items that may be texts, or a matrix, from the values that `unpack` returned."""
     if not isinstance(values, list) or not values:
         return values
     if names is not None and all(isinstance(item, numbers.Real) for item in values):
-        # A frame of one column is a matrix where a series is none.
+        # A frame of one column is a matrix; a series is not.
         return np.array(values).reshape(-1, 1)
     if not all(isinstance(row, (list, tuple, np.ndarray)) for row in values):
         return values
-    # What `np.array([[text], [text]]).tolist()` gives.
+    # The form of `np.array([[text], [text]]).tolist()`.
     if not in_lists and all(len(row) == 1 for row in values) and not isinstance(values[0][0], numbers.Number):
         return [row[0] for row in values]
     if any(isinstance(item, str) for row in values for item in row) or (
@@ -219,12 +219,12 @@ def _matrix_of_numbers(
 
 
 def _tokenised(rows: list[Any], name: str) -> list[Any]:
-    """Texts that come as lists of tokens; two columns of texts are no such thing."""
+    """Texts that are lists of tokens; two columns of texts are refused."""
     for place, row in enumerate(rows):
         wrong = next((item for item in row if not isinstance(item, str) or len(item.split()) != 1), None)
         if isinstance(wrong, str):
             raise ValueError(
-                f"{name} has several str in row {place}, with white space or nothing in one ({wrong!r:.60}); expected {_EXPECTED},"
+                f"{name} has several str in row {place}, one of them empty or with white space ({wrong!r:.60}); expected {_EXPECTED},"
                 " or lists of tokens. Select the column of the texts."
             )
         if len(row) and not all(isinstance(item, str) for item in row):
@@ -235,7 +235,7 @@ def _tokenised(rows: list[Any], name: str) -> list[Any]:
 
 
 def _judge_integers(values: NDArray[Any], name: str, allow_empty: bool = False) -> NDArray[np.integer]:
-    """A matrix of integers, or what else there is instead."""
+    """A matrix of integers; other matrices raise an error."""
     if values.ndim != 2:
         raise ValueError(f"{name} has shape {values.shape}; expected {_EXPECTED}.")
     if allow_empty and not len(values):
@@ -273,7 +273,7 @@ def _judge_integers(values: NDArray[Any], name: str, allow_empty: bool = False) 
 
 
 def _judge_ids(values: NDArray[np.integer], name: str, n_tokens: int | None) -> NDArray[np.int32]:
-    """A matrix of integers as token ids that are known."""
+    """A matrix of integers as known token ids."""
     if values.size and values.min() < 0:
         row = int(np.argwhere(values < 0)[0, 0])
         raise ValueError(f"{name} has a negative token id in row {row}; ids start at 0 (padding).")
@@ -282,7 +282,7 @@ def _judge_ids(values: NDArray[np.integer], name: str, n_tokens: int | None) -> 
         row = int(np.argwhere(values >= limit)[0, 0])
         raise ValueError(
             f"{name} has token id {values.max()} in row {row}, but only {limit} ids are known."
-            " Use the tokenizer that the estimator was fitted with; if these numbers are no token ids, pass texts."
+            " Use the tokenizer that the estimator was fitted with; if these numbers are not token ids, pass texts."
         )
     return np.asarray(values.astype(np.int32, copy=False))
 
@@ -290,12 +290,12 @@ def _judge_ids(values: NDArray[np.integer], name: str, n_tokens: int | None) -> 
 def _check_like_tokenizer_output(
     ids: NDArray[np.integer], names: list[Any] | None, name: str, fitting: bool
 ) -> None:
-    """Refuse integers that `TextTokenizer.transform` cannot have returned: they mean something else."""
+    """Refuse integers that `TextTokenizer.transform` cannot have returned."""
     reason = _unlike_tokenizer_output(ids, names) or (fitting and _unlike_training_ids(ids, names))
     if reason:
         raise ValueError(
             f"{name} holds integers which are neither texts nor token ids of TextTokenizer.transform: {reason}. Pass"
-            f" {_EXPECTED}, or what TextTokenizer.transform returned, whole and with nothing beside it."
+            f" {_EXPECTED}, or the whole output of TextTokenizer.transform without other columns."
         )
 
 
@@ -307,14 +307,14 @@ def _unlike_tokenizer_output(ids: NDArray[np.integer], names: list[Any] | None) 
     boundary = FIRST_TOKEN_ID - 1
     if (ids == boundary).any():
         row = int(np.argwhere(ids == boundary)[0, 0])
-        return f"row {row} holds {boundary}, which is reserved and never comes out of it"
+        return f"row {row} holds {boundary}, which is reserved and never in its output"
     known = ids != 0
     filled = known.any(axis=1)
     first = known.argmax(axis=1)
     last = ids.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
     holes = filled & (known.sum(axis=1) != last - first + 1)
     if holes.any():
-        return f"row {int(holes.argmax())} has a 0 (padding) amid other numbers"
+        return f"row {int(holes.argmax())} has a 0 (padding) between other numbers"
     pre, post = filled & (first > 0), filled & (last < ids.shape[1] - 1)
     if pre.any() and post.any():
         return f"row {int(pre.argmax())} has its padding (0) at the beginning and row {int(post.argmax())} at the end"
@@ -322,13 +322,13 @@ def _unlike_tokenizer_output(ids: NDArray[np.integer], names: list[Any] | None) 
 
 
 def _unlike_training_ids(ids: NDArray[np.integer], names: list[Any] | None) -> str | None:
-    # Named as `transform` names its columns, they are its output.
+    # Columns with the names that `transform` gives are its output.
     if names is not None and isinstance(names[0], str):
         return None
     if ids.shape[1] == 1:
         return "one column without a name may be numbers of any kind"
-    # The most frequent word or character has this id; of subwords and given vocabularies it may be any, but
-    # texts hold more distinct tokens than a scale has grades. What has reserved ids only gets an error of its own.
+    # The most frequent word or character has this id. Subwords and given vocabularies may lack it, but
+    # texts have more distinct tokens than a scale has grades. Reserved ids alone raise another error.
     few = len(np.unique(ids)) <= _GRADES_OF_A_SCALE
     if few and (ids > FIRST_TOKEN_ID).any() and not (ids == FIRST_TOKEN_ID).any():
         return (
@@ -349,44 +349,46 @@ def _are_numbered(names: list[Any]) -> bool:
 
 
 def hold_lists(documents: list[Any] | NDArray[np.int32]) -> bool:
-    """Whether these documents, which have been judged, are lists of tokens."""
+    """Whether these validated documents are lists of tokens."""
     return isinstance(documents, list) and bool(documents) and isinstance(documents[0], list)
 
 
 def joined(X: list[Any] | NDArray[np.int32], X_unlabeled: Any) -> list[Any] | NDArray[np.int32]:
-    """Documents that have been judged, and behind them others, which are judged here."""
+    """Validated documents, followed by others that are validated here."""
     in_lists = hold_lists(X)
     unlabeled = check_documents(X_unlabeled, name="X_unlabeled", allow_empty=True, in_lists=in_lists)
     if not len(unlabeled):
         return X
     if isinstance(X, list) and isinstance(unlabeled, list) and hold_lists(unlabeled) != in_lists:
         kinds = ("texts", "lists of tokens") if in_lists else ("lists of tokens", "texts")
-        raise ValueError(f"X_unlabeled holds {kinds[0]}, but X holds {kinds[1]}; pass both alike.")
+        raise ValueError(
+            f"X_unlabeled holds {kinds[0]}, but X holds {kinds[1]}; pass the same kind for both."
+        )
     if isinstance(X, list) and isinstance(unlabeled, list):
         return X + unlabeled
     if isinstance(X, list):
-        raise ValueError("X_unlabeled holds token ids, but X holds texts; pass both alike.")
+        raise ValueError("X_unlabeled holds token ids, but X holds texts; pass the same kind for both.")
     if isinstance(unlabeled, list):
         raise ValueError(
-            "X_unlabeled holds texts, but X holds token ids; pass what the same TextTokenizer's transform returns."
+            "X_unlabeled holds texts, but X holds token ids; pass the output of transform of the same TextTokenizer."
         )
     width = max(X.shape[1], unlabeled.shape[1])
     return np.vstack([np.pad(each, ((0, 0), (0, width - each.shape[1]))) for each in (X, unlabeled)])
 
 
 def check_enough_tokens(matrix: NDArray[np.int32]) -> None:
-    """Refuse a matrix of token ids to fit on of which all are reserved."""
+    """Refuse to fit on a matrix of reserved token ids only."""
     if matrix.max(initial=0) < FIRST_TOKEN_ID:
         raise ValueError(
             f"X holds no token id of {FIRST_TOKEN_ID} or more; ids 0, 1 and 2 are reserved (padding, unknown,"
-            " boundary). Pass what TextTokenizer.transform returned."
+            " boundary). Pass the output of TextTokenizer.transform."
         )
 
 
 def warn_if_renamed(X: Any, fitted: Any, name: str = "X") -> None:
-    """Warn where `X` is a column of another name than that which the estimator was fitted on."""
+    """Warn if the column name of `X` differs from that in the fit of the estimator."""
     before, now = getattr(fitted, "_column_name", None), column_name(X)
-    # Texts without a name are the rule, even after fitting on a column.
+    # Texts without a name are usual, even after fitting on a column.
     if before is None or now is None or now == before:
         return
     warnings.warn(
@@ -399,16 +401,16 @@ def warn_if_renamed(X: Any, fitted: Any, name: str = "X") -> None:
 
 
 def check_token_matrix(X: Any, *, n_tokens: int | None = None, name: str = "X") -> NDArray[np.int32]:
-    """Return the id matrix `X` as int32, refusing negative ids and ids no fitted table knows.
+    """Return the id matrix `X` as int32; refuse negative and unknown ids.
 
     Parameters
     ----------
     X : array-like of int of shape (n_samples, max_length)
         Token ids, 0 = padding; any container.
     n_tokens : int or None, default=None
-        Number of known ids; None accepts any that is not negative.
+        Number of known ids; None accepts all non-negative ids.
     name : str, default="X"
-        How messages name the argument.
+        Name of the argument in messages.
 
     Returns
     -------
@@ -422,12 +424,12 @@ def check_token_matrix(X: Any, *, n_tokens: int | None = None, name: str = "X") 
     if isinstance(values, list):
         one = all(isinstance(item, numbers.Real) for item in values)
         raise TypeError(
-            f"{name} is no matrix of numbers; expected {expected}."
+            f"{name} is not a matrix of numbers; expected {expected}."
             + (" Wrap the ids of one document in a list: [ids]." if one and values else "")
         )
     return _judge_ids(_judge_integers(values, name), name, n_tokens)
 
 
 def resolve_threshold(value: float, n_samples: int) -> float:
-    """An absolute document count from an int (as it is) or a float (a share of `n_samples`)."""
+    """An absolute document count from an int (unchanged) or a float (a share of `n_samples`)."""
     return float(value) if isinstance(value, numbers.Integral) else float(value) * n_samples

@@ -1,4 +1,4 @@
-"""Which tokens have ids: words and marks with the spacing that they are written with, or subwords."""
+"""The tokens that have ids: words and marks with their spacing."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from .splitting import JOINED_LEFT, JOINED_RIGHT, Tokens, is_word
 
 SPACE, NO_SPACE = "\u2581", "\uffed"
 _NAME = re.compile(f"([{SPACE}{NO_SPACE}])(.+?)([{SPACE}{NO_SPACE}]?)", re.DOTALL)
-# A text with typographic quotes is read by a vocabulary learned from straight ones.
+# A vocabulary learned from straight quotes also reads typographic ones.
 _STRAIGHT = str.maketrans("“”„‟‘’‚‛", "\"\"\"\"''''")
 
 
 class Vocabulary:
-    """Tokens that have ids, each with the sides on which no space stands.
+    """Tokens that have ids, each with the sides on which there is no space.
 
-    A form that has no id is read as the first form of the same token that has one.
+    A form without an id is read as the first form of the same token that has one.
 
     Parameters
     ----------
     words : list of str
-        The tokens, in the order of their ids. What differs in its spacing only comes several times; the
-        first one stands for the forms that are not there.
+        The tokens, in the order of their ids. A token with several spacings occurs several times; the
+        first occurrence also represents the forms without an id.
     spacing : ndarray of shape (n_words,), dtype int8
         Sum of `JOINED_LEFT` and `JOINED_RIGHT`.
     separator : {" ", ""}
-        What stands between tokens that are not joined.
+        Separator of tokens that are not joined.
     """
 
     def __init__(self, words: list[str], spacing: NDArray[np.int8], separator: str) -> None:
@@ -40,7 +40,7 @@ class Vocabulary:
         self.separator = separator
         self._index: dict[str, int] = {}
         word = np.array([self._index.setdefault(token, len(self._index)) for token in words], dtype=np.int64)
-        # Later ones first, so that the first one stays; the last row is for tokens that are unknown.
+        # In reverse order, so that the first form takes precedence. The last row is for unknown tokens.
         ids = np.arange(FIRST_TOKEN_ID, FIRST_TOKEN_ID + len(words), dtype=np.int32)[::-1]
         self._ids = np.full((len(self._index) + 1, 4), UNKNOWN_ID, dtype=np.int32)
         self._ids[word[::-1]] = ids[:, None]
@@ -50,7 +50,7 @@ class Vocabulary:
         self._joined = np.concatenate([np.zeros(FIRST_TOKEN_ID, dtype=np.int8), self.spacing])
 
     def names(self) -> list[str]:
-        """The tokens as users see them: marked where a token is written in another way than it usually is."""
+        """The tokens as shown to users; forms other than the first one of a token show their spacing."""
         seen: set[str] = set()
         names = []
         for token, spacing in zip(self.words, self.spacing.tolist(), strict=True):
@@ -88,18 +88,18 @@ def choose_words(
     tokens : Tokens
         The documents.
     max_features : int
-        How many at most.
+        Largest number of forms.
     min_count : float
-        Number of documents that each has to occur in. Forms of a token that do not are counted as its most
-        frequent one.
+        Required number of documents with each form. Rarer forms of a token are counted as its most
+        frequent form.
     n_first : int, default=0
-        What occurs in two or more of the first so many documents comes before all that does not.
+        Forms that occur in two or more of the first `n_first` documents come before all others.
 
     Returns
     -------
     words : list of str
-        By decreasing frequency (where `n_first` is given, those that the first documents repeat come first, by
-        their frequency there), ties in alphabetical order: the vocabulary must not depend on the order of the
+        By decreasing frequency. With `n_first`, forms that the first documents repeat come first, by
+        their frequency there. Ties are in alphabetical order, since the vocabulary must not depend on the order of the
         documents.
     spacing : ndarray of shape (n_words,), dtype int8
     """
@@ -124,7 +124,7 @@ def choose_words(
 
 
 def given_words(tokens: Tokens, names: list[str]) -> tuple[list[str], NDArray[np.int8]]:
-    """Words and spacing of tokens that a user named; what is not marked is written as it usually is in `tokens`."""
+    """Words and spacing of tokens given by a user; names without marks get their most frequent spacing in `tokens`."""
     frequency = np.bincount(tokens.corpus.ids, minlength=len(tokens.word))
     usual = tokens.spacing[_usual_forms(tokens, frequency)]
     spacing_of = dict(zip(tokens.words, usual.tolist(), strict=True)) if len(usual) else {}
@@ -141,21 +141,21 @@ def given_words(tokens: Tokens, names: list[str]) -> tuple[list[str], NDArray[np
 
 
 def document_frequency(corpus: Corpus, n_columns: int) -> NDArray[np.int64]:
-    """Number of documents that each id occurs in."""
+    """Number of documents that contain each id."""
     return np.bincount(corpus.counts(n_columns).indices, minlength=n_columns).astype(np.int64)
 
 
 def _usual_forms(tokens: Tokens, frequency: NDArray[np.int64]) -> NDArray[np.int64]:
     """The most frequent form of each token; 0 for tokens without any."""
     usual = np.zeros(len(tokens.words), dtype=np.int64)
-    # Assigned last is the most frequent, and of equals that of the smallest spacing.
+    # The last assignment wins: the most frequent form, and the smallest spacing among ties.
     order = np.lexsort((-tokens.spacing, frequency))
     usual[tokens.word[order]] = order
     return usual
 
 
 def _alphabetical(names: NDArray[np.object_]) -> NDArray[np.int64]:
-    """Rank of each name; the same for equal ones. As objects: one long name would widen an array of str."""
+    """Rank of each name; equal names have equal ranks. Names are objects, since one long name would widen an array of str."""
     rank: NDArray[np.int64] = np.unique(names, return_inverse=True)[1]
     return rank.reshape(len(names))
 

@@ -315,7 +315,7 @@ def test_lists_of_tokens_are_read_as_they_are():
     for analyzer in ("char", "bpe"):
         with pytest.raises(ValueError, match=r"X holds lists of tokens.*' '\.join"):
             TextTokenizer(analyzer).fit(lists)
-    with pytest.raises(ValueError, match=r"row 0, with white space or nothing in one \('a text'\)"):
+    with pytest.raises(ValueError, match=r"row 0, one of them empty or with white space \('a text'\)"):
         TextTokenizer().fit([["title", "a text"], ["title", "another text"]])
     with pytest.raises(TypeError, match="X has int among the tokens of row 1"):
         TextTokenizer().fit([["good", "film"], ["good", 3]])
