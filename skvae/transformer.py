@@ -492,7 +492,7 @@ class TextVAETransformer(
         self.history_ = history | {name: previous[name] + history.get(name, []) for name in previous}
         self.n_iter_ = len(self.history_["loss"])
         self._autoencoder = autoencoder
-        # After the one pass of a first `partial_fit`, it is too early to judge.
+        # After the single pass of a first `partial_fit`, it is too early to check for collapse.
         if not one_pass:
             warn_if_collapsed(autoencoder, documents)
         if task is not None and given is not None:

@@ -147,7 +147,7 @@ class KerasEstimator(BaseWrapper):
         )
 
     def _initialize_callbacks(self) -> None:
-        # They come ready: scikeras refuses tuples and single classes.
+        # The list of callbacks is already complete; scikeras would refuse tuples and single classes.
         pass
 
     def _get_compile_kwargs(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ _FEW_LOGITS, _MANY_LOGITS, _MANY_DOCUMENTS = 5_000, 20_000, 5_000
 
 @dataclass(frozen=True)
 class TrainingDocuments:
-    """Documents of which the first ones have a label.
+    """Documents, the first of which have a label.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class LabelledDocuments:
         n_logits = len(documents) * self.n_outputs
         many = len(documents) >= _MANY_DOCUMENTS or n_logits >= _MANY_LOGITS
         n_folds = min(10 if n_logits <= _FEW_LOGITS else 3 if many else 5, int(counts.max()))
-        # Neighbours in this order are of one class and in different folds.
+        # Adjacent documents in this order have the same class and different folds.
         fold_of = np.empty(len(documents), dtype=np.int64)
         fold_of[np.argsort(labels, kind="stable")] = np.arange(len(documents)) % n_folds
         folds = fold_of[np.searchsorted(documents, self.documents)]

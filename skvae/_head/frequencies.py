@@ -40,7 +40,7 @@ class ClassFrequencies:
         return head.logits(self.autoencoder.features(self.read), head.tfidf(self.corpus))
 
     def shift(self, head: ClassHead) -> NDArray[np.float64]:
-        """What to add to the logits of a head that has been trained, of shape (n_outputs,)."""
+        """The shift of the logits of a trained head that restores the frequencies, of shape (n_outputs,)."""
         if self.before is None:
             return np.zeros(head.n_outputs)
         return frequency_shift(self.before, self._logits(head))

@@ -95,7 +95,7 @@ def _fit_linear_model(
         for fold in np.unique(folds[left_out]):
             train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             lengths = _known_lengths(features, train, test) if sp.issparse(features) else 1.0
-            # Each value of C starts from the solution of the one before.
+            # The fit for each value of C starts from the solution for the previous value.
             regression, rows = _regression(warm_start=True), rotated[train]
             for number, candidate in enumerate(candidates):
                 regression.set_params(C=candidate).fit(
@@ -180,7 +180,7 @@ class OnlineModel:
         self.bias_squares = np.full_like(model.bias, _INITIAL_SQUARES)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # Files of format 1 call the model a term.
+        # Files of format 1 name the model "term".
         self.__dict__.update({"model" if name == "term" else name: value for name, value in state.items()})
 
     def train(

@@ -48,7 +48,7 @@ class TrainingState:
 
 
 class FittedNetwork:
-    """A network that is either live (a Keras model) or stored (its weights), or both.
+    """A network that is live (a Keras model), stored (its weights), or both.
 
     The Keras model is built on first access. Only the weights are stored.
 

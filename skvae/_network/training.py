@@ -103,7 +103,7 @@ class Batches:
         return inputs, self.targets.probabilities[rows], self.targets.weights[rows]
 
     def as_dataset(self) -> tf.data.Dataset:
-        """A dataset with open shapes, so that no batch shape causes another tracing."""
+        """A dataset with unknown dimensions, so that no batch shape causes another tracing."""
         # Not Dataset.from_generator: its kernel makes the C library return memory at once in
         # the whole process, and page faults then take up to half of the training time.
         structure = self._assemble(np.arange(1))

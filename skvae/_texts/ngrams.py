@@ -64,7 +64,7 @@ class NgramFeatures:
 
     codes: list[NDArray[np.int64]]
     idf: NDArray[np.float32]
-    # Files of format 1 have none.
+    # Files of format 1 have no such attribute.
     left_out: NDArray[np.int64] | None = None
 
     def __init__(self, ngram_range: tuple[int, int]) -> None:
@@ -146,9 +146,9 @@ class NgramFeatures:
         return names
 
     def next_token_weights(self, kernel: NDArray[np.floating]) -> tuple[NDArray[np.float32], TokenPairs]:
-        """What a token adds to a linear function of the weights when it comes next in a text.
+        """What each possible next token of a text adds to a linear function of the weights.
 
-        Of n-grams of one and of two tokens, for a text of the usual length; longer ones are left out.
+        For n-grams of one and two tokens, in a text of median length; longer n-grams are ignored.
 
         Parameters
         ----------

@@ -73,7 +73,7 @@ class LatentClasses:
         return cls(model, latents, present[data.labels], n_classes)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # Files of format 1 call margins leads.
+        # Files of format 1 name the margins "leads".
         names = {"clear_leads": "clear_margins"}
         self.__dict__.update({names.get(name, name): value for name, value in state.items()})
 
