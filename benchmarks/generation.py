@@ -236,6 +236,7 @@ def run_sentences(folder: Path) -> dict[str, Any]:
         print(*pair, sep=" | ")
     return {
         "n_train": len(train),
+        "n_importance_samples": N_IMPORTANCE_SAMPLES,
         "skvae": {"seconds": seconds} | autoencoder_figures(vae, test),
         "retrieval": retrieval(train, test),
     }
