@@ -21,6 +21,16 @@ SMALL = {
 }
 
 
+def pytest_runtest_setup(item):
+    """Leave out the optimisation of graphs, a third of a tiny fit, where nothing is compared with other processes."""
+    if "unit" in item.path.parts:
+        return
+    import tensorflow as tf
+
+    disabled = item.get_closest_marker("processes") is None
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": disabled})
+
+
 def small_vae(**options):
     return TextVAETransformer(**({"decoder": "bow", "epochs": 1} | SMALL | options))
 

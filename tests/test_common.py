@@ -6,6 +6,7 @@ They feed numbers, so a subclass of each estimator turns the rows of a matrix in
 import numpy as np
 import pytest
 import sklearn
+import tensorflow as tf
 from sklearn.base import ClassifierMixin
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 from sklearn.utils.fixes import parse_version
@@ -13,8 +14,19 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 
+# tf.data says that it is not run eagerly.
+pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf:UserWarning")
+
 CHECKS_AT_LEAST = 45
 OLD_TAGS = parse_version(sklearn.__version__) < parse_version("1.7")
+
+
+@pytest.fixture(autouse=True)
+def untraced():
+    """Tracing takes most of a fit of one batch, and the checks are about what is around the networks."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 def as_texts(X):

@@ -21,6 +21,8 @@ from .conftest import SMALL
 
 N_THREADS = 8
 
+pytestmark = pytest.mark.processes
+
 
 def small_classifier(random_state=0, **options):
     vae = TextVAETransformer(
@@ -87,7 +89,6 @@ def test_without_a_random_state_each_fit_differs(reviews):
     assert np.abs(vae.fit(X).transform(X) - first).max() > 1e-3
 
 
-@pytest.mark.processes
 def test_another_process_fits_the_same_bits(fitted, reviews, tmp_path):
     X, y = reviews
     joblib.dump((X, y, everything(fitted, X)), tmp_path / "expected.joblib")
@@ -116,7 +117,6 @@ def sequential(reviews):
     return search_results(reviews, "sequential")
 
 
-@pytest.mark.processes
 @pytest.mark.parametrize("backend", ["threading", "loky", "dask"])
 def test_a_search_gives_the_same_results_on_every_backend(backend, sequential, reviews):
     if backend == "dask":
