@@ -6,7 +6,7 @@ NEWEST := .venv-newest
 EMPTY := .venv-dist
 # scikit-learn 1.6 finds scikeras' _more_tags among the classes and says so each time; 1.7 does not look. By module and,
 # for warnings that pytest.warns passes on, by message.
-OLDEST_WARNS := -W "ignore:The TextVAEClassifier or classes:DeprecationWarning" -W ignore::DeprecationWarning:sklearn.utils._tags -W ignore::DeprecationWarning:sklearn.base
+OLDEST_WARNS := -W 'ignore:The TextVAEClassifier or classes:DeprecationWarning' -W 'ignore:The `_more_tags` method:DeprecationWarning' -W ignore::DeprecationWarning:sklearn.utils._tags -W ignore::DeprecationWarning:sklearn.base
 CORE_TESTS := tests/unit tests/test_transformer.py tests/test_diagnostics.py
 # TensorFlow prints its build flags at import unless told not to.
 export TF_CPP_MIN_LOG_LEVEL := 3
