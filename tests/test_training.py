@@ -164,9 +164,8 @@ def test_an_interrupted_training_goes_on_from_a_backup_to_the_same_weights(revie
     np.testing.assert_array_equal(resumed.transform(X), whole.transform(X))
     np.testing.assert_array_equal(resumed.sample(3), whole.sample(3))
 
-    vae = TextVAETransformer(decoder="bow", **options)
-    whole = TextVAEClassifier(vae, epochs=4, random_state=0).fit(X, y)
-    interrupted = TextVAEClassifier(vae, epochs=4, random_state=0)
+    whole = TextVAEClassifier(TextVAETransformer(**options), epochs=4, random_state=0).fit(X, y)
+    interrupted = TextVAEClassifier(TextVAETransformer(**options), epochs=4, random_state=0)
     interrupted.set_params(callbacks=[backup(), Interrupt()])
     with pytest.raises(KeyboardInterrupt):
         interrupted.fit(X, y)
