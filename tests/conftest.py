@@ -1,6 +1,7 @@
 """Estimators fitted once for all tests: each fit costs a second of tracing."""
 
 import os
+from functools import wraps
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -21,15 +22,38 @@ SMALL = {
 }
 
 
-def pytest_runtest_setup(item):
-    """Leave out the optimisation of graphs, a third of a tiny fit, where nothing is compared with other processes."""
-    if "unit" in item.path.parts:
-        return
+def optimise_graphs(enabled):
     import tensorflow as tf
 
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not enabled})
+
+
+def pytest_runtest_setup(item):
+    """Leave out the optimisation of graphs, a third of a tiny fit, where no fit made elsewhere is compared."""
+    if "unit" in item.path.parts:
+        return
     # The choice of a token may turn on the last bits, so texts are written as they are for users.
-    disabled = item.get_closest_marker("processes") is None and item.path.stem != "test_decoding"
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": disabled})
+    optimise_graphs(
+        item.path.stem == "test_decoding"
+        or any(item.get_closest_marker(name) for name in ("processes", "same_bits"))
+    )
+
+
+def shared(fit):
+    """Fixture for the session, fitted as for users whichever test asks for it first: its last bits turn on that."""
+
+    @wraps(fit)
+    def fit_as_for_users(*args, **kwargs):
+        import tensorflow as tf
+
+        disabled = tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
+        optimise_graphs(True)
+        try:
+            return fit(*args, **kwargs)
+        finally:
+            optimise_graphs(not disabled)
+
+    return pytest.fixture(scope="session")(fit_as_for_users)
 
 
 def small_vae(**options):
@@ -41,33 +65,33 @@ def reviews():
     return make_reviews(160, random_state=0)
 
 
-@pytest.fixture(scope="session")
+@shared
 def bow_vae(reviews):
     return TextVAETransformer(decoder="bow", epochs=3, **SMALL).fit(reviews[0])
 
 
-@pytest.fixture(scope="session")
+@shared
 def gru_vae(reviews):
     return TextVAETransformer(
         tokenizer=TextTokenizer(max_length=16), epochs=8, learning_rate=1e-2, **SMALL
     ).fit(reviews[0])
 
 
-@pytest.fixture(scope="session")
+@shared
 def lstm_vae(reviews):
     return TextVAETransformer(
         tokenizer=TextTokenizer(max_length=16), encoder="bilstm", decoder="lstm", epochs=1, **SMALL
     ).fit(reviews[0])
 
 
-@pytest.fixture(scope="session")
+@shared
 def repeat_vae(reviews):
     return TextVAETransformer(
         tokenizer=TextTokenizer(max_length=16), decoder="repeat", epochs=1, **SMALL
     ).fit(reviews[0])
 
 
-@pytest.fixture(scope="session")
+@shared
 def classifier(reviews):
     """Wide and deep, trained together, with a bag-of-words autoencoder."""
     X, y = reviews
@@ -75,7 +99,7 @@ def classifier(reviews):
     return TextVAEClassifier(vae, epochs=1, random_state=0).fit(X[:60], y[:60], X_unlabeled=X[60:])
 
 
-@pytest.fixture(scope="session")
+@shared
 def writing_classifier(gru_vae, reviews):
     """Three classes named by strings, on a frozen autoencoder with a text decoder."""
     X, y = make_reviews(90, n_classes=3, random_state=1)

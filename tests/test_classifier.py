@@ -198,6 +198,7 @@ def test_scikit_learn_sees_a_classifier():
     assert clone(classifier).get_params() == classifier.get_params()
 
 
+@pytest.mark.same_bits
 def test_same_seed_same_bits_and_no_global_generator(classifier, reviews):
     X, y = reviews
     before = np.random.get_state()[1].copy()  # noqa: NPY002

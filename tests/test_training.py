@@ -47,6 +47,7 @@ def test_networks_saved_with_an_adam_of_ours_are_loaded_with_that_of_keras():
     assert loaded.beta_1 == 0.8
 
 
+@pytest.mark.same_bits
 def test_a_keras_without_the_private_name_trains_as_well(reviews, monkeypatch, bow_vae):
     monkeypatch.setattr("skvae._network.private.REDUCTION", "_of_another_version")
     again = TextVAETransformer(**bow_vae.get_params()).fit(reviews[0])
@@ -403,6 +404,7 @@ def global_precision(request):
     keras.config.set_dtype_policy(policy)
 
 
+@pytest.mark.same_bits
 @pytest.mark.parametrize("fixture", ["lstm_vae", "repeat_vae", "classifier"])
 def test_fits_are_in_single_precision_whatever_keras_is_set_to(fixture, global_precision, request, reviews):
     X, y = reviews

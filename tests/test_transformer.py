@@ -77,6 +77,7 @@ def test_history_names_every_part(gru_vae):
     assert gru_vae.history_["nll_text"][-1] < gru_vae.history_["nll_text"][0]
 
 
+@pytest.mark.same_bits
 def test_same_seed_same_bits_and_no_global_generator(bow_vae, reviews):
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     again = clone(bow_vae).fit(reviews[0])
