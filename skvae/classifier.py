@@ -159,7 +159,7 @@ class TextVAEClassifier(
         encoder) to the logits of the latent model: one logit for two classes.
 
     term_weights_ : dict of str to float
-        Stacking weights of "lexical" and "latent", as fitted before fine-tuning. With
+        Stacking weights of "lexical", "latent" and "vector", as fitted before fine-tuning. With
         `head_units`, the hidden layers replace "latent".
 
     history_ : dict of str to list of float
@@ -552,13 +552,13 @@ class TextVAEClassifier(
             raise ValueError("sample_weight is zero for every text with a label; at least one must count.")
         return float(accuracy_score(labels, self.predict(X)[labelled], sample_weight=weights))
 
-    def explain(self, X: Any, y: Any = None, *, n_contributions: int = 10) -> Any:
+    def explain(self, X: Any, y: Any = None, *, n_contributions: int = 10, merge_ngrams: bool = True) -> Any:
         """Contributions of n-grams and latents to the margin of a class.
 
         The head is additive in the n-grams, the latents and the hidden units of the
-        encoder, so its margin is an exact sum of their contributions. The contribution of a
-        latent or unit is relative to its average over the training texts. With `head_units`, it is computed from
-        the gradient at the text.
+        encoder, and in the text's vector, a mean of vectors of n-grams. Its margin is therefore an exact sum of their
+        contributions. The contribution of a latent, unit or vector is relative to its average over the training texts.
+        With `head_units`, it is computed from the gradient at the text.
 
         Parameters
         ----------
@@ -569,6 +569,8 @@ class TextVAEClassifier(
             The class to explain, for all texts or for each. None means the predicted class.
         n_contributions : int, default=10
             Number of contributions to list for each text, largest absolute values first.
+        merge_ngrams : bool, default=True
+            Whether what an n-gram adds in the lexical model and through its vector is one row.
 
         Returns
         -------
@@ -578,8 +580,8 @@ class TextVAEClassifier(
 
             - "document": the text's position in `X`.
             - "class": the class explained.
-            - "part": "lexical" for an n-gram, "latent" for a latent, "hidden_0", ... for a unit of the
-              encoder's hidden layers.
+            - "part": "ngram" for an n-gram ("lexical" and "vector" if they are not merged), "latent" for a
+              latent, "hidden_0", ... for a unit of the encoder's hidden layers.
             - "name": the n-gram; or the number of the latent or unit, with the words that its
               value in this text represents.
             - "contribution": its part of the margin, in nats; a positive value supports the class.
@@ -619,6 +621,7 @@ class TextVAEClassifier(
             None if y is None else self._classes_of(y, len(corpus)),
             lambda features, directions: self.model_.head_gradient(features, directions),
             int(n_contributions),
+            merge_ngrams=bool(merge_ngrams),
         )
         frame = pd.DataFrame(rows, columns=["document", "part", "name", "contribution"])
         frame.insert(1, "class", self.classes_[labels[frame["document"]]])

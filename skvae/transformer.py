@@ -87,6 +87,10 @@ class TextVAETransformer(
     bottleneck_units : int or None, default=None
         Width of a further dense layer between encoder and latents.
 
+    ngram_dim : int or None, default=256
+        Width of the vectors of n-grams, which are learned before the autoencoder and which class heads read. Only
+        with the encoder "bow"; None turns them off.
+
     decoder : {"gru", "lstm", "repeat", "bow"}, default="gru"
         "gru" and "lstm" write tokens in order and see the latents at each step [2]_. "repeat"
         sees only the latents. "bow" has no order: decoded texts are lists of words, and fitting
@@ -238,6 +242,7 @@ class TextVAETransformer(
         "encoder": [StrOptions({"bow", "bilstm"})],
         "encoder_units": [tuple, list, None],
         "bottleneck_units": [Interval(Integral, 1, None, closed="left"), None],
+        "ngram_dim": [Interval(Integral, 1, None, closed="left"), None],
         "decoder": [StrOptions({"gru", "lstm", "repeat", "bow"})],
         "decoder_units": [tuple, list],
         "embedding_dim": [Interval(Integral, 1, None, closed="left")],
@@ -270,6 +275,7 @@ class TextVAETransformer(
         encoder: str = "bow",
         encoder_units: tuple[int, ...] | None = None,
         bottleneck_units: int | None = None,
+        ngram_dim: int | None = 256,
         decoder: str = "gru",
         decoder_units: tuple[int, ...] = (256,),
         embedding_dim: int = 128,
@@ -298,6 +304,7 @@ class TextVAETransformer(
         self.encoder = encoder
         self.encoder_units = encoder_units
         self.bottleneck_units = bottleneck_units
+        self.ngram_dim = ngram_dim
         self.decoder = decoder
         self.decoder_units = decoder_units
         self.embedding_dim = embedding_dim
@@ -335,6 +342,10 @@ class TextVAETransformer(
         """
         set_params(self, params, {"tokenizer": "tokenizer=TextTokenizer()"})
         return self
+
+    def _from_store(self, state: dict[str, Any]) -> dict[str, Any]:
+        # Formats 1 and 2 had one parameter less.
+        return {"ngram_dim": None} | state
 
     # Fitting
 
@@ -404,7 +415,7 @@ class TextVAETransformer(
         if self.__sklearn_is_fitted__():
             # An interruption keeps what has been learned so far.
             with self._all_or_nothing(Exception):
-                self._go_on(self._autoencoder.prepare(self._autoencoder.read(X, fitted=self)))
+                self._go_on(self._autoencoder.read(X, fitted=self))
         else:
             X, column = read_documents(X, fitting=True)
             with self._all_or_nothing():
@@ -417,11 +428,15 @@ class TextVAETransformer(
         """Whether the next `fit` continues from the last one."""
         return bool(self.warm_start) and self.__sklearn_is_fitted__()
 
-    def _go_on(self, documents: Documents) -> None:
-        """One more pass, over these documents."""
-        history = train(self, self._autoencoder, documents, self._new_seeds(), goes_on=True, one_pass=True)
+    def _go_on(self, corpus: Corpus) -> Documents:
+        """One more pass, over these documents, which are returned as the network reads them."""
+        seeds = self._new_seeds()
+        self._autoencoder.learn_vectors(corpus, seeds.next())
+        documents = self._autoencoder.prepare(corpus)
+        history = train(self, self._autoencoder, documents, seeds, goes_on=True, one_pass=True)
         self.history_ = {name: self.history_.get(name, []) + values for name, values in history.items()}
         self.n_iter_ = len(self.history_["loss"])
+        return documents
 
     @contextmanager
     def _all_or_nothing(self, *failures: type[BaseException]) -> Iterator[None]:
@@ -484,6 +499,7 @@ class TextVAETransformer(
             autoencoder = build_autoencoder(
                 tokenizer, corpus, self.max_df, partial(network_config, parameters), seeds.next()
             )
+        autoencoder.learn_vectors(corpus, seeds.next())
         documents = autoencoder.prepare(corpus)
         history = train(
             self, autoencoder, documents, seeds, goes_on=goes_on, one_pass=one_pass, task=task, given=given

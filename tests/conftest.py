@@ -18,6 +18,7 @@ SMALL = {
     "embedding_dim": 12,
     "decoder_units": (16,),
     "encoder_units": (16,),
+    "ngram_dim": 64,
     "random_state": 0,
 }
 

@@ -205,8 +205,8 @@ MUTANTS = [
     Mutant(
         "equal stacking weights",
         "_head/stacking.py",
-        "return Stacking(scales, base + solution[n_models:] - scales @ centre)",
-        "return Stacking(np.full(n_models, share), base + solution[n_models:] - share * centre.sum(axis=0))",
+        "return Stacking(scales, base + shift - scales @ centre)",
+        "return Stacking(np.full(len(scales), 1 / len(scales)), base + shift - centre.mean(axis=0))",
         "test_classifier.py::test_a_term_that_knows_nothing_counts_for_little",
     ),
     Mutant(
@@ -233,9 +233,52 @@ MUTANTS = [
     Mutant(
         "contributions counted from 0, not from the average text",
         "_head/explanation.py",
-        "features - head.feature_means, gradient",
-        "features, gradient",
+        "(features - head.feature_means)[:, :n_latent]",
+        "features[:, :n_latent]",
         "test_explanation.py::test_latents_of_average_texts_contribute_nothing",
+    ),
+    Mutant(
+        "stacking weights are drawn to equal shares",
+        "_head/stacking.py",
+        "drawn_to = share * [scales[0] for scales, _, _ in alone]",
+        "drawn_to = np.full(len(share), 1 / len(share))",
+        "unit/test_stacking.py::test_with_few_documents_the_sum_is_as_good_as_its_best_member",
+    ),
+    # Vectors of n-grams
+    Mutant(
+        "a document keeps the n-gram that it is to predict",
+        "_texts/ngram_kernels.py",
+        "SCALE * (product - own[place]) * inverse",
+        "SCALE * product * inverse",
+        "unit/test_ngram_vectors.py::test_a_step_is_the_gradient_of_the_loss",
+    ),
+    Mutant(
+        "a document's own n-grams are negatives",
+        "_texts/ngram_kernels.py",
+        "(in_block - own[place]) / others",
+        "in_block / others",
+        "unit/test_ngram_vectors.py::test_a_step_is_the_gradient_of_the_loss",
+    ),
+    Mutant(
+        "threads step on each other's documents",
+        "_texts/ngram_training.py",
+        "cuts = np.linspace(0, n_items, threads._max_workers + 1).astype(int)",
+        "cuts = np.linspace(0, n_items - 1, threads._max_workers + 1).astype(int)",
+        "unit/test_ngram_vectors.py::test_the_number_of_threads_does_not_matter",
+    ),
+    Mutant(
+        "an unknown document is far from all others",
+        "_texts/ngram_vectors.py",
+        "vectors[~unit.any(axis=1)] = 0",
+        "pass",
+        "unit/test_ngram_vectors.py::test_a_document_without_known_ngrams_is_the_mean",
+    ),
+    Mutant(
+        "going on changes the vectors of a failed fit",
+        "_network/fitted.py",
+        "self.moments, self.ngram_vectors = moments, vectors",
+        "self.moments = moments",
+        "test_partial_fit.py::test_a_failing_batch_leaves_the_vectors",
     ),
     # Decoding
     Mutant(
@@ -255,8 +298,8 @@ MUTANTS = [
     Mutant(
         "no intercept in the stacking",
         "_head/stacking.py",
-        "return Stacking(scales, base + solution[n_models:] - scales @ centre)",
-        "return Stacking(scales, np.zeros(n_outputs))",
+        "return Stacking(scales, base + shift - scales @ centre)",
+        "return Stacking(scales, 0 * shift)",
         "test_class_head.py::test_the_mean_probability_is_the_share_of_the_class",
     ),
     Mutant(

@@ -378,7 +378,7 @@ def test_documents_without_ngrams_leave_the_latent_term(reviews):
     X, _ = reviews
     classifier = TextVAEClassifier(small_vae(), ngram_range=(2, 2), epochs=0, random_state=0)
     classifier.fit(["good", "bad"] * 10, [1, 0] * 10)
-    assert list(classifier.term_weights_) == ["latent"]
+    assert list(classifier.term_weights_) == ["latent", "vector"]
     assert classifier.fit([""] * 10, [0, 1] * 5, X_unlabeled=X).predict(X).shape == (160,)
 
 
@@ -428,7 +428,7 @@ def test_networks_are_saved_and_loaded_by_keras(writing_classifier, reviews, tmp
         "network = keras.saving.load_model(sys.argv[1])\n"
         "inputs, mean, logits = joblib.load(sys.argv[2])\n"
         "assert (network.vae.encode(inputs)[0].numpy() == mean).all()\n"
-        "features = network.reader(network.vae.read(inputs))[2]\n"
+        "features = network.read(inputs)[2]\n"
         "numpy.testing.assert_allclose(network.class_head(features).numpy(), logits, atol=1e-4)\n"
     )
     paths = [str(tmp_path / name) for name in ("network.keras", "expected.joblib")]

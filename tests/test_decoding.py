@@ -16,6 +16,8 @@ from skvae._writing.guidance import Guidance, log_class_probabilities
 from skvae._writing.options import DecodingOptions
 from skvae.datasets import make_reviews
 
+from .conftest import small_vae
+
 
 @pytest.fixture(scope="module")
 def writer():
@@ -235,11 +237,13 @@ def test_a_rewritten_document_goes_on_after_the_words_that_were_changed(writer):
     assert n_words[1] > 0.7 * n_words[0]
 
 
-def test_guidance_needs_the_lexical_term(writer):
+def test_guidance_needs_a_model_of_ngrams():
     X, y = make_reviews(40, random_state=9)
-    plain = TextVAEClassifier(FrozenEstimator(writer.vae_), lexical=False, random_state=0).fit(X, y)
-    texts = plain.rewrite(X, 1)
-    assert texts.tolist() == plain.rewrite(X, 1, guidance=0).tolist()
+    for ngram_dim, is_guided in ((None, False), (8, True)):
+        vae = small_vae(decoder="gru", ngram_dim=ngram_dim, tokenizer=TextTokenizer(max_length=16))
+        plain = TextVAEClassifier(vae, lexical=False, epochs=0, random_state=0).fit(X, y)
+        texts = plain.rewrite(X, 1)
+        assert (texts.tolist() != plain.rewrite(X, 1, guidance=0).tolist()) == is_guided
 
 
 @pytest.fixture(scope="module")

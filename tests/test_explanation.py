@@ -39,7 +39,11 @@ def test_explanations_add_up_to_the_margin(classifier, writing_classifier, bow_v
             # With every contribution listed, the intercept is left, and what average latents add.
             everything = model.explain(texts, n_contributions=10_000)
             rest = everything[everything["part"] == "rest"]["contribution"]
-            average = np.asarray(model._class_head.feature_means) @ model._class_head.layers[0].kernel
+            # Documents' vectors are centred.
+            n_latent = model.model_.class_head.input_shape[1] - 64
+            average = (model._class_head.feature_means[:, None] * model._class_head.layers[0].kernel)[
+                :n_latent
+            ].sum(axis=0)
             intercept = average + model._class_head.layers[0].bias + model._class_head.lexical.bias
             if len(intercept) == 1:
                 expected = np.where(labels == 1, intercept[0], -intercept[0])
@@ -58,13 +62,13 @@ def test_an_explanation_names_the_words_that_matter(bow_vae, reviews):
     classifier = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0).fit(X, y)
     good = X[np.flatnonzero(y == 1)[0]]
     frame = classifier.explain([good], n_contributions=1000)
-    lexical = frame[frame["part"] == "lexical"].set_index("name")["contribution"]
+    lexical = frame[frame["part"] == "ngram"].set_index("name")["contribution"]
     assert len(lexical) > 5
     tokens = set(classifier.tokenizer_.inverse_transform(classifier.tokenizer_.transform([good]))[0].split())
     own = {token for name in lexical.index for token in name.split()}
     assert {token for token in own if token.isalpha()} <= {token.strip(".,;:!") for token in tokens}
     parts = set(frame["part"])
-    assert parts == {"lexical", "latent", "hidden_0", "rest"}
+    assert parts == {"ngram", "latent", "hidden_0", "rest"}
     latent = frame[frame["part"] == "latent"]["name"]
     numbers = latent.str.extract(r"^(\d+) \((\S+), (\S+), (\S+)\)$")
     assert not numbers.isna().any(axis=None)
@@ -88,7 +92,7 @@ def test_explaining_token_ids(reviews):
     ids = TextTokenizer(max_length=16).fit_transform(X)
     classifier = TextVAEClassifier(small_vae(), epochs=0, random_state=0).fit(ids, y)
     frame = classifier.explain(ids[:1], n_contributions=100)
-    lexical = frame[frame["part"] == "lexical"]["name"]
+    lexical = frame[frame["part"] == "ngram"]["name"]
     assert len(lexical) > 5
     assert {int(token) for name in lexical for token in name.split()} <= set(ids[0].tolist())
 
@@ -98,7 +102,7 @@ def test_explaining_without_a_bag_of_words_decoder(reviews):
     vae = small_vae(decoder="gru", bow_weight=0, tokenizer=TextTokenizer(max_length=16))
     classifier = TextVAEClassifier(vae, epochs=0, random_state=0).fit(X, y)
     frame = classifier.explain(X[:2], n_contributions=100)
-    assert set(frame["part"]) == {"lexical", "latent", "hidden_0", "rest"}
+    assert set(frame["part"]) == {"ngram", "latent", "hidden_0", "rest"}
     assert frame[frame["part"] == "latent"]["name"].str.isdigit().all()
 
 
@@ -115,9 +119,27 @@ def test_contributions_make_up_the_differences_between_texts(classifier, writing
             np.testing.assert_allclose(listed - listed.mean(), margins - margins.mean(), atol=1e-3)
 
 
-def test_latents_of_average_texts_contribute_nothing(bow_vae, reviews):
+def test_an_ngram_has_one_contribution_or_one_for_each_model(classifier, reviews):
+    texts = [*reviews[0][:5], "great music", ""]
+    merged = classifier.explain(texts, n_contributions=10_000)
+    split = classifier.explain(texts, n_contributions=10_000, merge_ngrams=False)
+    assert set(split["part"]) - set(merged["part"]) == {"lexical", "vector"}
+    of_ngrams = split[split["part"].isin(["lexical", "vector"])]
+    expected = of_ngrams.groupby(["document", "name"])["contribution"].sum()
+    found = merged[merged["part"] == "ngram"].set_index(["document", "name"])["contribution"]
+    assert found.index.is_unique
+    np.testing.assert_allclose(found.sort_index(), expected.sort_index(), rtol=1e-4, atol=1e-5)
+    # Both models know "great"; "rest" is the same.
+    assert len(of_ngrams[(of_ngrams["name"] == "great") & (of_ngrams["document"] == 5)]) == 2
+    rest = [frame[frame["part"] == "rest"]["contribution"] for frame in (merged, split)]
+    np.testing.assert_allclose(*map(np.asarray, rest), atol=1e-4)
+
+
+def test_latents_of_average_texts_contribute_nothing(reviews):
     X, y = reviews
-    classifier = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0).fit(X, y)
+    # Beside n-grams and the texts' vectors, latents count for little.
+    vae = small_vae(epochs=3, ngram_dim=None)
+    classifier = TextVAEClassifier(vae, lexical=False, epochs=0, random_state=0).fit(X, y)
     frame = classifier.explain(X, y=1, n_contributions=10_000)
     frame = frame[frame["part"].isin(["latent", "hidden_0"])]
     numbers = frame["name"].str.split(" ").str[0]

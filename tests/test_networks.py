@@ -28,7 +28,7 @@ def test_encoder_and_decoder_are_models_of_their_own(name, request, reviews, tmp
     autoencoder = vae._autoencoder
     documents = autoencoder.prepare(autoencoder.read(reviews[0][:7]))
     ids = np.zeros((7, 0)) if documents.texts is None else documents.texts.padded(16)
-    inputs = ids if name == "lstm_vae" else np.log1p(documents.counts.toarray())
+    inputs = ids if name == "lstm_vae" else [np.log1p(documents.counts.toarray()), documents.vectors]
     for encoder in (vae.encoder_, again(vae.encoder_, tmp_path)):
         mean, _ = encoder(inputs)
         np.testing.assert_allclose(mean.numpy(), vae.transform(reviews[0][:7]), atol=1e-5)

@@ -284,3 +284,27 @@ def test_the_lexical_term_goes_on_by_the_weights_of_a_batch(bow_vae, reviews):
             gone_on.partial_fit(again, labels, sample_weight=np.where(labels == heavy, 5.0, 1.0))
         margins.append(np.diff(gone_on.predict_log_proba(X), axis=1).mean())
     assert margins[0] + 1 < margins[1]
+
+
+def test_vectors_of_ngrams_go_on(reviews):
+    X, _ = reviews
+    vae = small_vae().partial_fit(X[:80])
+    vectors = vae._autoencoder.ngram_vectors
+    vae.partial_fit(X[80:])
+    assert vae._autoencoder.ngram_vectors.n_features == vectors.n_features
+    assert (vae._autoencoder.ngram_vectors.lengths > vectors.lengths).mean() > 0.5
+
+
+def test_a_failing_batch_leaves_the_vectors(reviews):
+    X, _ = reviews
+    vae = small_vae().partial_fit(X[:80])
+    vectors = vae._autoencoder.ngram_vectors
+
+    class Fail(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise OSError("disk full")
+
+    vae.set_params(callbacks=[Fail()])
+    with pytest.raises(OSError, match="disk full"):
+        vae.partial_fit(X[80:])
+    assert vae._autoencoder.ngram_vectors is vectors

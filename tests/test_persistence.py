@@ -175,9 +175,9 @@ def test_files_with_the_checksum_of_before_load(bow_vae, legacy):
 def test_files_of_another_format_are_refused(estimator, request, gru_vae):
     fitted = gru_vae.tokenizer_ if estimator == "tokenizer" else request.getfixturevalue(estimator)
     kind, state = type(fitted), fitted.__getstate__()
-    newer = state | {"_skvae": state["_skvae"] | {"format": 3, "version": "7.0"}}
+    newer = state | {"_skvae": state["_skvae"] | {"format": 4, "version": "7.0"}}
     message = (
-        rf"{kind.__name__} of format 3, written by skvae 7.0; skvae .* reads formats 1 to 2\. Load it with"
+        rf"{kind.__name__} of format 4, written by skvae 7.0; skvae .* reads formats 1 to 3\. Load it with"
     )
     with pytest.raises(ValueError, match=message):
         kind.__new__(kind).__setstate__(newer)
@@ -198,7 +198,7 @@ def elbo_with_noise_of_rows(vae, X):
     return -(_reconstruction(autoencoder, latents, documents)[0] + gaussian_kl(mean, log_variance)).mean()
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_the_kept_file_of_each_format_loads_for_ever(version):
     """If this fails, files that users have no longer load: mend the reading, not the file."""
     spec = importlib.util.spec_from_file_location("write_format", DATA / "write_format.py")

@@ -289,7 +289,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         tfidf = None
         with self._network_restored():
             if not self._was_frozen:
-                vae._go_on(documents)
+                documents = vae._go_on(corpus)
             if len(labels):
                 tfidf = head.tfidf(corpus.take(labelled))
                 targets = self._targets(labels, weights, head.lexical_logits(tfidf, len(labels)))

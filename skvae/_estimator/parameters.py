@@ -49,6 +49,7 @@ def network_config(parameters: dict[str, Any], n_tokens: int, n_words: int, max_
         beta=float(parameters["beta"]),
         bow_weight=float(parameters["bow_weight"]),
         free_bits=float(parameters["free_bits"]),
+        ngram_dim=int(parameters["ngram_dim"] or 0) if parameters["encoder"] == "bow" else 0,
     )
     if config.decoder == "bow" and config.bow_weight == 0:
         raise ValueError(

@@ -15,8 +15,8 @@ import numpy as np
 
 from .._head.head import ClassHead
 
-FORMAT = 2
-_READABLE = (1, FORMAT)
+FORMAT = 3
+_READABLE = (1, 2, FORMAT)
 
 _STAMP = "_skvae"
 # Files without this in their stamp have a checksum that used the `repr` of NumPy's scalars.
@@ -27,6 +27,7 @@ _PARTS = {
     "autoencoder": "_network.fitted.FittedAutoencoder",
     "network": "_network.stored.FittedNetwork",
     "ngrams": "_texts.ngrams.NgramFeatures",
+    "ngram_vectors": "_texts.ngram_vectors.NgramVectors",
     "linear": "_head.linear.LinearModel",
     "online": "_head.linear.OnlineModel",
     "latent_classes": "_writing.steering.LatentClasses",

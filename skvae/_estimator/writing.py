@@ -210,10 +210,11 @@ class ClassWriterMixin:
             short distance to where the class is clear, and tokens that support the class are preferred. None
             changes neither latents nor tokens.
         guidance : float, default=24.0
-            Influence of the class on the choice of tokens. 0: none. 1: Bayes' rule, with the
-            lexical model of the class head as the classifier [1]_. Above 1: more than Bayes' rule. A class
-            is seldom clear from a word or two, so values far above 1 are needed [2]_. Once the class is clear,
-            guidance has no further effect. It is not used without `lexical` or with a "repeat" decoder.
+            Influence of the class on the choice of tokens. 0: none. 1: Bayes' rule, with what the class head
+            reads of n-grams, in its lexical model and by their vectors, as the classifier [1]_. Above 1: more than Bayes'
+            rule. A class is seldom clear from a word or two, so values far above 1 are needed [2]_. Once the class
+            is clear, guidance has no further effect. It is not used with a "repeat" decoder, or with neither
+            `lexical` nor vectors.
         random_state : int, RandomState instance or None, default=None
             Seed of the draws. None means that of `vae_`.
         **options : dict
@@ -251,7 +252,10 @@ class ClassWriterMixin:
         )
 
     def _guidance(self, labels: NDArray[np.integer], strength: float) -> Guidance:
-        return Guidance.of_head(self._class_head, labels, float(strength), self.vae_._autoencoder.n_tokens)
+        autoencoder = self.vae_._autoencoder
+        return Guidance.of_head(
+            self._class_head, autoencoder.ngram_vectors, labels, float(strength), autoencoder.n_tokens
+        )
 
     def sample(
         self,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .._network.fitted import FittedAutoencoder
 from .._texts.corpus import Corpus
+from .._texts.ngrams import Ngrams
 from .head import ClassHead
 from .logits import log_probabilities
 
@@ -41,6 +42,8 @@ def explain(
     labels: NDArray[np.integer] | None,
     head_gradient: Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]],
     count: int,
+    *,
+    merge_ngrams: bool = True,
 ) -> tuple[list[tuple[int, str, str, float]], NDArray[np.integer]]:
     """Split the margin of each document into contributions.
 
@@ -56,6 +59,8 @@ def explain(
         Maps features and weights of the outputs to the gradient of the weighted sum; used for hidden layers.
     count : int
         Number of contributions of each document before "rest", largest absolute values first.
+    merge_ngrams : bool, default=True
+        Whether an n-gram of the lexical model and its vector are one contribution.
 
     Returns
     -------
@@ -72,24 +77,51 @@ def explain(
         gradient = directions @ head.layers[0].kernel.T
     else:
         gradient = head_gradient(features, directions)
-    parts = [_latent_contributions(autoencoder, features - head.feature_means, gradient)]
-    if head.lexical is not None:
-        parts.append(_lexical_contributions(head, autoencoder.tokens, tfidf, directions))
+    n_latent = features.shape[1] - autoencoder.config.ngram_dim
+    parts = [
+        _latent_contributions(
+            autoencoder, (features - head.feature_means)[:, :n_latent], gradient[:, :n_latent]
+        )
+    ]
+    of_ngrams = []
+    if head.lexical is not None and head.ngrams is not None:
+        values = linear_contributions(tfidf, head.lexical.kernel, directions)
+        of_ngrams.append(_NgramContributions("lexical", values, head.ngrams, autoencoder.tokens))
+    if autoencoder.ngram_vectors is not None:
+        values = autoencoder.ngram_vectors.contributions(corpus, gradient[:, n_latent:])
+        of_ngrams.append(_NgramContributions("vector", values, autoencoder.ngram_vectors, autoencoder.tokens))
+    parts += [_merged(of_ngrams)] if merge_ngrams and of_ngrams else of_ngrams
     margins = (logits * directions).sum(axis=1)
     return list(largest_contributions(parts, margins, count)), labels
 
 
-def _lexical_contributions(
-    head: ClassHead, tokens: NDArray[Any], tfidf: Any, directions: NDArray[np.float32]
-) -> Contributions:
-    assert head.ngrams is not None
-    assert head.lexical is not None
-    ngrams = head.ngrams
+class _NgramContributions(Contributions):
+    """Contributions of n-grams, which are named when they are listed."""
 
-    def name(document: int, feature: int) -> tuple[str, str]:
-        return "lexical", ngrams.names(tokens, np.array([feature]))[0]
+    def __init__(self, part: str, values: sp.csr_array, ngrams: Ngrams, tokens: NDArray[Any]) -> None:
+        super().__init__(values, lambda document, feature: (part, self.names(np.array([feature]))[0]))
+        self.ngrams = ngrams
+        self.tokens = tokens
 
-    return Contributions(linear_contributions(tfidf, head.lexical.kernel, directions), name)
+    def names(self, features: NDArray[np.integer]) -> NDArray[np.object_]:
+        """The n-grams of some columns."""
+        return self.ngrams.names(self.tokens, features)
+
+
+def _merged(parts: Sequence[_NgramContributions]) -> Contributions:
+    """The sum of the contributions of equal n-grams."""
+    numbers: dict[str, int] = {}
+    columns = []
+    for part in parts:
+        occurring, inverse = np.unique(part.values.indices, return_inverse=True)
+        merged = [numbers.setdefault(name, len(numbers)) for name in part.names(occurring)]
+        columns.append(np.array(merged, dtype=np.int64)[inverse])
+    names = list(numbers)
+    total = sum(
+        sp.csr_array((part.values.data, each, part.values.indptr), shape=(part.values.shape[0], len(names)))
+        for part, each in zip(parts, columns, strict=True)
+    )
+    return Contributions(sp.csr_array(total), lambda document, feature: ("ngram", names[feature]))
 
 
 def _latent_contributions(

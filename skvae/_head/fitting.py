@@ -36,7 +36,7 @@ class FittedHead:
     head : ClassHead
         It has one layer, and its average features are those of all documents.
     stacking_weights : dict of str to float
-        Of "lexical" and "latent".
+        Of "lexical", "latent" and "vector".
     offset : ndarray of shape (n_labelled, n_outputs), dtype float32
         Out-of-fold logits of the lexical model for each labelled document; fine-tuning adds them to those of the layers.
     data : LabelledDocuments
@@ -95,15 +95,15 @@ def fit_class_head(
         tfidf = ngrams.fit_transform(own.take(data.rows), autoencoder.n_tokens, autoencoder.stop_ids)
     population = documents.read.take(data.rows) if labelled_only else documents.read
     some_features = autoencoder.features_of_some(population)
-    linear = fit_linear_head(tfidf, features[data.rows], some_features, data)
+    n_dims = autoencoder.config.ngram_dim
+    linear = fit_linear_head(tfidf, features[data.rows], some_features, data, n_dims)
     if len(present) < n_classes:
         linear = for_all_classes(linear, documents.labels, present, n_classes)
-    lexical = linear.models.get("lexical")
     head = ClassHead(
-        layers=[linear.models["latent"]],
+        layers=[linear.layer],
         activation=activation,
-        ngrams=None if lexical is None else ngrams,
-        lexical=lexical,
+        ngrams=None if linear.lexical is None else ngrams,
+        lexical=linear.lexical,
         feature_means=(features if labelled_only else some_features).mean(axis=0),
         n_averaged=len(documents.read),
     )
@@ -116,21 +116,28 @@ class LinearHead:
 
     Parameters
     ----------
-    models : dict of str to LinearModel
-        "lexical", if there are n-grams, and "latent", each multiplied by its stacking weight. "latent" contains the
-        intercept.
+    lexical : LinearModel or None
+        Reads n-grams; None if there are none.
+    layer : LinearModel
+        Reads the encoder's output and the documents' vectors, and contains the intercept. Each part of both is
+        multiplied by its stacking weight.
     stacking_weights : dict of str to float
     offset : ndarray of shape (n_distinct, n_outputs), dtype float32
         Out-of-fold logits of the lexical model, multiplied by its stacking weight.
     """
 
-    models: dict[str, LinearModel]
+    lexical: LinearModel | None
+    layer: LinearModel
     stacking_weights: dict[str, float]
     offset: NDArray[np.float32]
 
 
 def fit_linear_head(
-    tfidf: Any, features: NDArray[np.float32], all_features: NDArray[np.float32], data: LabelledDocuments
+    tfidf: Any,
+    features: NDArray[np.float32],
+    all_features: NDArray[np.float32],
+    data: LabelledDocuments,
+    n_vector: int = 0,
 ) -> LinearHead:
     """Fit the linear models of a head, and their stacking.
 
@@ -141,18 +148,26 @@ def fit_linear_head(
     all_features : ndarray of shape (n_documents, n_features), dtype float32
         Features of labelled and other documents, used for standardisation.
     data : LabelledDocuments
+    n_vector : int, default=0
+        Number of the last features that are the documents' vectors. They have a linear model of their own.
 
     Returns
     -------
     head : LinearHead
     """
+    has_ngrams = tfidf is not None and tfidf.shape[1] > 0
     if data.n_classes < 2:
-        return _head_of_one_class(tfidf, features)
+        return _head_of_one_class(tfidf.shape[1] if has_ngrams else 0, features)
     folds = data.folds()
     models, out_of_fold = {}, {}
-    if tfidf is not None and tfidf.shape[1]:
+    if has_ngrams:
         models["lexical"], out_of_fold["lexical"] = fit_linear_model(tfidf, data, folds, _LEXICAL_CANDIDATES)
-    models["latent"], out_of_fold["latent"] = fit_feature_model(features, all_features, data, folds)
+    n_latent = features.shape[1] - n_vector
+    for name, columns in {"latent": slice(n_latent), "vector": slice(n_latent, None)}.items():
+        if features[:, columns].shape[1]:
+            models[name], out_of_fold[name] = fit_feature_model(
+                features[:, columns], all_features[:, columns], data, folds
+            )
     stacking = fit_stacking(list(out_of_fold.values()), data, folds)
     weights = {name: float(weight) for name, weight in zip(models, stacking.weights, strict=True)}
     intercepts = {name: stacking.intercept if name == "latent" else 0.0 for name in models}
@@ -162,20 +177,24 @@ def fit_linear_head(
     if lexical is not None:
         # In-sample logits of the n-grams would leave nothing to learn.
         offset += (weights["lexical"] * lexical).astype(np.float32)
-    return LinearHead(models, weights, offset)
+    return LinearHead(models.pop("lexical", None), _side_by_side(list(models.values())), weights, offset)
 
 
-def _head_of_one_class(tfidf: Any, features: NDArray[np.float32]) -> LinearHead:
+def _side_by_side(models: list[LinearModel]) -> LinearModel:
+    """The sum of linear models of different features, as one model of all these features."""
+    kernel = np.concatenate([model.kernel for model in models])
+    return LinearModel(kernel, np.sum([model.bias for model in models], axis=0, dtype=np.float32))
+
+
+def _head_of_one_class(n_ngrams: int, features: NDArray[np.float32]) -> LinearHead:
     """With a single class, there is nothing to fit: models of zeros."""
-    read = {"latent": features.shape[1]}
-    if tfidf is not None and tfidf.shape[1]:
-        read = {"lexical": tfidf.shape[1]} | read
-    models = {
-        name: LinearModel(np.zeros((width, 1), dtype=np.float32), np.zeros(1, dtype=np.float32))
-        for name, width in read.items()
-    }
+    lexical, layer = (
+        LinearModel(np.zeros((width, 1), dtype=np.float32), np.zeros(1, dtype=np.float32))
+        for width in (n_ngrams, features.shape[1])
+    )
+    names = ["lexical", "latent"] if n_ngrams else ["latent"]
     offset = np.zeros((features.shape[0], 1), dtype=np.float32)
-    return LinearHead(models, dict.fromkeys(models, 1 / len(models)), offset)
+    return LinearHead(lexical if n_ngrams else None, layer, dict.fromkeys(names, 1 / len(names)), offset)
 
 
 def fit_feature_model(
@@ -195,14 +214,15 @@ def fit_feature_model(
 def random_layers(
     n_features: int, units: tuple[int, ...], bias: NDArray[np.float32], seed: int
 ) -> list[LinearModel]:
-    """Layers of these widths; the last one has one logit for each entry of `bias`, its initial bias."""
+    """Layers of these widths; the last one has one logit for each entry of `bias`, which it returns before training."""
     random = np.random.default_rng(seed)
     layers = []
     for before, after in pairwise([n_features, *units, len(bias)]):
         limit = np.sqrt(6 / (before + after))
         kernel = random.uniform(-limit, limit, (before, after)).astype(np.float32)
         layers.append(LinearModel(kernel, np.zeros(after, dtype=np.float32)))
-    layers[-1].bias = bias.astype(np.float32)
+    # Random weights would give a class without documents a high probability in some texts.
+    layers[-1] = LinearModel(np.zeros_like(layers[-1].kernel), bias.astype(np.float32))
     return layers
 
 
@@ -226,9 +246,10 @@ def for_all_classes(
     -------
     head : LinearHead
     """
-    models = {name: model_for_all(model, present, n_classes) for name, model in head.models.items()}
-    models["latent"].bias += _rare_where_absent(labels, n_classes)
-    return LinearHead(models, head.stacking_weights, _columns_of_all(head.offset, present, n_classes))
+    lexical = None if head.lexical is None else model_for_all(head.lexical, present, n_classes)
+    layer = model_for_all(head.layer, present, n_classes)
+    layer.bias += _rare_where_absent(labels, n_classes)
+    return LinearHead(lexical, layer, head.stacking_weights, _columns_of_all(head.offset, present, n_classes))
 
 
 def model_for_all(model: LinearModel, present: NDArray[np.integer], n_classes: int) -> LinearModel:

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import softmax
 
 from .documents import LabelledDocuments
 from .logits import cross_entropy, log_probabilities, residual_of
 
 _LARGEST_WEIGHT = 10.0
+# As many documents as the penalty on stacking weights counts.
+_DOCUMENTS_FOR_ONE, _DOCUMENTS_FOR_AVERAGE = 0.1, 5.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ def fit_stacking(
     stacking weights. The weights therefore scale the differences from the models' average
     logits, and the intercept is free.
 
+    With few documents, weights that are fitted to out-of-fold logits are mostly noise, and the sum can be worse than its
+    best member. The weights are therefore drawn to an average of the single models, each at its best scale, by their
+    likelihoods (pseudo-Bayesian model averaging). This counts as much as a few documents, so it matters less
+    the more there are.
+
     Parameters
     ----------
     logits : sequence of ndarray of shape (n_distinct, n_outputs), or None
@@ -60,17 +68,43 @@ def fit_stacking(
     References
     ----------
     D. H. Wolpert, "Stacked generalization", Neural Networks 5 (1992).
+    Y. Yao et al., "Using Stacking to Average Bayesian Predictive Distributions", Bayesian Analysis 13 (2018).
+    https://doi.org/10.1214/17-BA1091
     """
     known = [each[folds >= 0] for each in logits if each is not None]
     if len(known) < len(logits):
         return Stacking(np.full(len(logits), 1.0 / len(logits)), np.zeros(data.n_outputs))
     labels, weights = data.labels[folds >= 0], data.weights[folds >= 0]
     stacked = np.stack(known)
-    n_models, _, n_outputs = stacked.shape
     centre = np.average(stacked, axis=1, weights=weights)
     stacked = stacked - centre[:, None]
-    share = 1.0 / n_models
-    base = share * centre.sum(axis=0)
+    # The intercept of the average of the models.
+    base = centre.mean(axis=0)
+    alone = [
+        _scales_and_shift(stacked[[index]], base, labels, weights, np.ones(1), _DOCUMENTS_FOR_ONE)
+        for index in range(len(stacked))
+    ]
+    share = softmax([-loss for _, _, loss in alone])
+    drawn_to = share * [scales[0] for scales, _, _ in alone]
+    scales, shift, _ = _scales_and_shift(stacked, base, labels, weights, drawn_to, _DOCUMENTS_FOR_AVERAGE)
+    return Stacking(scales, base + shift - scales @ centre)
+
+
+def _scales_and_shift(
+    stacked: NDArray[np.float64],
+    base: NDArray[np.float64],
+    labels: NDArray[np.integer],
+    weights: NDArray[np.float64],
+    drawn_to: NDArray[np.float64],
+    n_documents: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Weights of centred logits of shape (n_models, n_documents, n_outputs), what to add to `base`, and the loss.
+
+    The weights are drawn to `drawn_to` as strongly as by so many documents.
+    """
+    n_models, _, n_outputs = stacked.shape
+    # The penalty is on the logits that a weight adds, since their scales differ.
+    squares = n_documents * np.average(np.square(stacked).sum(axis=2), axis=1, weights=weights)
 
     def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         scales, shift = values[:n_models], values[n_models:]
@@ -78,15 +112,14 @@ def fit_stacking(
         value = cross_entropy(total, labels, weights) * weights.sum()
         residual = residual_of(total, labels, weights)
         gradient = np.concatenate([np.einsum("tno,no->t", stacked, residual), residual.sum(axis=0)])
-        # A penalty worth one document keeps the solution finite if the documents are separable.
-        penalty = np.concatenate([scales - share, shift])
-        return float(value + 0.5 * penalty @ penalty), gradient + penalty
+        # It keeps the solution finite if the documents are separable.
+        penalty = np.concatenate([squares * (scales - drawn_to), shift])
+        return float(value + 0.5 * penalty @ np.concatenate([scales - drawn_to, shift])), gradient + penalty
 
-    start = np.concatenate([np.full(n_models, share), np.zeros(n_outputs)])
+    start = np.concatenate([drawn_to, np.zeros(n_outputs)])
     bounds = [(0.0, _LARGEST_WEIGHT)] * n_models + [(None, None)] * n_outputs
-    solution = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B").x
-    scales = solution[:n_models]
-    return Stacking(scales, base + solution[n_models:] - scales @ centre)
+    found = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B")
+    return found.x[:n_models], found.x[n_models:], float(found.fun)
 
 
 def frequency_shift(before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.float64]:

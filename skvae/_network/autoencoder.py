@@ -97,12 +97,15 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
         # A batch of documents is passed as its non-zero counts and never made dense, since the
         # first layer then takes a tenth of the time.
         first = self.encoder.get_layer("hidden_0")
+        kernel = tf.convert_to_tensor(first.kernel)
         product = sparse_matmul(
             self._positions(inputs),
             ops.log1p(inputs["word_counts"]),
             ops.shape(inputs["distinct"])[0],
-            tf.convert_to_tensor(first.kernel),
+            kernel[: self.config.n_words],
         )
+        if self.config.ngram_dim:
+            product += ops.matmul(inputs["vectors"], kernel[self.config.n_words :])
         return first.activation(product + first.bias)
 
     def encode(self, inputs: dict[str, Any], training: bool = False) -> tuple[Any, Any]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from .._texts.documents import Documents
 from .config import NetworkConfig
 
 _EPSILON = 1e-8
@@ -19,13 +19,14 @@ _LOG_VARIANCE_RANGE = (-20.0, 1.0)
 
 
 def hidden_layers(
-    counts: sp.csr_array, weights: dict[str, NDArray[Any]], config: NetworkConfig
+    documents: Documents, weights: dict[str, NDArray[Any]], config: NetworkConfig
 ) -> list[NDArray[np.float32]]:
     """Activations of each hidden layer.
 
     Parameters
     ----------
-    counts : CSR array of shape (n_documents, n_words), dtype float32
+    documents : Documents
+        Their counts, and their vectors if the network reads them.
     weights : dict of str to ndarray
         Weights of a fitted network.
     config : NetworkConfig
@@ -36,23 +37,31 @@ def hidden_layers(
     layers : list of ndarray of shape (n_documents, units), dtype float32
         From the first to the last, including the bottleneck.
     """
-    hidden = counts.copy()
-    hidden.data = np.log1p(hidden.data)
-    layers = []
+    assert documents.counts is not None
+    log_counts = documents.counts.copy()
+    log_counts.data = np.log1p(log_counts.data)
+    layers: list[NDArray[np.float32]] = []
     for name in config.hidden_layer_names:
-        hidden = np.maximum(hidden @ weights[f"encoder/{name}/kernel"] + weights[f"encoder/{name}/bias"], 0)
-        layers.append(hidden)
+        kernel = weights[f"encoder/{name}/kernel"]
+        if layers:
+            product = layers[-1] @ kernel
+        else:
+            product = log_counts @ kernel[: config.n_words]
+            if config.ngram_dim:
+                product = product + documents.vectors @ kernel[config.n_words :]
+        layers.append(np.maximum(product + weights[f"encoder/{name}/bias"], 0))
     return layers
 
 
 def posterior(
-    counts: sp.csr_array, weights: dict[str, NDArray[Any]], config: NetworkConfig
+    documents: Documents, weights: dict[str, NDArray[Any]], config: NetworkConfig
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Posterior mean and log-variance of each document.
 
     Parameters
     ----------
-    counts : CSR array of shape (n_documents, n_words), dtype float32
+    documents : Documents
+        Their counts, and their vectors if the network reads them.
     weights : dict of str to ndarray
         Weights of a fitted network.
     config : NetworkConfig
@@ -62,17 +71,18 @@ def posterior(
     -------
     mean, log_variance : ndarray of shape (n_documents, n_components), dtype float32
     """
-    return _posterior(hidden_layers(counts, weights, config)[-1], weights, config)
+    return _posterior(hidden_layers(documents, weights, config)[-1], weights, config)
 
 
 def features(
-    counts: sp.csr_array, weights: dict[str, NDArray[Any]], config: NetworkConfig
+    documents: Documents, weights: dict[str, NDArray[Any]], config: NetworkConfig
 ) -> NDArray[np.float32]:
     """Posterior mean and hidden layers side by side.
 
     Parameters
     ----------
-    counts : CSR array of shape (n_documents, n_words), dtype float32
+    documents : Documents
+        Their counts, and their vectors if the network reads them.
     weights : dict of str to ndarray
         Weights of a fitted network.
     config : NetworkConfig
@@ -82,7 +92,7 @@ def features(
     -------
     features : ndarray of shape (n_documents, n_components + sum of units), dtype float32
     """
-    hidden = hidden_layers(counts, weights, config)
+    hidden = hidden_layers(documents, weights, config)
     mean, _ = _posterior(hidden[-1], weights, config)
     return np.concatenate([mean, *hidden], axis=1)
 

@@ -36,6 +36,8 @@ class NetworkConfig:
         Weights of the KL and of the bag-of-words loss.
     free_bits : float
         KL of each latent dimension, in nats, that is not penalised.
+    ngram_dim : int
+        Width of the documents' vectors of n-grams; 0 without them.
     """
 
     n_components: int
@@ -54,6 +56,8 @@ class NetworkConfig:
     beta: float
     bow_weight: float
     free_bits: float = 0.0
+    # Files of formats 1 and 2 have no such vectors.
+    ngram_dim: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """The configuration as plain values."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -15,6 +16,7 @@ from scipy.special import log_softmax
 from .._texts.corpus import Corpus
 from .._texts.documents import Documents, prepare_documents, sequential_batches, spread_rows
 from .._texts.ids import UNKNOWN_ID
+from .._texts.ngram_vectors import NgramVectors
 from .._texts.tokenizer import FittedTokenizer
 from .._texts.validation import check_documents
 from . import bow_encoder
@@ -44,7 +46,12 @@ class FittedAutoencoder:
         Column of each token in the bag of words, -1 for those left out.
     max_length : int
         Largest number of tokens that are written.
+    ngram_vectors : NgramVectors or None, default=None
+        Vectors of n-grams, which documents' vectors are made of.
     """
+
+    # Files of formats 1 and 2 have no such attribute.
+    ngram_vectors: NgramVectors | None = None
 
     def __init__(
         self,
@@ -52,11 +59,13 @@ class FittedAutoencoder:
         tokenizer: FittedTokenizer | None,
         word_columns: NDArray[np.int64],
         max_length: int,
+        ngram_vectors: NgramVectors | None = None,
     ) -> None:
         self.network = network
         self.tokenizer = tokenizer
         self.word_columns = word_columns
         self.max_length = max_length
+        self.ngram_vectors = ngram_vectors
         # Mean and variance of each posterior mean before normalisation, and the number of documents.
         self.moments: tuple[NDArray[np.float64], NDArray[np.float64], int] | None = None
 
@@ -152,19 +161,34 @@ class FittedAutoencoder:
         """The network's input for each document."""
         truncation = "post" if self.tokenizer is None else self.tokenizer.truncation
         config = self.network.config
-        return prepare_documents(
+        documents = prepare_documents(
             corpus,
             self.word_columns if config.reads_counts else None,
             config.n_words,
             config.max_length if config.reads_ids else None,
             truncation=truncation,
         )
+        return (
+            documents
+            if self.ngram_vectors is None
+            else replace(documents, vectors=self.ngram_vectors.read(corpus))
+        )
+
+    def learn_vectors(self, corpus: Corpus, seed: int) -> None:
+        """Learn vectors of n-grams from documents, or go on with those learned before."""
+        if not self.config.ngram_dim:
+            return
+        if self.ngram_vectors is None:
+            vectors = NgramVectors(self.config.ngram_dim)
+            self.ngram_vectors = vectors.fit(corpus, self.n_tokens, self.stop_ids, seed=seed)
+        else:
+            self.ngram_vectors = self.ngram_vectors.after(corpus, seed=seed)
 
     def posterior(self, documents: Documents) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Posterior mean and log-variance, both of shape (n_documents, n_components)."""
         network = self.network
         if network.config.encoder == "bow":
-            return bow_encoder.posterior(documents.counts, network.weights, network.config)
+            return bow_encoder.posterior(documents, network.weights, network.config)
         means, log_variances = [], []
         batches = batches_of(documents, _ENCODING_BATCH, _STEPS_PER_BATCH)
         compiled = many_steps(documents, len(batches))
@@ -178,7 +202,7 @@ class FittedAutoencoder:
         return np.concatenate(means), np.concatenate(log_variances)
 
     def features(self, documents: Documents) -> NDArray[np.float32]:
-        """Input of a class head: the posterior mean and the hidden layers of a "bow" encoder.
+        """Input of a class head: the posterior mean and, of a "bow" encoder, the hidden layers and the documents' vectors.
 
         Returns
         -------
@@ -186,8 +210,12 @@ class FittedAutoencoder:
         """
         network = self.network
         if network.config.encoder == "bow":
-            return bow_encoder.features(documents.counts, network.weights, network.config)
-        return self.posterior(documents)[0]
+            features = bow_encoder.features(documents, network.weights, network.config)
+        else:
+            features = self.posterior(documents)[0]
+        return (
+            features if documents.vectors is None else np.concatenate([features, documents.vectors], axis=1)
+        )
 
     def features_of_some(self, documents: Documents) -> NDArray[np.float32]:
         """Features of a sample of the documents, evenly spread."""
@@ -199,24 +227,33 @@ class FittedAutoencoder:
         Returns
         -------
         parts : list of str
-            The part of the encoder of each feature: "latent", or "hidden_0", ...
+            The part of each feature: "latent", "hidden_0", ..., or "vector"
         directions : ndarray of shape (n_features, n_words), dtype float32, or None
             How much each word increases with the feature: for a latent according to the
-            bag-of-words decoder, for a hidden unit according to the kernels from the words to it. Multiplied
+            bag-of-words decoder, for a hidden unit according to the kernels from the words to it; zero for the
+            document's vector. Multiplied
             by the square root of the words' frequencies, so that rare words do not dominate. None
             without a bag-of-words decoder.
         """
         weights, config = self.network.weights, self.network.config
         hidden = config.hidden_layer_names if config.encoder == "bow" else []
         kernels = [weights[f"encoder/{name}/kernel"] for name in hidden]
+        # Without the rows that read the document's vector.
+        kernels[:1] = [kernel[: config.n_words] for kernel in kernels[:1]]
         parts = ["latent"] * config.n_components
         for name, kernel in zip(hidden, kernels, strict=True):
             parts += [name] * kernel.shape[1]
+        parts += ["vector"] * config.ngram_dim
         if not self.has_bow_decoder:
             return parts, None
         paths = [path.T for path in accumulate(kernels, np.matmul)]
         frequency = np.exp(log_softmax(weights["bow_decoder/background"]))
-        return parts, np.concatenate([weights["bow_decoder/kernel"], *paths]) * np.sqrt(frequency)
+        rows = [
+            weights["bow_decoder/kernel"],
+            *paths,
+            np.zeros((config.ngram_dim, config.n_words), np.float32),
+        ]
+        return parts, np.concatenate(rows) * np.sqrt(frequency)
 
     def normalise_over(self, documents: Documents, *, keep_history: bool = False) -> None:
         """Set the statistics of the normalisation to those of the documents instead of the last batches.
@@ -256,13 +293,13 @@ class FittedAutoencoder:
 
     @contextmanager
     def restored_after(self, *failures: type[BaseException]) -> Iterator[None]:
-        """Restore network, optimizer and normalisation after one of these exceptions in the block."""
-        moments = self.moments
+        """Restore network, optimizer, normalisation and n-gram vectors after one of these exceptions in the block."""
+        moments, vectors = self.moments, self.ngram_vectors
         try:
             with self.network.restored_after(*failures):
                 yield
         except failures:
-            self.moments = moments
+            self.moments, self.ngram_vectors = moments, vectors
             raise
 
     def snapshot(self) -> FittedAutoencoder:

@@ -22,7 +22,7 @@ def build_class_head(
     Parameters
     ----------
     n_features : int
-        Width of the posterior mean and the hidden layers that it reads.
+        Width of what it reads: the posterior mean, hidden layers and the documents' vectors.
     units : tuple of int
         Width of each hidden layer; without hidden layers it is linear.
     activation : str
@@ -115,9 +115,16 @@ class TextVAEWithClassHead(BuiltBeforeTraining, keras.Model):
     def call(self, inputs: dict[str, Any], training: bool = False) -> dict[str, Any]:
         if not self.trains_vae:
             return {"logits": self.class_head(inputs["features"]) + inputs["offset"]}
-        mean, log_variance, features = self.reader(self.vae.read(inputs), training=training)
+        mean, log_variance, features = self.read(inputs, training)
         parts = self.vae.parts(mean, log_variance, inputs, training)
         return parts | {"logits": self.class_head(features) + inputs["offset"]}
+
+    def read(self, inputs: dict[str, Any], training: bool = False) -> tuple[Any, Any, Any]:
+        """Posterior mean and log-variance of documents, and the features that the class head reads."""
+        mean, log_variance, features = self.reader(self.vae.read(inputs), training=training)
+        if self.vae.config.ngram_dim:
+            features = ops.concatenate([features, inputs["vectors"]], axis=-1)
+        return mean, log_variance, features
 
     def head_gradient(self, features: Any, directions: Any) -> Any:
         """Gradient, in the features, of a weighted sum of the class head's logits.

@@ -32,11 +32,14 @@ class Documents:
         `max_length` last tokens, this token is an additional one: decoders must predict it, encoders do not read it.
     features : ndarray of shape (n_documents, n_features), dtype float32, or None
         The output of a frozen encoder.
+    vectors : ndarray of shape (n_documents, n_dims), dtype float32, or None
+        Vectors of the whole documents, from their n-grams.
     """
 
     counts: sp.csr_array | None = None
     texts: Corpus | None = None
     features: NDArray[np.float32] | None = None
+    vectors: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         if self.texts is not None:
@@ -51,6 +54,7 @@ class Documents:
             None if self.counts is None else self.counts[rows],
             None if self.texts is None else self.texts.take(rows),
             None if self.features is None else self.features[rows],
+            None if self.vectors is None else self.vectors[rows],
         )
 
     def keys(self) -> NDArray[np.uint64]:
@@ -75,7 +79,7 @@ class Documents:
         inputs : dict of ndarray
             "ids" (batch, time) int32; "distinct" (batch,) int32, the number of distinct words of each
             document; "word_columns" int32 and "word_counts" float32, both (sum of distinct,);
-            "features" (batch, n_features) float32. Only those that exist.
+            "features" (batch, n_features) and "vectors" (batch, n_dims) float32. Only those that exist.
         """
         inputs: dict[str, NDArray[Any]] = {}
         if self.counts is not None:
@@ -89,6 +93,8 @@ class Documents:
             inputs["ids"] = texts.padded(longest)
         if self.features is not None:
             inputs["features"] = self.features[rows]
+        if self.vectors is not None:
+            inputs["vectors"] = self.vectors[rows]
         return inputs
 
 

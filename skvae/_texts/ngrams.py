@@ -1,8 +1,8 @@
-"""TF-IDF of token n-grams, computed from token ids with sparse arrays throughout."""
+"""Token n-grams: which there are, how often each occurs, and their TF-IDF; with sparse arrays throughout."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,13 +37,26 @@ class TokenPairs:
         here = slice(*self.starts[token : token + 2])
         return self.tokens[here], self.weights[here]
 
+    def __add__(self, other: TokenPairs) -> TokenPairs:
+        """The pairs of both, with the sum of their weights."""
+        n_tokens = len(self.starts) - 1
+        codes = [
+            np.repeat(np.arange(n_tokens), np.diff(each.starts)) * n_tokens + each.tokens
+            for each in (self, other)
+        ]
+        pairs, place = np.unique(np.concatenate(codes), return_inverse=True)
+        weights = np.zeros((len(pairs), self.weights.shape[1]), dtype=np.float32)
+        weights[place[: len(codes[0])]] = self.weights
+        weights[place[len(codes[0]) :]] += other.weights
+        return TokenPairs(
+            np.searchsorted(pairs // n_tokens, np.arange(n_tokens + 1)), pairs % n_tokens, weights
+        )
 
-class NgramFeatures:
-    """TF-IDF of the n-grams of documents of token ids.
 
-    The weights are those of `TfidfVectorizer(sublinear_tf=True)`: (1 + log count) times
-    log((1 + n) / (1 + document frequency)) + 1, rows of length 1. N-grams with a reserved id
-    (unknown, padding) are left out.
+class Ngrams:
+    """The n-grams of documents of token ids.
+
+    N-grams with a reserved id (unknown, padding) are left out.
 
     Parameters
     ----------
@@ -55,15 +68,14 @@ class NgramFeatures:
     codes : list of ndarray of int64
         For each length from 1 on, the sorted codes of the n-grams: the index of the
         (n-1)-gram times the number of token ids, plus the last token id.
-    idf : ndarray of shape (n_features,), dtype float32
+    n_tokens : int
+        Number of token ids, including the reserved ids.
     left_out : ndarray of int64 or None
         Ids of tokens that n-grams skip: the tokens on either side of them count as adjacent.
-    usual_length : float
-        Median length of the training documents' rows before they are scaled to 1.
     """
 
     codes: list[NDArray[np.int64]]
-    idf: NDArray[np.float32]
+    n_tokens: int
     # Files of format 1 have no such attribute.
     left_out: NDArray[np.int64] | None = None
 
@@ -73,17 +85,14 @@ class NgramFeatures:
     @property
     def n_features(self) -> int:
         """Number of n-grams."""
-        return len(self.idf)
+        return sum(map(len, self.codes[self.shortest - 1 :]))
 
-    def fit_transform(
-        self, corpus: Corpus, n_tokens: int, left_out: NDArray[np.int64] | None = None
-    ) -> sp.csr_array:
-        """Find the n-grams of the documents and return their weights.
+    def find(self, corpus: Corpus, n_tokens: int, left_out: NDArray[np.int64] | None = None) -> sp.csr_array:
+        """Find all n-grams of documents, and count them.
 
         Parameters
         ----------
         corpus : Corpus
-            Training documents.
         n_tokens : int
             Number of token ids, including the reserved ids.
         left_out : ndarray of int64 or None, default=None
@@ -91,21 +100,55 @@ class NgramFeatures:
 
         Returns
         -------
-        weights : CSR array of shape (n_documents, n_features), dtype float32
+        counts : CSR array of shape (n_documents, n_features), dtype float32
         """
-        self.n_tokens = n_tokens
-        self.left_out = left_out
-        self.codes = []
-        found = self._found(corpus, learn=True)
-        counts = self._counted(found, len(corpus))
-        frequency = np.bincount(counts.indices, minlength=counts.shape[1])
-        self.idf = (np.log((1 + len(corpus)) / (1 + frequency)) + 1).astype(np.float32)
-        weights, lengths = self._weighted(counts)
-        self.usual_length = float(np.median(lengths))
-        return weights
+        self.n_tokens, self.left_out, self.codes = n_tokens, left_out, []
+        return self._counted(self._found(corpus, learn_table=_distinct), len(corpus))
 
-    def transform(self, corpus: Corpus) -> sp.csr_array:
-        """The weights of the known n-grams of the documents.
+    def find_frequent(
+        self,
+        corpus: Corpus,
+        n_tokens: int,
+        left_out: NDArray[np.int64] | None = None,
+        *,
+        min_df: int,
+        max_features: int,
+    ) -> NDArray[np.int64]:
+        """Find the n-grams that occur in the most documents. With `ngram_range` from 1 on.
+
+        Parameters
+        ----------
+        corpus : Corpus
+        n_tokens, left_out
+            As in `find`.
+        min_df : int
+            N-grams in fewer documents are left out.
+        max_features : int
+            Largest number of n-grams. Of those in equally many documents, all or none are kept.
+
+        Returns
+        -------
+        document_frequency : ndarray of shape (n_features,), dtype int64
+        """
+        self.n_tokens, self.left_out, self.codes = n_tokens, left_out, []
+        frequencies: list[NDArray[np.int64]] = []
+
+        def learn_table(codes: NDArray[np.int64], documents: NDArray[np.int64]) -> NDArray[np.int64]:
+            table, frequency = _in_many_documents(codes, documents, min_df)
+            frequencies.append(frequency)
+            return table
+
+        for _ in self._found(corpus, learn_table=learn_table):
+            pass
+        frequency = np.concatenate(frequencies)
+        if len(frequency) > max_features:
+            threshold = np.sort(frequency)[-max_features - 1]
+            self._keep(frequency > threshold)
+            frequency = frequency[frequency > threshold]
+        return frequency
+
+    def counts(self, corpus: Corpus) -> sp.csr_array:
+        """Occurrences of the known n-grams in each document.
 
         Parameters
         ----------
@@ -113,9 +156,22 @@ class NgramFeatures:
 
         Returns
         -------
-        weights : CSR array of shape (n_documents, n_features), dtype float32
+        counts : CSR array of shape (n_documents, n_features), dtype float32
         """
-        return self._weighted(self._counted(self._found(corpus, learn=False), len(corpus)))[0]
+        return self._counted(self._found(corpus), len(corpus))
+
+    def _keep(self, kept: NDArray[np.bool_]) -> None:
+        """Forget the other n-grams. The beginning of each one that is kept must be kept."""
+        number, tables, first = np.empty(0, dtype=np.int64), [], 0
+        for length, codes in enumerate(self.codes):
+            here = kept[first : first + len(codes)]
+            first += len(codes)
+            codes = codes[here]
+            tables.append(
+                codes % self.n_tokens + (number[codes // self.n_tokens] * self.n_tokens if length else 0)
+            )
+            number = np.cumsum(here) - 1
+        self.codes = tables
 
     def names(self, tokens: NDArray[Any], features: NDArray[np.integer]) -> NDArray[np.object_]:
         """The n-grams of some features, their tokens joined by spaces.
@@ -145,6 +201,143 @@ class NgramFeatures:
             names[chosen] = [" ".join(map(str, words)) for words in zip(*reversed(parts), strict=True)]
         return names
 
+    def by_next_token(self, added: NDArray[np.float32]) -> tuple[NDArray[np.float32], TokenPairs]:
+        """What each possible next token adds, from what each n-gram adds, of shape (n_features, n_outputs)."""
+        tokens = self.codes[0]
+        alone = np.zeros((self.n_tokens, added.shape[1]), dtype=np.float32)
+        first, codes = 0, np.empty(0, dtype=np.int64)
+        if self.shortest == 1:
+            alone[tokens] = added[: len(tokens)]
+            first = len(tokens)
+        if self.shortest <= 2 <= self.longest:
+            codes = self.codes[1]
+        # Codes are sorted, so the pairs of each first token are adjacent.
+        starts = np.searchsorted(tokens[codes // self.n_tokens], np.arange(self.n_tokens + 1))
+        return alone, TokenPairs(starts, codes % self.n_tokens, added[first : first + len(codes)])
+
+    def _found(
+        self, corpus: Corpus, learn_table: Callable[..., NDArray[np.int64]] | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """For each kept length, document and index (within that length) of each n-gram that occurs.
+
+        `learn_table` maps the codes of all n-grams of a length, and their documents, to the sorted codes to know.
+        """
+        if self.left_out is not None:
+            corpus = corpus.without(self.left_out)
+        document = np.repeat(np.arange(len(corpus)), corpus.lengths)
+        start = np.flatnonzero(corpus.ids >= FIRST_TOKEN_ID)
+        index = code = corpus.ids[start].astype(np.int64)
+        for length in range(1, self.longest + 1):
+            if length > 1:
+                end = start + length - 1
+                inside = end < len(corpus.ids)
+                start, index, end = start[inside], index[inside], end[inside]
+                same = (document[start] == document[end]) & (corpus.ids[end] >= FIRST_TOKEN_ID)
+                start = start[same]
+                code = index[same] * self.n_tokens + corpus.ids[end[same]]
+            if learn_table is not None:
+                self.codes.append(learn_table(code, document[start]))
+            table = self.codes[length - 1]
+            index = np.searchsorted(table, code)
+            index[index == len(table)] = 0
+            known = table[index] == code if len(table) else np.zeros(len(code), dtype=bool)
+            start, index = start[known], index[known]
+            if length >= self.shortest:
+                yield document[start], index
+
+    def _counted(
+        self, found: Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]], n_documents: int
+    ) -> sp.csr_array:
+        parts = []
+        for length, (rows, columns) in enumerate(found, start=self.shortest):
+            part = sp.coo_array(
+                (np.ones(len(rows), dtype=np.float32), (rows, columns)),
+                shape=(n_documents, len(self.codes[length - 1])),
+            ).tocsr()
+            part.sum_duplicates()
+            parts.append(part)
+        return sp.hstack(parts, format="csr", dtype=np.float32)
+
+
+def _distinct(codes: NDArray[np.int64], documents: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.unique(codes)
+
+
+def _in_many_documents(
+    codes: NDArray[np.int64], documents: NDArray[np.int64], min_df: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The codes, sorted, that occur in at least `min_df` documents, and in how many; `documents` is ascending."""
+    if not len(codes):
+        return codes, codes
+    order = np.argsort(codes, kind="stable")
+    codes, documents = codes[order], documents[order]
+    starts = np.concatenate([[True], codes[1:] != codes[:-1]])
+    distinct = starts.copy()
+    distinct[1:] |= documents[1:] != documents[:-1]
+    first = np.flatnonzero(starts)
+    frequency = np.add.reduceat(distinct.astype(np.int64), first)
+    kept = frequency >= min_df
+    return codes[first[kept]], frequency[kept]
+
+
+class NgramFeatures(Ngrams):
+    """TF-IDF of the n-grams of documents of token ids.
+
+    The weights are those of `TfidfVectorizer(sublinear_tf=True)`: (1 + log count) times
+    log((1 + n) / (1 + document frequency)) + 1, rows of length 1.
+
+    Parameters
+    ----------
+    ngram_range : tuple of int
+        Lengths of the shortest and the longest n-grams.
+
+    Attributes
+    ----------
+    idf : ndarray of shape (n_features,), dtype float32
+    usual_length : float
+        Median length of the training documents' rows before they are scaled to 1.
+    """
+
+    idf: NDArray[np.float32]
+
+    def fit_transform(
+        self, corpus: Corpus, n_tokens: int, left_out: NDArray[np.int64] | None = None
+    ) -> sp.csr_array:
+        """Find the n-grams of the documents and return their weights.
+
+        Parameters
+        ----------
+        corpus : Corpus
+            Training documents.
+        n_tokens : int
+            Number of token ids, including the reserved ids.
+        left_out : ndarray of int64 or None, default=None
+            Ids of stop words.
+
+        Returns
+        -------
+        weights : CSR array of shape (n_documents, n_features), dtype float32
+        """
+        counts = self.find(corpus, n_tokens, left_out)
+        frequency = np.bincount(counts.indices, minlength=counts.shape[1])
+        self.idf = (np.log((1 + len(corpus)) / (1 + frequency)) + 1).astype(np.float32)
+        weights, lengths = self._weighted(counts)
+        self.usual_length = float(np.median(lengths))
+        return weights
+
+    def transform(self, corpus: Corpus) -> sp.csr_array:
+        """The weights of the known n-grams of the documents.
+
+        Parameters
+        ----------
+        corpus : Corpus
+
+        Returns
+        -------
+        weights : CSR array of shape (n_documents, n_features), dtype float32
+        """
+        return self._weighted(self.counts(corpus))[0]
+
     def next_token_weights(self, kernel: NDArray[np.floating]) -> tuple[NDArray[np.float32], TokenPairs]:
         """What each possible next token of a text adds to a linear function of the weights.
 
@@ -162,58 +355,7 @@ class NgramFeatures:
         pairs : TokenPairs
             What tokens add in addition after certain tokens.
         """
-        weighted = (kernel * self.idf[:, None] / self.usual_length).astype(np.float32)
-        tokens = self.codes[0]
-        alone = np.zeros((self.n_tokens, weighted.shape[1]), dtype=np.float32)
-        first, codes = 0, np.empty(0, dtype=np.int64)
-        if self.shortest == 1:
-            alone[tokens] = weighted[: len(tokens)]
-            first = len(tokens)
-        if self.shortest <= 2 <= self.longest:
-            codes = self.codes[1]
-        # Codes are sorted, so the pairs of each first token are adjacent.
-        starts = np.searchsorted(tokens[codes // self.n_tokens], np.arange(self.n_tokens + 1))
-        return alone, TokenPairs(starts, codes % self.n_tokens, weighted[first : first + len(codes)])
-
-    def _found(self, corpus: Corpus, *, learn: bool) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """For each kept length, document and index (within that length) of each n-gram that occurs."""
-        if self.left_out is not None:
-            corpus = corpus.without(self.left_out)
-        document = np.repeat(np.arange(len(corpus)), corpus.lengths)
-        start = np.flatnonzero(corpus.ids >= FIRST_TOKEN_ID)
-        index = code = corpus.ids[start].astype(np.int64)
-        for length in range(1, self.longest + 1):
-            if length > 1:
-                end = start + length - 1
-                inside = end < len(corpus.ids)
-                start, index, end = start[inside], index[inside], end[inside]
-                same = (document[start] == document[end]) & (corpus.ids[end] >= FIRST_TOKEN_ID)
-                start = start[same]
-                code = index[same] * self.n_tokens + corpus.ids[end[same]]
-            if learn:
-                table, index = np.unique(code, return_inverse=True)
-                self.codes.append(table)
-            else:
-                table = self.codes[length - 1]
-                index = np.searchsorted(table, code)
-                index[index == len(table)] = 0
-                known = table[index] == code if len(table) else np.zeros(len(code), dtype=bool)
-                start, index = start[known], index[known]
-            if length >= self.shortest:
-                yield document[start], index
-
-    def _counted(
-        self, found: Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]], n_documents: int
-    ) -> sp.csr_array:
-        parts = []
-        for length, (rows, columns) in enumerate(found, start=self.shortest):
-            part = sp.coo_array(
-                (np.ones(len(rows), dtype=np.float32), (rows, columns)),
-                shape=(n_documents, len(self.codes[length - 1])),
-            ).tocsr()
-            part.sum_duplicates()
-            parts.append(part)
-        return sp.hstack(parts, format="csr", dtype=np.float32)
+        return self.by_next_token((kernel * self.idf[:, None] / self.usual_length).astype(np.float32))
 
     def _weighted(self, counts: sp.csr_array) -> tuple[sp.csr_array, NDArray[np.float32]]:
         """Rows scaled to length 1, and their original lengths."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .._head.head import ClassHead
 from .._texts.corpus import Corpus
+from .._texts.ngram_vectors import NgramVectors
 from .._texts.ngrams import TokenPairs
 
 _SMALLEST = np.finfo(np.float64).tiny
@@ -94,19 +95,32 @@ class Guidance:
 
     @classmethod
     def of_head(
-        cls, head: ClassHead, labels: NDArray[np.integer], strength: float, n_tokens: int
+        cls,
+        head: ClassHead,
+        vectors: NgramVectors | None,
+        labels: NDArray[np.integer],
+        strength: float,
+        n_tokens: int,
     ) -> Guidance:
-        """From the lexical model of a class head; without one, there is no guidance.
+        """From the models of a class head that read n-grams; without one, there is no guidance.
+
+        `vectors` are the n-grams' vectors, which are read by the last rows of a head without hidden layers.
 
         Unwritten text contributes its average, so that the classes have their prior frequencies. So does
         the latent model, which is not evaluated on the written text.
         """
         intercept = head.latent_logits(head.feature_means[None])[0]
-        if head.ngrams is None or head.lexical is None:
-            alone, pairs, strength = np.zeros((n_tokens, len(intercept)), dtype=np.float32), None, 0.0
-        else:
+        alone, pairs = np.zeros((n_tokens, len(intercept)), dtype=np.float32), None
+        if head.ngrams is not None and head.lexical is not None:
             alone, pairs = head.ngrams.next_token_weights(head.lexical.kernel)
             intercept = intercept + head.lexical.bias
+        if vectors is not None and len(head.layers) == 1:
+            kernel = head.layers[0].kernel[-vectors.n_dims :]
+            alone_through, pairs_through = vectors.next_token_weights(kernel)
+            alone = alone + alone_through
+            pairs = pairs_through if pairs is None else pairs + pairs_through
+        if pairs is None:
+            strength = 0.0
         return cls.of_outputs(intercept, alone, pairs, labels, strength)
 
     @classmethod

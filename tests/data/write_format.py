@@ -22,6 +22,7 @@ TINY = {
     "encoder_units": (4,),
     "decoder_units": (4,),
     "embedding_dim": 4,
+    "ngram_dim": 4,
     "random_state": 0,
 }
 

@@ -6,7 +6,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from skvae._texts.corpus import Corpus
 from skvae._texts.ids import FIRST_TOKEN_ID
-from skvae._texts.ngrams import NgramFeatures
+from skvae._texts.ngrams import NgramFeatures, TokenPairs
 
 WORDS = np.array(["", "?", ".", "a", "b", "c", "d", "e"])
 
@@ -47,3 +47,15 @@ def test_reserved_ids_break_ngrams_and_stop_words_do_not():
     assert features.names(WORDS, np.arange(features.n_features)).tolist() == ["b c"]
     features.fit_transform(corpus_of([[3, 4, 5]]), len(WORDS), np.array([4]))
     assert features.names(WORDS, np.arange(features.n_features)).tolist() == ["a c"]
+
+
+def test_pairs_are_added_up():
+    one = TokenPairs(np.array([0, 0, 2, 3]), np.array([0, 2, 1]), np.array([[1.0], [2.0], [3.0]], np.float32))
+    other = TokenPairs(np.array([0, 1, 2, 2]), np.array([1, 2]), np.array([[10.0], [20.0]], np.float32))
+    total = one + other
+    found = {
+        (first, int(second)): float(weight[0])
+        for first in range(3)
+        for second, weight in zip(*total.after(first), strict=True)
+    }
+    assert found == {(0, 1): 10.0, (1, 0): 1.0, (1, 2): 22.0, (2, 1): 3.0}

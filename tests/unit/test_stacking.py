@@ -105,3 +105,22 @@ def test_a_shift_gives_the_mean_probabilities_back():
     found, wanted = (np.exp(log_probabilities(logits)).mean(axis=0) for logits in (after + shift, before))
     np.testing.assert_allclose(found, wanted, atol=1e-3)
     assert np.abs(np.exp(log_probabilities(after)).mean(axis=0) - wanted).max() > 5e-3
+
+
+def test_with_few_documents_the_sum_is_as_good_as_its_best_member():
+    """Two models that know nothing of their own beside one that is good."""
+    losses = {"sum": [], "best": []}
+    random = np.random.default_rng(0)
+    for _ in range(40):
+        labels = random.integers(0, 2, 1_060)
+        signal = (2 * labels - 1) + random.normal(size=1_060)
+        logits = [signal, 0.3 * signal + random.normal(size=1_060), random.normal(size=1_060)]
+        logits = [each[:, None] for each in logits]
+        rows, new = np.arange(60), np.arange(60, 1_060)
+        data = LabelledDocuments(rows, rows, rows, labels[:60], np.ones(60))
+        for name, members in (("sum", logits), ("best", logits[:1])):
+            stacking = fit_stacking([each[:60] for each in members], data, np.arange(60) % 5)
+            found = stacking.logits([each[60:] for each in members])
+            losses[name].append(cross_entropy(found, labels[new], np.ones(1_000)))
+    # By weights that are drawn to equal shares, .01 are lost.
+    assert np.mean(losses["sum"]) < np.mean(losses["best"]) + 0.005
