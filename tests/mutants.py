@@ -262,8 +262,8 @@ MUTANTS = [
     Mutant(
         "threads step on each other's documents",
         "_texts/ngram_training.py",
-        "cuts = np.linspace(0, n_items, threads._max_workers + 1).astype(int)",
-        "cuts = np.linspace(0, n_items - 1, threads._max_workers + 1).astype(int)",
+        "cuts = np.linspace(0, n_items, self.n_threads + 1).astype(int)",
+        "cuts = np.linspace(0, n_items - 1, self.n_threads + 1).astype(int)",
         "unit/test_ngram_vectors.py::test_the_number_of_threads_does_not_matter",
     ),
     Mutant(

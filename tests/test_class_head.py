@@ -246,7 +246,7 @@ def test_fine_tuning_keeps_the_share_of_a_rare_class(many):
             small_vae(epochs=3), epochs=epochs, learning_rate=1e-2, random_state=0
         ).fit(X, y, X_unlabeled=unlabelled)
         shares[epochs] = classifier.predict_proba(unlabelled)[:, 1].mean()
-    # Without the correction, the difference is .07.
+    # Without the correction, the difference is .005. Labelled texts move to their own share: .114 to .098, at .1.
     assert shares[12] == pytest.approx(shares[0], abs=1e-4)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -53,12 +54,14 @@ def train_vectors(
     block = _Block(vectors, counts)
     n_blocks = -(-n_documents // _DOCUMENTS_PER_BLOCK)
     # joblib limits numba's threads in its workers.
-    with ThreadPoolExecutor(min(get_num_threads(), _MOST_THREADS)) as threads:
+    n_threads = min(get_num_threads(), _MOST_THREADS)
+    with ThreadPoolExecutor(n_threads) as threads:
+        shares = Shares(threads, n_threads)
         for epoch in range(epochs):
             order = random.permutation(n_documents).astype(np.int32)
             for number, documents in enumerate(np.array_split(order, n_blocks)):
                 done = (epoch + number / n_blocks) / epochs
-                block.learn(documents, first_step * (1 - done), threads)
+                block.learn(documents, first_step * (1 - done), shares)
 
 
 class _Block:
@@ -84,7 +87,7 @@ class _Block:
         self.squares = np.empty(_DOCUMENTS_PER_BLOCK, dtype=np.float32)
         self.sizes = np.empty(_DOCUMENTS_PER_BLOCK, dtype=np.float32)
 
-    def learn(self, documents: NDArray[np.int32], step: float, threads: ThreadPoolExecutor) -> None:
+    def learn(self, documents: NDArray[np.int32], step: float, shares: Shares) -> None:
         """One step of gradient descent."""
         from . import ngram_kernels as kernels
 
@@ -92,17 +95,15 @@ class _Block:
         sums, squares, sizes = (each[:n_documents] for each in (self.sums, self.squares, self.sizes))
         occurrences = (self.rows, self.ends, self.places, self.counts)
         n_rows = kernels.transpose(*self.of_documents, documents, self.slots, *occurrences)
-        shares = threads if n_rows >= _ROWS_WORTH_SHARING else None
-        in_shares(
-            shares,
+        run = shares.run if n_rows >= _ROWS_WORTH_SHARING else _at_once
+        run(
             n_documents,
             lambda first, end: kernels.sum_documents(
                 self.vectors, self.inverse, *self.of_documents, documents, first, end, sums, squares, sizes
             ),
         )
         settings = (np.float32(_NEGATIVES), np.float32(step), kernels.SIGMOID)
-        in_shares(
-            shares,
+        run(
             n_rows,
             lambda first, end: kernels.update_rows(
                 self.vectors, self.inverse, *occurrences, first, end, sums, squares, sizes, *settings
@@ -110,11 +111,19 @@ class _Block:
         )
 
 
-def in_shares(threads: ThreadPoolExecutor | None, n_items: int, work: Callable[[int, int], Any]) -> None:
-    """Do work on a range of items, in one part for each thread."""
-    if threads is None:
-        work(0, n_items)
-        return
-    cuts = np.linspace(0, n_items, threads._max_workers + 1).astype(int)
-    for future in [threads.submit(work, *ends) for ends in pairwise(cuts.tolist())]:
-        future.result()
+@dataclass(frozen=True)
+class Shares:
+    """Threads that share the work on a range of items, a part for each."""
+
+    threads: Executor
+    n_threads: int
+
+    def run(self, n_items: int, work: Callable[[int, int], Any]) -> None:
+        """Call `work` with the first item and the end of each part, and wait."""
+        cuts = np.linspace(0, n_items, self.n_threads + 1).astype(int)
+        for future in [self.threads.submit(work, *ends) for ends in pairwise(cuts.tolist())]:
+            future.result()
+
+
+def _at_once(n_items: int, work: Callable[[int, int], Any]) -> None:
+    work(0, n_items)
