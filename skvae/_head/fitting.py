@@ -19,7 +19,7 @@ from .._network.fitted import FittedAutoencoder
 from .._texts.ngrams import NgramFeatures
 from .documents import LabelledDocuments, TrainingDocuments
 from .head import ClassHead
-from .linear import LinearModel, fit_linear_model
+from .linear import LinearModel, fit_linear_model, naive_bayes_scales
 from .stacking import fit_stacking
 
 # Values of `C` of each linear model; cross-validation picks one.
@@ -161,7 +161,9 @@ def fit_linear_head(
     folds = data.folds()
     models, out_of_fold = {}, {}
     if has_ngrams:
-        models["lexical"], out_of_fold["lexical"] = fit_linear_model(tfidf, data, folds, _LEXICAL_CANDIDATES)
+        models["lexical"], out_of_fold["lexical"] = fit_linear_model(
+            tfidf, data, folds, _LEXICAL_CANDIDATES, scales=naive_bayes_scales
+        )
     n_latent = features.shape[1] - n_vector
     for name, columns in {"latent": slice(n_latent), "vector": slice(n_latent, None)}.items():
         if features[:, columns].shape[1]:

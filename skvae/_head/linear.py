@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,9 @@ _DOCUMENTS_TO_ROTATE = 3_000
 _NO_VARIANCE = 1e-10
 
 
+Scales = Callable[[Any, NDArray[np.integer], NDArray[np.floating]], NDArray[np.float64]]
+
+
 @dataclass
 class LinearModel:
     """A linear function from features to logits.
@@ -55,7 +58,12 @@ class LinearModel:
 
 
 def fit_linear_model(
-    features: Any, data: LabelledDocuments, folds: NDArray[np.int64], candidates: Sequence[float]
+    features: Any,
+    data: LabelledDocuments,
+    folds: NDArray[np.int64],
+    candidates: Sequence[float],
+    *,
+    scales: Scales | None = None,
 ) -> tuple[LinearModel, NDArray[np.float64] | None]:
     """Logistic regression whose `C` is chosen by cross-validation.
 
@@ -67,6 +75,9 @@ def fit_linear_model(
         The fold that leaves each document out; -1 for none.
     candidates : sequence of float
         The values of `C`, ascending. The one with the best log-loss, after stacking, is chosen.
+    scales : callable, default=None
+        From features, labels and weights of some of the documents to a scale of each feature, of shape (n_features,).
+        Regressions on scaled features are then compared as well.
 
     Returns
     -------
@@ -78,42 +89,102 @@ def fit_linear_model(
     """
     # At this size, BLAS threads spend more time waiting for each other than computing.
     with threadpool_limits(limits=1, user_api="blas"):
-        return _fit_linear_model(features, data, folds, candidates)
+        # In single precision, the line search of L-BFGS can reach the limit of the number format on some processors,
+        # which scikit-learn reports as a failure to converge.
+        return _fit_linear_model(features.astype(np.float64), data, folds, candidates, scales)
 
 
 def _fit_linear_model(
-    features: Any, data: LabelledDocuments, folds: NDArray[np.int64], candidates: Sequence[float]
+    features: Any,
+    data: LabelledDocuments,
+    folds: NDArray[np.int64],
+    candidates: Sequence[float],
+    scales: Scales | None,
 ) -> tuple[LinearModel, NDArray[np.float64] | None]:
-    # In single precision, the line search of L-BFGS can reach the limit of the number format on some processors,
-    # which scikit-learn reports as a failure to converge.
-    features = features.astype(np.float64)
-    rotated, back = _rotated(features)
-    best, out_of_fold = candidates[len(candidates) // 2], None
+    best, best_scales, out_of_fold = candidates[len(candidates) // 2], None, None
     left_out = folds >= 0
     if left_out.any():
-        logits = np.zeros((len(candidates), len(folds), data.n_outputs))
-        for fold in np.unique(folds[left_out]):
-            train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-            lengths = _known_lengths(features, train, test) if sp.issparse(features) else 1.0
-            # The fit for each value of C starts from the solution for the previous value.
-            regression, rows = _regression(warm_start=True), rotated[train]
-            for number, candidate in enumerate(candidates):
-                regression.set_params(C=candidate).fit(
-                    rows, data.labels[train], sample_weight=data.weights[train]
-                )
-                logits[number, test] = rotated[test] @ regression.coef_.T / lengths + regression.intercept_
+        kinds = [None] if scales is None else [None, scales]
+        tried = [(C, each) for each in kinds for C in candidates]
+        logits = np.concatenate([_left_out_logits(features, data, folds, candidates, each) for each in kinds])
         # Candidates are compared after stacking, since it changes the scale and the intercept.
         stacked = [fit_stacking([each], data, folds).logits([each])[left_out] for each in logits]
         losses = [cross_entropy(each, data.labels[left_out], data.weights[left_out]) for each in stacked]
-        best, out_of_fold = candidates[int(np.argmin(losses))], logits[int(np.argmin(losses))]
+        (best, best_scales), out_of_fold = tried[int(np.argmin(losses))], logits[int(np.argmin(losses))]
         out_of_fold[~left_out] = np.average(out_of_fold[left_out], axis=0, weights=data.weights[left_out])
-    regression = (
-        _regression(tol=_FINAL_TOLERANCE)
-        .set_params(C=best)
-        .fit(rotated, data.labels, sample_weight=data.weights)
-    )
-    kernel, bias = back(regression.coef_.T), regression.intercept_
+    factors = np.ones(1) if best_scales is None else best_scales(features, data.labels, data.weights)
+    rotated, back = _rotated(_scaled(features, factors))
+    regression = _regression(tol=_FINAL_TOLERANCE).set_params(C=best)
+    regression.fit(rotated, data.labels, sample_weight=data.weights)
+    kernel, bias = back(regression.coef_.T) * factors[:, None], regression.intercept_
     return LinearModel(kernel.astype(np.float32), bias.astype(np.float32)), out_of_fold
+
+
+def _left_out_logits(
+    features: Any,
+    data: LabelledDocuments,
+    folds: NDArray[np.int64],
+    candidates: Sequence[float],
+    scales: Scales | None,
+) -> NDArray[np.float64]:
+    """Logits, for each value of `C`, of each document by the model of the fold that leaves it out."""
+    logits = np.zeros((len(candidates), len(folds), data.n_outputs))
+    rotated = _rotated(features)[0] if scales is None else None
+    for fold in np.unique(folds[folds >= 0]):
+        train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        lengths = _known_lengths(features, train, test) if sp.issparse(features) else 1.0
+        rows = rotated
+        if scales is not None:
+            factors = scales(features[train], data.labels[train], data.weights[train])
+            rows = _rotated(_scaled(features, factors))[0]
+        # The fit for each value of C starts from the solution for the previous value.
+        regression, train_rows, test_rows = _regression(warm_start=True), rows[train], rows[test]
+        for number, candidate in enumerate(candidates):
+            regression.set_params(C=candidate).fit(
+                train_rows, data.labels[train], sample_weight=data.weights[train]
+            )
+            logits[number, test] = test_rows @ regression.coef_.T / lengths + regression.intercept_
+    return logits
+
+
+def naive_bayes_scales(
+    features: sp.csr_array, labels: NDArray[np.integer], weights: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """How much the log-probability of each feature differs between the classes, by naive Bayes.
+
+    Parameters
+    ----------
+    features : CSR array of shape (n_documents, n_features)
+        Only which entries are present counts.
+    labels : ndarray of shape (n_documents,)
+        Index of the class.
+    weights : ndarray of shape (n_documents,)
+
+    Returns
+    -------
+    scales : ndarray of shape (n_features,), dtype float64
+        Twice the standard deviation over the classes; of two, the absolute difference. One document is added to those
+        of each class that have the feature.
+
+    References
+    ----------
+    S. Wang and C. D. Manning, "Baselines and Bigrams: Simple, Good Sentiment and Topic
+    Classification", ACL 2012. https://aclanthology.org/P12-2018/
+    """
+    document = np.repeat(np.arange(len(labels)), np.diff(features.indptr))
+    shape = (int(labels.max()) + 1, features.shape[1])
+    place = labels[document] * shape[1] + features.indices
+    found = np.bincount(place, weights[document], minlength=shape[0] * shape[1]).reshape(shape) + 1
+    return np.asarray(2 * np.log(found / found.sum(axis=1, keepdims=True)).std(axis=0))
+
+
+def _scaled(features: Any, factors: NDArray[np.float64]) -> Any:
+    if not sp.issparse(features):
+        return features * factors
+    factors = np.broadcast_to(factors, features.shape[1:])
+    return sp.csr_array(
+        (features.data * factors[features.indices], features.indices, features.indptr), shape=features.shape
+    )
 
 
 def _rotated(features: Any) -> tuple[Any, Any]:

@@ -14,6 +14,10 @@ from .corpus import Corpus
 from .ids import FIRST_TOKEN_ID
 
 
+# More take time and space, and are not better: 490,000 or 183,000 n-grams of 10,000 reviews do equally well.
+_MAX_FEATURES = 500_000
+
+
 @dataclass(frozen=True)
 class TokenPairs:
     """What pairs of successive tokens add to the logits of a classifier.
@@ -87,24 +91,6 @@ class Ngrams:
         """Number of n-grams."""
         return sum(map(len, self.codes[self.shortest - 1 :]))
 
-    def find(self, corpus: Corpus, n_tokens: int, left_out: NDArray[np.int64] | None = None) -> sp.csr_array:
-        """Find all n-grams of documents, and count them.
-
-        Parameters
-        ----------
-        corpus : Corpus
-        n_tokens : int
-            Number of token ids, including the reserved ids.
-        left_out : ndarray of int64 or None, default=None
-            Ids of stop words.
-
-        Returns
-        -------
-        counts : CSR array of shape (n_documents, n_features), dtype float32
-        """
-        self.n_tokens, self.left_out, self.codes = n_tokens, left_out, []
-        return self._counted(self._found(corpus, learn_table=_distinct), len(corpus))
-
     def find_frequent(
         self,
         corpus: Corpus,
@@ -114,13 +100,15 @@ class Ngrams:
         min_df: int,
         max_features: int,
     ) -> NDArray[np.int64]:
-        """Find the n-grams that occur in the most documents. With `ngram_range` from 1 on.
+        """Find the n-grams that occur in the most documents.
 
         Parameters
         ----------
         corpus : Corpus
-        n_tokens, left_out
-            As in `find`.
+        n_tokens : int
+            Number of token ids, including the reserved ids.
+        left_out : ndarray of int64 or None, default=None
+            Ids of stop words.
         min_df : int
             N-grams in fewer documents are left out.
         max_features : int
@@ -140,11 +128,12 @@ class Ngrams:
 
         for _ in self._found(corpus, learn_table=learn_table):
             pass
-        frequency = np.concatenate(frequencies)
+        n_beginnings = sum(map(len, frequencies[: self.shortest - 1]))
+        frequency = np.concatenate(frequencies)[n_beginnings:]
         if len(frequency) > max_features:
-            threshold = np.sort(frequency)[-max_features - 1]
-            self._keep(frequency > threshold)
-            frequency = frequency[frequency > threshold]
+            kept = frequency > np.sort(frequency)[-max_features - 1]
+            self._keep(np.concatenate([np.ones(n_beginnings, dtype=bool), kept]))
+            frequency = frequency[kept]
         return frequency
 
     def counts(self, corpus: Corpus) -> sp.csr_array:
@@ -259,10 +248,6 @@ class Ngrams:
         return sp.hstack(parts, format="csr", dtype=np.float32)
 
 
-def _distinct(codes: NDArray[np.int64], documents: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.unique(codes)
-
-
 def _in_many_documents(
     codes: NDArray[np.int64], documents: NDArray[np.int64], min_df: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -318,10 +303,9 @@ class NgramFeatures(Ngrams):
         -------
         weights : CSR array of shape (n_documents, n_features), dtype float32
         """
-        counts = self.find(corpus, n_tokens, left_out)
-        frequency = np.bincount(counts.indices, minlength=counts.shape[1])
+        frequency = self.find_frequent(corpus, n_tokens, left_out, min_df=1, max_features=_MAX_FEATURES)
         self.idf = (np.log((1 + len(corpus)) / (1 + frequency)) + 1).astype(np.float32)
-        weights, lengths = self._weighted(counts)
+        weights, lengths = self._weighted(self.counts(corpus))
         self.usual_length = float(np.median(lengths))
         return weights
 

@@ -115,7 +115,9 @@ def test_a_step_is_the_gradient_of_the_loss():
 
 @pytest.mark.parametrize("n_threads", [2, 3])
 def test_the_number_of_threads_does_not_matter(topics, monkeypatch, n_threads):
-    counts = Ngrams((1, 2)).find(topics[0], N_TOKENS)
+    ngrams = Ngrams((1, 2))
+    ngrams.find_frequent(topics[0], N_TOKENS, min_df=1, max_features=10_000)
+    counts = ngrams.counts(topics[0])
     first = np.random.default_rng(0).normal(size=(counts.shape[1], 8)).astype(np.float32)
     found = []
     for limit in (1, n_threads):
