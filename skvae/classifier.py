@@ -75,7 +75,7 @@ class TextVAEClassifier(
 
     `fit` has three steps. It pre-trains the autoencoder on all texts, labelled or not, fits
     a class head to the labelled ones, and fine-tunes both together. The head is wide and deep [1]_: the sum of
-    a linear model of n-grams, a linear model of the encoder's output, and an intercept. The
+    linear models of n-grams [2]_, of the encoder's output and of the text's vector, and an intercept. The
     stacking weights and the intercept are fitted to out-of-fold predictions. Equal documents are in one fold, so
     k copies of a text count as much as one text of weight k (approximately, if the head has hidden layers or is
     fine-tuned). Fine-tuning keeps the mean probability of each class in unlabelled texts.
@@ -179,6 +179,8 @@ class TextVAEClassifier(
     ----------
     .. [1] H.-T. Cheng et al., "Wide & Deep Learning for Recommender Systems", 2016.
        https://arxiv.org/abs/1606.07792
+    .. [2] S. Wang and C. D. Manning, "Baselines and Bigrams: Simple, Good Sentiment and Topic
+       Classification", ACL 2012. https://aclanthology.org/P12-2018/
 
     Examples
     --------
@@ -499,10 +501,10 @@ class TextVAEClassifier(
         """
         check_is_fitted(self)
         autoencoder, head = self.vae_._autoencoder, self._class_head
-        blocks = [
-            head.logits(autoencoder.features(autoencoder.prepare(corpus)), head.tfidf(corpus))
-            for corpus in autoencoder.read_in_blocks(X, fitted=self)
-        ]
+        blocks = []
+        for corpus in autoencoder.read_in_blocks(X, fitted=self):
+            documents = autoencoder.prepare(corpus)
+            blocks.append(head.logits(autoencoder.features(documents), head.inputs(corpus, documents)))
         return log_probabilities(np.concatenate(blocks))
 
     def predict(self, X: Any) -> NDArray[Any]:

@@ -233,8 +233,8 @@ MUTANTS = [
     Mutant(
         "contributions counted from 0, not from the average text",
         "_head/explanation.py",
-        "(features - head.feature_means)[:, :n_latent]",
-        "features[:, :n_latent]",
+        "features - head.feature_means, gradient",
+        "features, gradient",
         "test_explanation.py::test_latents_of_average_texts_contribute_nothing",
     ),
     Mutant(
@@ -243,6 +243,20 @@ MUTANTS = [
         "drawn_to = share * [scales[0] for scales, _, _ in alone]",
         "drawn_to = np.full(len(share), 1 / len(share))",
         "unit/test_stacking.py::test_with_few_documents_the_sum_is_as_good_as_its_best_member",
+    ),
+    Mutant(
+        "a class of few documents has probabilities of its own",
+        "_head/linear.py",
+        "(found + 1) / (expected + 1)",
+        "(found + 1) / (found + 1).sum(axis=1, keepdims=True)",
+        "unit/test_stacking.py::test_a_class_of_one_document_hardly_changes_the_scales",
+    ),
+    Mutant(
+        "scales of a fold know the documents left out",
+        "_head/linear.py",
+        "scales(features[train], data.labels[train], data.weights[train])",
+        "scales(features, data.labels, data.weights)",
+        "unit/test_stacking.py::test_scales_of_a_fold_know_nothing_of_the_documents_left_out",
     ),
     # Vectors of n-grams
     Mutant(

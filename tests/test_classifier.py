@@ -71,9 +71,8 @@ def test_network_and_numpy_agree(classifier, reviews):
     documents = classifier.vae_._autoencoder.prepare(classifier.vae_._autoencoder.read(reviews[0]))
     inputs = documents.batch(np.arange(len(documents))) | {"offset": np.zeros((160, 1), dtype=np.float32)}
     latent = classifier.model_(inputs)["logits"].numpy()[:, 0]
-    ngrams, lexical = classifier._class_head.ngrams, classifier._class_head.lexical
-    corpus = classifier.tokenizer_._encode(reviews[0])
-    expected = latent + lexical.logits(ngrams.transform(corpus))[:, 0]
+    head, corpus = classifier._class_head, classifier.tokenizer_._encode(reviews[0])
+    expected = latent + head.linear_logits(head.inputs(corpus, documents), len(latent))[:, 0]
     log_probabilities = classifier.predict_log_proba(reviews[0])
     np.testing.assert_allclose(log_probabilities[:, 1] - log_probabilities[:, 0], expected, atol=1e-3)
 

@@ -443,9 +443,10 @@ def test_what_the_classes_start_from_is_the_average_logit_of_the_head(writing_cl
     X, _ = make_reviews(90, n_classes=3, random_state=1)
     autoencoder, head = writing_classifier.vae_._autoencoder, writing_classifier._class_head
     corpus = autoencoder.read(X)
-    features, tfidf = autoencoder.features(autoencoder.prepare(corpus)), head.tfidf(corpus)
-    from_words = (tfidf @ head.lexical.kernel).mean(axis=0)
-    average = head.logits(features, tfidf).mean(axis=0) - from_words
+    documents = autoencoder.prepare(corpus)
+    features, inputs = autoencoder.features(documents), head.inputs(corpus, documents)
+    from_words = sum((inputs[name] @ model.kernel).mean(axis=0) for name, model in head.models.items())
+    average = head.logits(features, inputs).mean(axis=0) - from_words
     np.testing.assert_allclose(guidance.intercept, average, atol=1e-3)
 
 

@@ -39,12 +39,10 @@ def test_explanations_add_up_to_the_margin(classifier, writing_classifier, bow_v
             # With every contribution listed, the intercept is left, and what average latents add.
             everything = model.explain(texts, n_contributions=10_000)
             rest = everything[everything["part"] == "rest"]["contribution"]
-            # Documents' vectors are centred.
-            n_latent = model.model_.class_head.input_shape[1] - 64
-            average = (model._class_head.feature_means[:, None] * model._class_head.layers[0].kernel)[
-                :n_latent
-            ].sum(axis=0)
-            intercept = average + model._class_head.layers[0].bias + model._class_head.lexical.bias
+            head = model._class_head
+            # Documents' vectors are centred, so that the average one adds the bias of its model.
+            biases = [each.bias for each in head.models.values()]
+            intercept = head.feature_means @ head.layers[0].kernel + head.layers[0].bias + sum(biases)
             if len(intercept) == 1:
                 expected = np.where(labels == 1, intercept[0], -intercept[0])
             else:

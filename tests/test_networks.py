@@ -53,8 +53,9 @@ def test_class_head_is_a_model_of_its_own(classifier, reviews, tmp_path):
     logits = classifier.class_head_(features).numpy()
     assert logits.shape == (160, 1)
     np.testing.assert_allclose(again(classifier.class_head_, tmp_path)(features).numpy(), logits, atol=1e-5)
-    ngrams, lexical = classifier._class_head.ngrams, classifier._class_head.lexical
-    total = logits + lexical.logits(ngrams.transform(autoencoder.read(reviews[0])))
+    head = classifier._class_head
+    inputs = head.inputs(autoencoder.read(reviews[0]), documents)
+    total = logits + head.linear_logits(inputs, len(logits))
     log_odds = np.diff(classifier.predict_log_proba(reviews[0]), axis=1)
     np.testing.assert_allclose(total, log_odds, atol=1e-3)
     assert classifier.encoder_ is classifier.vae_.encoder_

@@ -104,7 +104,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         """The data on which each epoch of fine-tuning is evaluated."""
         autoencoder, head = self.vae_._autoencoder, self._class_head
         documents = autoencoder.prepare(corpus)
-        offset = head.lexical_logits(head.tfidf(corpus), len(labels))
+        offset = head.linear_logits(head.inputs(corpus, documents), len(labels))
         if self._was_frozen:
             documents = Documents(features=autoencoder.features(documents))
         return documents, self._targets(labels, np.ones(len(labels)), offset)
@@ -286,13 +286,12 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         means_before = autoencoder.features_of_some(documents).mean(axis=0)
         # Statistics before this batch, since fine-tuning shifts the part that its documents add.
         moments = autoencoder.moments
-        tfidf = None
         with self._network_restored():
             if not self._was_frozen:
                 documents = vae._go_on(corpus)
+            inputs = head.inputs(corpus.take(labelled), documents.take(labelled))
             if len(labels):
-                tfidf = head.tfidf(corpus.take(labelled))
-                targets = self._targets(labels, weights, head.lexical_logits(tfidf, len(labels)))
+                targets = self._targets(labels, weights, head.linear_logits(inputs, len(labels)))
                 self._tune_on_batch(documents.take(labelled), targets, seeds)
                 if not self._trains_head_alone:
                     autoencoder.changed()
@@ -304,8 +303,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
             return
         if self._latent_classes is not None:
             self._latent_classes.go_on(autoencoder.posterior(documents.take(labelled))[0], labels, weights)
-        if tfidf is not None:
-            head.train_lexical(tfidf, labels, weights, autoencoder.features(documents.take(labelled)))
+        head.train_linear(inputs, labels, weights, autoencoder.features(documents.take(labelled)))
 
     def _tune_on_batch(self, documents: Documents, targets: Targets, seeds: SeedSequence) -> None:
         """One epoch of fine-tuning, appended to `history_`."""

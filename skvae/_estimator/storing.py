@@ -195,7 +195,8 @@ def head_to_store(state: dict[str, Any]) -> dict[str, Any]:
     return state | {
         "_head": head.layers,
         "_activation": head.activation,
-        "_lexical": None if head.lexical is None else (head.ngrams, head.lexical),
+        "_lexical": None if head.ngrams is None else (head.ngrams, head.models["lexical"]),
+        "_vector": head.models.get("vector"),
         "_online": head.online,
         "_feature_means": head.feature_means,
         "_n_averaged": head.n_averaged,
@@ -209,13 +210,16 @@ def head_from_store(state: dict[str, Any]) -> dict[str, Any]:
     if "_head" not in state:
         return state
     ngrams, lexical = state.pop("_lexical", None) or (None, None)
+    models = {"lexical": lexical, "vector": state.pop("_vector", None)}
+    online = state.pop("_online", None) or {}
     state["_class_head"] = ClassHead(
         layers=state.pop("_head"),
         activation=state.pop("_activation"),
+        models={name: model for name, model in models.items() if model is not None},
         ngrams=ngrams,
-        lexical=lexical,
         feature_means=state.pop("_feature_means"),
         n_averaged=state.pop("_n_averaged", 1),
-        online=state.pop("_online", None),
+        # In files of formats 1 and 2, the lexical model is the only one.
+        online=online if isinstance(online, dict) else {"lexical": online},
     )
     return state

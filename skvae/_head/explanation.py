@@ -68,8 +68,9 @@ def explain(
     labels : ndarray of shape (n_documents,)
         Index of the explained class.
     """
-    features, tfidf = autoencoder.features(autoencoder.prepare(corpus)), head.tfidf(corpus)
-    logits = head.logits(features, tfidf)
+    documents = autoencoder.prepare(corpus)
+    features, inputs = autoencoder.features(documents), head.inputs(corpus, documents)
+    logits = head.logits(features, inputs)
     if labels is None:
         labels = log_probabilities(logits).argmax(axis=1)
     directions = class_directions(labels, logits.shape[1])
@@ -77,18 +78,14 @@ def explain(
         gradient = directions @ head.layers[0].kernel.T
     else:
         gradient = head_gradient(features, directions)
-    n_latent = features.shape[1] - autoencoder.config.ngram_dim
-    parts = [
-        _latent_contributions(
-            autoencoder, (features - head.feature_means)[:, :n_latent], gradient[:, :n_latent]
-        )
-    ]
+    parts = [_latent_contributions(autoencoder, features - head.feature_means, gradient)]
     of_ngrams = []
-    if head.lexical is not None and head.ngrams is not None:
-        values = linear_contributions(tfidf, head.lexical.kernel, directions)
+    if head.ngrams is not None:
+        values = linear_contributions(inputs["lexical"], head.models["lexical"].kernel, directions)
         of_ngrams.append(_NgramContributions("lexical", values, head.ngrams, autoencoder.tokens))
-    if autoencoder.ngram_vectors is not None:
-        values = autoencoder.ngram_vectors.contributions(corpus, gradient[:, n_latent:])
+    if "vector" in head.models and autoencoder.ngram_vectors is not None:
+        through = directions @ head.models["vector"].kernel.T
+        values = autoencoder.ngram_vectors.contributions(corpus, through)
         of_ngrams.append(_NgramContributions("vector", values, autoencoder.ngram_vectors, autoencoder.tokens))
     parts += [_merged(of_ngrams)] if merge_ngrams and of_ngrams else of_ngrams
     margins = (logits * directions).sum(axis=1)

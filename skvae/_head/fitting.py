@@ -1,7 +1,7 @@
 """A class head for labelled documents.
 
-The logits of a document are a sum: one linear model reads n-grams (wide), one reads the encoder's
-output (deep), and an intercept represents the class frequencies. Each linear model
+The logits of a document are a sum: linear models read n-grams and the document's vector (wide), one reads the
+encoder's output (deep), and an intercept represents the class frequencies. Each linear model
 is a logistic regression. The stacking weights and the intercept are fitted to out-of-fold predictions, so a
 model that adds no information has little influence, and probabilities are calibrated.
 """
@@ -38,7 +38,8 @@ class FittedHead:
     stacking_weights : dict of str to float
         Of "lexical", "latent" and "vector".
     offset : ndarray of shape (n_labelled, n_outputs), dtype float32
-        Out-of-fold logits of the lexical model for each labelled document; fine-tuning adds them to those of the layers.
+        Out-of-fold logits of the head's linear models for each labelled document; fine-tuning adds them to those of the
+        layers.
     data : LabelledDocuments
     present : ndarray of int
         Indices of the classes that have a document.
@@ -95,15 +96,17 @@ def fit_class_head(
         tfidf = ngrams.fit_transform(own.take(data.rows), autoencoder.n_tokens, autoencoder.stop_ids)
     population = documents.read.take(data.rows) if labelled_only else documents.read
     some_features = autoencoder.features_of_some(population)
-    n_dims = autoencoder.config.ngram_dim
-    linear = fit_linear_head(tfidf, features[data.rows], some_features, data, n_dims)
+    inputs: dict[str, Any] = {"lexical": tfidf, "latent": (features[data.rows], some_features)}
+    if documents.read.vectors is not None:
+        inputs["vector"] = (documents.read.vectors[data.rows], population.vectors)
+    linear = fit_linear_head(inputs, data)
     if len(present) < n_classes:
         linear = for_all_classes(linear, documents.labels, present, n_classes)
     head = ClassHead(
         layers=[linear.layer],
         activation=activation,
-        ngrams=None if linear.lexical is None else ngrams,
-        lexical=linear.lexical,
+        models=linear.models,
+        ngrams=ngrams if "lexical" in linear.models else None,
         feature_means=(features if labelled_only else some_features).mean(axis=0),
         n_averaged=len(documents.read),
     )
@@ -116,87 +119,75 @@ class LinearHead:
 
     Parameters
     ----------
-    lexical : LinearModel or None
-        Reads n-grams; None if there are none.
     layer : LinearModel
-        Reads the encoder's output and the documents' vectors, and contains the intercept. Each part of both is
-        multiplied by its stacking weight.
+        Reads the encoder's output, and contains the intercept. Like the other models, it is multiplied by its
+        stacking weight.
+    models : dict of str to LinearModel
+        Those of the other inputs.
     stacking_weights : dict of str to float
     offset : ndarray of shape (n_distinct, n_outputs), dtype float32
-        Out-of-fold logits of the lexical model, multiplied by its stacking weight.
+        Out-of-fold logits of `models`, multiplied by their stacking weights.
     """
 
-    lexical: LinearModel | None
     layer: LinearModel
+    models: dict[str, LinearModel]
     stacking_weights: dict[str, float]
     offset: NDArray[np.float32]
 
 
-def fit_linear_head(
-    tfidf: Any,
-    features: NDArray[np.float32],
-    all_features: NDArray[np.float32],
-    data: LabelledDocuments,
-    n_vector: int = 0,
-) -> LinearHead:
+def fit_linear_head(inputs: dict[str, Any], data: LabelledDocuments) -> LinearHead:
     """Fit the linear models of a head, and their stacking.
 
     Parameters
     ----------
-    tfidf : CSR array of shape (n_distinct, n_ngrams), or None
-    features : ndarray of shape (n_distinct, n_features), dtype float32
-    all_features : ndarray of shape (n_documents, n_features), dtype float32
-        Features of labelled and other documents, used for standardisation.
+    inputs : dict of str to object
+        "lexical": CSR array of shape (n_distinct, n_ngrams), or None. Others, of which "latent" must exist: features
+        of shape (n_distinct, n_features), and those of labelled and other documents, used for standardisation.
     data : LabelledDocuments
-    n_vector : int, default=0
-        Number of the last features that are the documents' vectors. They have a linear model of their own.
 
     Returns
     -------
     head : LinearHead
     """
-    has_ngrams = tfidf is not None and tfidf.shape[1] > 0
+    # Without an n-gram, there is nothing to read.
+    inputs = {name: given for name, given in inputs.items() if given is not None and _width(given)}
     if data.n_classes < 2:
-        return _head_of_one_class(tfidf.shape[1] if has_ngrams else 0, features)
+        return _head_of_one_class(inputs)
     folds = data.folds()
     models, out_of_fold = {}, {}
-    if has_ngrams:
-        models["lexical"], out_of_fold["lexical"] = fit_linear_model(
-            tfidf, data, folds, _LEXICAL_CANDIDATES, scales=naive_bayes_scales
+    for name, given in inputs.items():
+        models[name], out_of_fold[name] = (
+            fit_linear_model(given, data, folds, _LEXICAL_CANDIDATES, scales=naive_bayes_scales)
+            if name == "lexical"
+            else fit_feature_model(given[0], given[1], data, folds)
         )
-    n_latent = features.shape[1] - n_vector
-    for name, columns in {"latent": slice(n_latent), "vector": slice(n_latent, None)}.items():
-        if features[:, columns].shape[1]:
-            models[name], out_of_fold[name] = fit_feature_model(
-                features[:, columns], all_features[:, columns], data, folds
-            )
     stacking = fit_stacking(list(out_of_fold.values()), data, folds)
     weights = {name: float(weight) for name, weight in zip(models, stacking.weights, strict=True)}
     intercepts = {name: stacking.intercept if name == "latent" else 0.0 for name in models}
     models = {name: model.scaled(weights[name], intercepts[name]) for name, model in models.items()}
+    layer = models.pop("latent")
     offset = np.zeros((len(data.rows), data.n_outputs), dtype=np.float32)
-    lexical = out_of_fold.get("lexical")
-    if lexical is not None:
-        # In-sample logits of the n-grams would leave nothing to learn.
-        offset += (weights["lexical"] * lexical).astype(np.float32)
-    return LinearHead(models.pop("lexical", None), _side_by_side(list(models.values())), weights, offset)
+    for name in models:
+        logits = out_of_fold[name]
+        if logits is not None:
+            # In-sample logits would leave nothing to learn.
+            offset += (weights[name] * logits).astype(np.float32)
+    return LinearHead(layer, models, weights, offset)
 
 
-def _side_by_side(models: list[LinearModel]) -> LinearModel:
-    """The sum of linear models of different features, as one model of all these features."""
-    kernel = np.concatenate([model.kernel for model in models])
-    return LinearModel(kernel, np.sum([model.bias for model in models], axis=0, dtype=np.float32))
+def _width(given: Any) -> int:
+    return int((given[0] if isinstance(given, tuple) else given).shape[1])
 
 
-def _head_of_one_class(n_ngrams: int, features: NDArray[np.float32]) -> LinearHead:
+def _head_of_one_class(inputs: dict[str, Any]) -> LinearHead:
     """With a single class, there is nothing to fit: models of zeros."""
-    lexical, layer = (
-        LinearModel(np.zeros((width, 1), dtype=np.float32), np.zeros(1, dtype=np.float32))
-        for width in (n_ngrams, features.shape[1])
-    )
-    names = ["lexical", "latent"] if n_ngrams else ["latent"]
-    offset = np.zeros((features.shape[0], 1), dtype=np.float32)
-    return LinearHead(lexical if n_ngrams else None, layer, dict.fromkeys(names, 1 / len(names)), offset)
+    models = {
+        name: LinearModel(np.zeros((_width(given), 1), dtype=np.float32), np.zeros(1, dtype=np.float32))
+        for name, given in inputs.items()
+    }
+    weights = dict.fromkeys(models, 1 / len(models))
+    offset = np.zeros((len(inputs["latent"][0]), 1), dtype=np.float32)
+    return LinearHead(models.pop("latent"), models, weights, offset)
 
 
 def fit_feature_model(
@@ -248,10 +239,10 @@ def for_all_classes(
     -------
     head : LinearHead
     """
-    lexical = None if head.lexical is None else model_for_all(head.lexical, present, n_classes)
+    models = {name: model_for_all(model, present, n_classes) for name, model in head.models.items()}
     layer = model_for_all(head.layer, present, n_classes)
     layer.bias += _rare_where_absent(labels, n_classes)
-    return LinearHead(lexical, layer, head.stacking_weights, _columns_of_all(head.offset, present, n_classes))
+    return LinearHead(layer, models, head.stacking_weights, _columns_of_all(head.offset, present, n_classes))
 
 
 def model_for_all(model: LinearModel, present: NDArray[np.integer], n_classes: int) -> LinearModel:

@@ -37,7 +37,7 @@ class ClassFrequencies:
         self.before = self._logits(head) if len(rows) >= _FEWEST_TO_KEEP_BY else None
 
     def _logits(self, head: ClassHead) -> NDArray[np.float32]:
-        return head.logits(self.autoencoder.features(self.read), head.tfidf(self.corpus))
+        return head.logits(self.autoencoder.features(self.read), head.inputs(self.corpus, self.read))
 
     def shift(self, head: ClassHead) -> NDArray[np.float64]:
         """The shift of the logits of a trained head that restores the frequencies, of shape (n_outputs,)."""

@@ -1,8 +1,8 @@
-"""The class head: class logits from a document's features and n-grams."""
+"""The class head: class logits of a document."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .._base.forking import check_can_run
 from .._texts.corpus import Corpus
+from .._texts.documents import Documents
 from .._texts.ngrams import NgramFeatures
 from .linear import LinearModel, OnlineModel
 
@@ -19,7 +20,7 @@ _DOCUMENTS_TO_COUNT = 10_000
 
 @dataclass
 class ClassHead:
-    """A sum of two parts: one reads n-grams (wide), one reads the encoder's output (deep).
+    """A sum of linear models of a document's n-grams (wide), and of layers that read the encoder's output (deep).
 
     The intercept, which represents the class frequencies, is in the bias of the last layer.
 
@@ -29,48 +30,61 @@ class ClassHead:
         From the encoder's features to logits; one layer unless there are hidden ones.
     activation : str
         Keras activation of all layers but the last.
+    models : dict of str to LinearModel
+        "lexical" reads TF-IDF of n-grams, "vector" the document's vector. Fine-tuning does not change them.
     ngrams : NgramFeatures or None
         Input of the lexical model; None without one.
-    lexical : LinearModel or None
-        From TF-IDF of n-grams to logits.
     feature_means : ndarray of shape (n_features,), dtype float32
         Average features of all training documents so far.
     n_averaged : int
         Number of these documents.
-    online : OnlineModel or None, default=None
-        Continues the training of `lexical`.
+    online : dict of str to OnlineModel
+        Continues the training of `models`.
     """
 
     layers: list[LinearModel]
     activation: str
+    models: dict[str, LinearModel]
     ngrams: NgramFeatures | None
-    lexical: LinearModel | None
     feature_means: NDArray[np.float32]
     n_averaged: int
-    online: OnlineModel | None = None
+    online: dict[str, OnlineModel] = field(default_factory=dict)
 
     def with_layers(self, layers: list[LinearModel]) -> ClassHead:
         """The same head with other layers."""
         return replace(self, layers=layers)
 
     def copy(self) -> ClassHead:
-        """A shallow copy; the lexical model and its online training are shared."""
-        return replace(self)
+        """A shallow copy; the linear models and their online training are shared."""
+        return replace(self, online=dict(self.online))
 
     @property
     def n_outputs(self) -> int:
         """Number of logits: 1 for two classes, else one for each class."""
         return int(self.layers[-1].kernel.shape[1])
 
-    def tfidf(self, corpus: Corpus) -> Any:
-        """Input of the lexical model, CSR array of shape (n_documents, n_ngrams); None without a lexical model."""
-        return None if self.ngrams is None else self.ngrams.transform(corpus)
+    def inputs(self, corpus: Corpus, documents: Documents) -> dict[str, Any]:
+        """Input of each linear model, an array or CSR array with a row for each document.
 
-    def lexical_logits(self, tfidf: Any, n_documents: int) -> NDArray[np.float32]:
-        """Logits of the n-grams alone, of shape (n_documents, n_outputs); 0 without a lexical model."""
-        if self.lexical is None:
-            return np.zeros((n_documents, self.n_outputs), dtype=np.float32)
-        return self.lexical.logits(tfidf)
+        Parameters
+        ----------
+        corpus : Corpus
+        documents : Documents
+            The autoencoder's input for the same documents.
+        """
+        inputs: dict[str, Any] = {}
+        if "lexical" in self.models and self.ngrams is not None:
+            inputs["lexical"] = self.ngrams.transform(corpus)
+        if "vector" in self.models:
+            inputs["vector"] = documents.vectors
+        return inputs
+
+    def linear_logits(self, inputs: dict[str, Any], n_documents: int) -> NDArray[np.float32]:
+        """Logits of the linear models alone, of shape (n_documents, n_outputs)."""
+        logits = np.zeros((n_documents, self.n_outputs), dtype=np.float32)
+        for name, given in inputs.items():
+            logits += self.models[name].logits(given)
+        return logits
 
     def latent_logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits of the encoder's features alone, without Keras if the activation permits it.
@@ -87,27 +101,26 @@ class ClassHead:
             features = _activate(self.activation, layer.logits(features))
         return self.layers[-1].logits(features)
 
-    def logits(self, features: NDArray[np.float32], tfidf: Any) -> NDArray[np.float32]:
+    def logits(self, features: NDArray[np.float32], inputs: dict[str, Any]) -> NDArray[np.float32]:
         """Logits of documents, of shape (n_documents, n_outputs)."""
-        logits = self.latent_logits(features)
-        return logits if self.lexical is None else logits + self.lexical.logits(tfidf)
+        return self.latent_logits(features) + self.linear_logits(inputs, len(features))
 
     def shift(self, shift: NDArray[np.floating]) -> None:
         """Add to the intercept, of shape (n_outputs,)."""
         self.layers[-1].bias = (self.layers[-1].bias + shift).astype(np.float32)
 
-    def train_lexical(
+    def train_linear(
         self,
-        tfidf: Any,
+        inputs: dict[str, Any],
         labels: NDArray[np.integer],
         weights: NDArray[np.floating],
         features: NDArray[np.float32],
     ) -> None:
-        """Train the lexical model for one pass over documents, given the logits of their features."""
-        if self.lexical is None:
-            return
-        self.online = self.online or OnlineModel(self.lexical)
-        self.online.train(tfidf, labels, weights, self.latent_logits(features))
+        """Train each linear model for one pass over documents, given the logits of all other parts."""
+        for name, given in inputs.items():
+            model = self.online.setdefault(name, OnlineModel(self.models[name]))
+            others = {other: inputs[other] for other in inputs if other != name}
+            model.train(given, labels, weights, self.logits(features, others))
 
     def follow_means(
         self, before: NDArray[np.float32], after: NDArray[np.float32], n_documents: int, *, moves: bool

@@ -25,6 +25,8 @@ _FINAL_TOLERANCE = 1e-6
 
 _ONLINE_BATCH = 32
 _ONLINE_STEP = 0.5
+# Every document has all of the dense features, so that their steps add up.
+_ONLINE_STEP_OF_DENSE = 0.05
 _INITIAL_SQUARES = 0.01
 # Above this, computing the Gram matrix costs more than it saves.
 _DOCUMENTS_TO_ROTATE = 3_000
@@ -129,16 +131,16 @@ def _left_out_logits(
 ) -> NDArray[np.float64]:
     """Logits, for each value of `C`, of each document by the model of the fold that leaves it out."""
     logits = np.zeros((len(candidates), len(folds), data.n_outputs))
-    rotated = _rotated(features)[0] if scales is None else None
+    rotated = _rotated(features)[0] if scales is None else features
     for fold in np.unique(folds[folds >= 0]):
         train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         lengths = _known_lengths(features, train, test) if sp.issparse(features) else 1.0
-        rows = rotated
         if scales is not None:
             factors = scales(features[train], data.labels[train], data.weights[train])
-            rows = _rotated(_scaled(features, factors))[0]
+            rotated = _rotated(_scaled(features, factors))[0]
         # The fit for each value of C starts from the solution for the previous value.
-        regression, train_rows, test_rows = _regression(warm_start=True), rows[train], rows[test]
+        regression = _regression(warm_start=True)
+        train_rows, test_rows = rotated[train], rotated[test]
         for number, candidate in enumerate(candidates):
             regression.set_params(C=candidate).fit(
                 train_rows, data.labels[train], sample_weight=data.weights[train]
@@ -164,7 +166,8 @@ def naive_bayes_scales(
     -------
     scales : ndarray of shape (n_features,), dtype float64
         Twice the standard deviation over the classes; of two, the absolute difference. One document is added to those
-        of each class that have the feature.
+        of each class that have the feature, and to those that would have it if the classes did not differ: a class
+        of few documents, about which little is known, differs little.
 
     References
     ----------
@@ -174,8 +177,9 @@ def naive_bayes_scales(
     document = np.repeat(np.arange(len(labels)), np.diff(features.indptr))
     shape = (int(labels.max()) + 1, features.shape[1])
     place = labels[document] * shape[1] + features.indices
-    found = np.bincount(place, weights[document], minlength=shape[0] * shape[1]).reshape(shape) + 1
-    return np.asarray(2 * np.log(found / found.sum(axis=1, keepdims=True)).std(axis=0))
+    found = np.bincount(place, weights[document], minlength=shape[0] * shape[1]).reshape(shape)
+    expected = found.sum(axis=1, keepdims=True) * (found.sum(axis=0) / max(found.sum(), 1e-300))
+    return np.asarray(2 * np.log((found + 1) / (expected + 1)).std(axis=0))
 
 
 def _scaled(features: Any, factors: NDArray[np.float64]) -> Any:
@@ -256,7 +260,7 @@ class OnlineModel:
 
     def train(
         self,
-        features: sp.csr_array,
+        features: Any,
         labels: NDArray[np.integer],
         weights: NDArray[np.floating],
         offset: NDArray[np.floating],
@@ -265,7 +269,7 @@ class OnlineModel:
 
         Parameters
         ----------
-        features : CSR array of shape (n_documents, n_features)
+        features : array or CSR array of shape (n_documents, n_features)
         labels : ndarray of shape (n_documents,)
             Index of the class.
         weights : ndarray of shape (n_documents,)
@@ -277,6 +281,7 @@ class OnlineModel:
             for name in names:
                 if not getattr(holder, name).flags.writeable:
                     setattr(holder, name, getattr(holder, name).copy())
+        step = _ONLINE_STEP if sp.issparse(features) else _ONLINE_STEP_OF_DENSE
         for start in range(0, len(labels), _ONLINE_BATCH):
             rows = np.arange(start, min(start + _ONLINE_BATCH, len(labels)))
             batch = features[rows]
@@ -290,4 +295,4 @@ class OnlineModel:
                 strict=True,
             ):
                 squares += gradient**2
-                values -= _ONLINE_STEP * gradient / np.sqrt(squares)
+                values -= step * gradient / np.sqrt(squares)

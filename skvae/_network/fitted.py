@@ -202,7 +202,7 @@ class FittedAutoencoder:
         return np.concatenate(means), np.concatenate(log_variances)
 
     def features(self, documents: Documents) -> NDArray[np.float32]:
-        """Input of a class head: the posterior mean and, of a "bow" encoder, the hidden layers and the documents' vectors.
+        """Input of a class head: the posterior mean and, of a "bow" encoder, the hidden layers.
 
         Returns
         -------
@@ -210,12 +210,8 @@ class FittedAutoencoder:
         """
         network = self.network
         if network.config.encoder == "bow":
-            features = bow_encoder.features(documents, network.weights, network.config)
-        else:
-            features = self.posterior(documents)[0]
-        return (
-            features if documents.vectors is None else np.concatenate([features, documents.vectors], axis=1)
-        )
+            return bow_encoder.features(documents, network.weights, network.config)
+        return self.posterior(documents)[0]
 
     def features_of_some(self, documents: Documents) -> NDArray[np.float32]:
         """Features of a sample of the documents, evenly spread."""
@@ -227,11 +223,10 @@ class FittedAutoencoder:
         Returns
         -------
         parts : list of str
-            The part of each feature: "latent", "hidden_0", ..., or "vector"
+            The part of each feature: "latent", or "hidden_0", ...
         directions : ndarray of shape (n_features, n_words), dtype float32, or None
             How much each word increases with the feature: for a latent according to the
-            bag-of-words decoder, for a hidden unit according to the kernels from the words to it; zero for the
-            document's vector. Multiplied
+            bag-of-words decoder, for a hidden unit according to the kernels from the words to it. Multiplied
             by the square root of the words' frequencies, so that rare words do not dominate. None
             without a bag-of-words decoder.
         """
@@ -243,16 +238,11 @@ class FittedAutoencoder:
         parts = ["latent"] * config.n_components
         for name, kernel in zip(hidden, kernels, strict=True):
             parts += [name] * kernel.shape[1]
-        parts += ["vector"] * config.ngram_dim
         if not self.has_bow_decoder:
             return parts, None
         paths = [path.T for path in accumulate(kernels, np.matmul)]
         frequency = np.exp(log_softmax(weights["bow_decoder/background"]))
-        rows = [
-            weights["bow_decoder/kernel"],
-            *paths,
-            np.zeros((config.ngram_dim, config.n_words), np.float32),
-        ]
+        rows = [weights["bow_decoder/kernel"], *paths]
         return parts, np.concatenate(rows) * np.sqrt(frequency)
 
     def normalise_over(self, documents: Documents, *, keep_history: bool = False) -> None:

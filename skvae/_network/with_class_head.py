@@ -22,7 +22,7 @@ def build_class_head(
     Parameters
     ----------
     n_features : int
-        Width of what it reads: the posterior mean, hidden layers and the documents' vectors.
+        Width of what it reads: the posterior mean and hidden layers.
     units : tuple of int
         Width of each hidden layer; without hidden layers it is linear.
     activation : str
@@ -121,10 +121,7 @@ class TextVAEWithClassHead(BuiltBeforeTraining, keras.Model):
 
     def read(self, inputs: dict[str, Any], training: bool = False) -> tuple[Any, Any, Any]:
         """Posterior mean and log-variance of documents, and the features that the class head reads."""
-        mean, log_variance, features = self.reader(self.vae.read(inputs), training=training)
-        if self.vae.config.ngram_dim:
-            features = ops.concatenate([features, inputs["vectors"]], axis=-1)
-        return mean, log_variance, features
+        return self.reader(self.vae.read(inputs), training=training)
 
     def head_gradient(self, features: Any, directions: Any) -> Any:
         """Gradient, in the features, of a weighted sum of the class head's logits.

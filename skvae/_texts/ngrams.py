@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from .corpus import Corpus
 from .ids import FIRST_TOKEN_ID
 
-
 # More take time and space, and are not better: 490,000 or 183,000 n-grams of 10,000 reviews do equally well.
 _MAX_FEATURES = 500_000
 

@@ -104,21 +104,18 @@ class Guidance:
     ) -> Guidance:
         """From the models of a class head that read n-grams; without one, there is no guidance.
 
-        `vectors` are the n-grams' vectors, which are read by the last rows of a head without hidden layers.
-
         Unwritten text contributes its average, so that the classes have their prior frequencies. So does
         the latent model, which is not evaluated on the written text.
         """
         intercept = head.latent_logits(head.feature_means[None])[0]
         alone, pairs = np.zeros((n_tokens, len(intercept)), dtype=np.float32), None
-        if head.ngrams is not None and head.lexical is not None:
-            alone, pairs = head.ngrams.next_token_weights(head.lexical.kernel)
-            intercept = intercept + head.lexical.bias
-        if vectors is not None and len(head.layers) == 1:
-            kernel = head.layers[0].kernel[-vectors.n_dims :]
-            alone_through, pairs_through = vectors.next_token_weights(kernel)
-            alone = alone + alone_through
-            pairs = pairs_through if pairs is None else pairs + pairs_through
+        readers = {"lexical": head.ngrams, "vector": vectors}
+        for name, model in head.models.items():
+            reader = readers[name]
+            assert reader is not None
+            alone_here, pairs_here = reader.next_token_weights(model.kernel)
+            alone, pairs = alone + alone_here, pairs_here if pairs is None else pairs + pairs_here
+            intercept = intercept + model.bias
         if pairs is None:
             strength = 0.0
         return cls.of_outputs(intercept, alone, pairs, labels, strength)

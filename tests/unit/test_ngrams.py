@@ -49,6 +49,21 @@ def test_reserved_ids_break_ngrams_and_stop_words_do_not():
     assert features.names(WORDS, np.arange(features.n_features)).tolist() == ["a c"]
 
 
+@pytest.mark.parametrize("shortest", [1, 2])
+def test_of_many_ngrams_those_in_the_most_documents_are_kept(documents, monkeypatch, shortest):
+    everything = NgramFeatures((shortest, 3))
+    weights = everything.fit_transform(corpus_of(documents), len(WORDS))
+    frequency = np.bincount(weights.indices, minlength=everything.n_features)
+    limit = int((frequency > 1).sum())
+    monkeypatch.setattr("skvae._texts.ngrams._MAX_FEATURES", limit)
+    features = NgramFeatures((shortest, 3))
+    some = features.fit_transform(corpus_of(documents), len(WORDS))
+    assert 0 < features.n_features == some.shape[1] == limit < everything.n_features
+    names, kept = (each.names(WORDS, np.arange(each.n_features)) for each in (everything, features))
+    assert kept.tolist() == names[frequency > 1].tolist()
+    np.testing.assert_allclose(np.linalg.norm(some.toarray(), axis=1), some.toarray().any(axis=1), rtol=1e-5)
+
+
 def test_pairs_are_added_up():
     one = TokenPairs(np.array([0, 0, 2, 3]), np.array([0, 2, 1]), np.array([[1.0], [2.0], [3.0]], np.float32))
     other = TokenPairs(np.array([0, 1, 2, 2]), np.array([1, 2]), np.array([[10.0], [20.0]], np.float32))

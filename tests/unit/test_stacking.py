@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from sklearn.linear_model import LogisticRegression
 
 from skvae._head.documents import LabelledDocuments
-from skvae._head.linear import fit_linear_model
+from skvae._head.linear import fit_linear_model, naive_bayes_scales
 from skvae._head.logits import cross_entropy, log_probabilities, residual_of
 from skvae._head.stacking import fit_stacking, frequency_shift
 
@@ -84,6 +84,67 @@ def test_a_linear_model_is_scikit_learns_though_solved_in_fewer_dimensions(spars
     np.testing.assert_allclose(
         model.bias - model.bias.mean(), plain.intercept_ - plain.intercept_.mean(), atol=1e-3
     )
+
+
+def words(n_classes=2, n_features=400, seed=0):
+    """Documents of many rare words, a tenth of which tell the classes apart."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(N) % n_classes
+    rates = np.full((n_classes, n_features), 0.05)
+    telling = n_features // 10
+    rates[:, :telling] = 0.02
+    rates[np.arange(telling) % n_classes, np.arange(telling)] = 0.12
+    rows = np.arange(N)
+    present = (random.random((N, n_features)) < rates[labels]).astype(float)
+    return sp.csr_array(present), LabelledDocuments(rows, rows, rows, labels, np.ones(N))
+
+
+def test_scales_of_naive_bayes_are_differences_of_log_probabilities():
+    # Words that only the first class has, that both have, and one of a single document.
+    counts = np.array([[1, 1, 0], [1, 1, 1], [0, 1, 0], [0, 1, 0]], dtype=float)
+    labels, weights = np.array([0, 0, 1, 1]), np.array([1.0, 3.0, 2.0, 2.0])
+    scales = naive_bayes_scales(sp.csr_array(counts), labels, weights)
+    found = np.array([[4, 4, 3], [0, 4, 0]])
+    expected = found.sum(axis=1, keepdims=True) * found.sum(axis=0) / found.sum()
+    ratios = np.log((found + 1) / (expected + 1))
+    np.testing.assert_allclose(scales, np.abs(ratios[0] - ratios[1]))
+    copied = np.repeat(np.arange(4), weights.astype(int))
+    copies = naive_bayes_scales(sp.csr_array(counts[copied]), labels[copied], np.ones(8))
+    np.testing.assert_allclose(copies, scales)
+
+
+def test_a_class_of_one_document_hardly_changes_the_scales():
+    features, data = words(3)
+    before = naive_bayes_scales(features, data.labels, data.weights)
+    with_one = sp.csr_array(sp.vstack([features, np.eye(1, features.shape[1], 399)]))
+    after = naive_bayes_scales(with_one, np.append(data.labels, 3), np.append(data.weights, 1.0))
+    # Twice the standard deviation over four classes instead of three, of which the fourth differs little.
+    assert np.median(after / before) == pytest.approx(1, abs=0.25)
+    assert np.argmax(after / before) == 399
+
+
+def test_scales_are_used_where_they_help():
+    features, data = words()
+    folds = data.folds()
+    new, loss, right = words(seed=1)[0], {}, {}
+    for scales in (None, naive_bayes_scales):
+        model, out_of_fold = fit_linear_model(features, data, folds, [0.1, 1.0, 10.0], scales=scales)
+        stacked = fit_stacking([out_of_fold], data, folds).logits([out_of_fold])
+        loss[scales] = cross_entropy(stacked, data.labels, data.weights)
+        # The model reads features as they are.
+        right[scales] = ((model.logits(new)[:, 0] > 0) == data.labels).mean()
+    assert loss[naive_bayes_scales] < loss[None] - 0.02
+    assert right[naive_bayes_scales] > right[None] + 0.02
+
+
+def test_scales_of_a_fold_know_nothing_of_the_documents_left_out():
+    features, data = words()
+    folds, random = data.folds(), np.random.default_rng(0)
+    meaningless = LabelledDocuments(
+        data.rows, data.rows, data.rows, random.permutation(data.labels), data.weights
+    )
+    _, found = fit_linear_model(features, meaningless, folds, [1.0], scales=naive_bayes_scales)
+    assert fit_stacking([found], meaningless, folds).weights[0] < 0.05
 
 
 def test_logits_are_out_of_fold():
