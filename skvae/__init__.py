@@ -16,6 +16,7 @@ _HOMES = {
     "TextTokenizer": "tokenization",
     "TextVAEClassifier": "classifier",
     "TextVAETransformer": "transformer",
+    "WordVectors": "word_vectors",
 }
 _MODULES = ("datasets", "metrics", "plotting", "presets")
 
@@ -24,6 +25,7 @@ __all__ = [
     "TextTokenizer",
     "TextVAEClassifier",
     "TextVAETransformer",
+    "WordVectors",
     "datasets",
     "metrics",
     "plotting",

@@ -457,16 +457,16 @@ class TextVAEClassifier(
             )
         default = TextVAETransformer(decoder="bow", verbose=self.verbose)
         vae = new_autoencoder(self, TextVAETransformer, default, seeds)
-        tokenizer, corpus = vae._read_for_fit(X, len(given.labels))
+        texts = vae._read_for_fit(X, len(given.labels))
         if task is None:
-            read = vae._fit_corpus(tokenizer, corpus, one_pass=one_pass)
+            read = vae._fit_corpus(texts, one_pass=one_pass)
         else:
             with task.subcontext(task_name="fit-autoencoder").propagate_callback_context(vae):
-                read = vae._fit_corpus(tokenizer, corpus, given=(X, None))
+                read = vae._fit_corpus(texts, given=(X, None))
         if not isinstance(self.random_state, Integral) and getattr(self.vae, "random_state", None) is None:
             # With the seed of the fit, `sample` would write the same texts on every call.
             vae.set_params(random_state=self.random_state)
-        return vae, corpus, read
+        return vae, texts.corpus, read
 
     # Using
 

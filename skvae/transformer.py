@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -32,7 +32,7 @@ from ._estimator.sklearn import (
     with_callbacks,
 )
 from ._estimator.storing import StoredMixin
-from ._estimator.texts import TextInputMixin
+from ._estimator.texts import ReadTexts, TextInputMixin, read_for_fit
 from ._estimator.training import train
 from ._estimator.writing import TextWriterMixin
 from ._network.building import build_autoencoder
@@ -41,8 +41,7 @@ from ._network.likelihood import diagnose, warn_if_collapsed
 from ._texts.characters import Characters
 from ._texts.corpus import Corpus
 from ._texts.documents import Documents
-from ._texts.tokenizer import FittedTokenizer
-from ._texts.validation import check_documents, check_enough_tokens, read_documents
+from ._texts.validation import check_documents, read_documents
 from ._writing.options import is_count
 from .tokenization import TextTokenizer
 
@@ -90,6 +89,11 @@ class TextVAETransformer(
     ngram_dim : int or None, default=256
         Width of the vectors of n-grams, which are learned before the autoencoder and which class heads read. Only
         with the encoder "bow"; None turns them off.
+
+    embedder : object or None, default=None
+        What a pre-trained model knows: a scikit-learn transformer (a clone is fitted), an object with a method `encode` or `embed`,
+        or a function, from a list of str to a float array of shape (n_texts, n_dims). A "bow" encoder reads it
+        beside the words [5]_, and class heads read it. It is stored with the estimator, by its own pickling.
 
     decoder : {"gru", "lstm", "repeat", "bow"}, default="gru"
         "gru" and "lstm" write tokens in order and see the latents at each step [2]_. "repeat"
@@ -222,6 +226,8 @@ class TextVAETransformer(
        ACL 2020. https://aclanthology.org/2020.acl-main.235/
     .. [4] D. P. Kingma et al., "Improved Variational Inference with Inverse Autoregressive
        Flow", NIPS 2016. https://arxiv.org/abs/1606.04934
+    .. [5] F. Bianchi, S. Terragni and D. Hovy, "Pre-training is a Hot Topic: Contextualized Document
+       Embeddings Improve Topic Coherence", ACL 2021. https://aclanthology.org/2021.acl-short.96/
 
     Examples
     --------
@@ -236,13 +242,14 @@ class TextVAETransformer(
     (2,)
     """
 
-    _parameter_constraints: dict[str, list[Any]] = {
+    _parameter_constraints: dict[str, Any] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "tokenizer": [TextTokenizer, FrozenEstimator, None],
         "encoder": [StrOptions({"bow", "bilstm"})],
         "encoder_units": [tuple, list, None],
         "bottleneck_units": [Interval(Integral, 1, None, closed="left"), None],
         "ngram_dim": [Interval(Integral, 1, None, closed="left"), None],
+        "embedder": "no_validation",
         "decoder": [StrOptions({"gru", "lstm", "repeat", "bow"})],
         "decoder_units": [tuple, list],
         "embedding_dim": [Interval(Integral, 1, None, closed="left")],
@@ -276,6 +283,7 @@ class TextVAETransformer(
         encoder_units: tuple[int, ...] | None = None,
         bottleneck_units: int | None = None,
         ngram_dim: int | None = 256,
+        embedder: Any = None,
         decoder: str = "gru",
         decoder_units: tuple[int, ...] = (256,),
         embedding_dim: int = 128,
@@ -305,6 +313,7 @@ class TextVAETransformer(
         self.encoder_units = encoder_units
         self.bottleneck_units = bottleneck_units
         self.ngram_dim = ngram_dim
+        self.embedder = embedder
         self.decoder = decoder
         self.decoder_units = decoder_units
         self.embedding_dim = embedding_dim
@@ -344,8 +353,8 @@ class TextVAETransformer(
         return self
 
     def _from_store(self, state: dict[str, Any]) -> dict[str, Any]:
-        # Formats 1 and 2 had one parameter less.
-        return {"ngram_dim": None} | state
+        # Formats 1 and 2 had fewer parameters.
+        return {"ngram_dim": None, "embedder": None} | state
 
     # Fitting
 
@@ -383,7 +392,7 @@ class TextVAETransformer(
         """
         X, column = read_documents(X, fitting=not self._goes_on)
         with self._all_or_nothing():
-            self._fit_corpus(*self._read_for_fit(X), given=(X, y))
+            self._fit_corpus(self._read_for_fit(X), given=(X, y))
             self._column_name = column
         return self
 
@@ -419,7 +428,7 @@ class TextVAETransformer(
         else:
             X, column = read_documents(X, fitting=True)
             with self._all_or_nothing():
-                self._fit_corpus(*self._read_for_fit(X), one_pass=True)
+                self._fit_corpus(self._read_for_fit(X), one_pass=True)
                 self._column_name = column
         return self
 
@@ -450,41 +459,22 @@ class TextVAETransformer(
     def _new_seeds(self) -> SeedSequence:
         return SeedSequence(draw_seed(self.random_state))
 
-    def _read_for_fit(
-        self, X: list[str] | NDArray[np.int32], n_first: int = 0
-    ) -> tuple[FittedTokenizer | None, Corpus]:
-        """Documents to fit on, and the tokenizer that read them (None for token ids).
-
-        The words of the first `n_first` documents get their ids before those of the others.
-        """
+    def _read_for_fit(self, X: list[str] | NDArray[np.int32], n_first: int = 0) -> ReadTexts:
+        """Documents to fit on; the words of the first `n_first` get their ids before those of the others."""
         if self._goes_on:
-            return self._autoencoder.tokenizer, self._autoencoder.read(X)
-        if isinstance(X, np.ndarray):
-            check_enough_tokens(X)
-            return None, Corpus.from_matrix(X)
-        if isinstance(self.tokenizer, FrozenEstimator):
-            frozen = self.tokenizer.estimator
-            if not isinstance(frozen, TextTokenizer):
-                raise TypeError(
-                    f"tokenizer is a frozen {type(frozen).__name__}; expected FrozenEstimator(TextTokenizer)."
-                )
-            check_is_fitted(frozen)
-            return frozen, frozen._encode(X)
-        tokenizer = TextTokenizer() if self.tokenizer is None else clone(self.tokenizer)
-        # `fit_context` skips the validation of estimators that are fitted inside `fit`.
-        tokenizer._validate_params()
-        return tokenizer, tokenizer._learn(X, n_first)
+            fitted = self._autoencoder
+            return ReadTexts(fitted.tokenizer, fitted.embedder, fitted.read(X))
+        return read_for_fit(self, X, TextTokenizer(), n_first)
 
     @with_callbacks
     def _fit_corpus(
         self,
-        tokenizer: FittedTokenizer | None,
-        corpus: Corpus,
+        read: ReadTexts,
         *,
         one_pass: bool = False,
         given: tuple[Any, Any] | None = None,
     ) -> Documents:
-        """Build and train on documents that `tokenizer` read, then set the fitted attributes.
+        """Build and train on documents, then set the fitted attributes.
 
         Nothing is set before training has succeeded. `given`, the X and y of `fit`, is for
         scikit-learn's callbacks.
@@ -496,11 +486,12 @@ class TextVAETransformer(
             autoencoder = self._autoencoder
             check_unchanged(autoencoder.config, parameters)
         else:
+            config = partial(network_config, parameters)
             autoencoder = build_autoencoder(
-                tokenizer, corpus, self.max_df, partial(network_config, parameters), seeds.next()
+                read.tokenizer, read.corpus, self.max_df, config, seeds.next(), read.embedder
             )
-        autoencoder.learn_vectors(corpus, seeds.next())
-        documents = autoencoder.prepare(corpus)
+        autoencoder.learn_vectors(read.corpus, seeds.next())
+        documents = autoencoder.prepare(read.corpus)
         history = train(
             self, autoencoder, documents, seeds, goes_on=goes_on, one_pass=one_pass, task=task, given=given
         )

@@ -86,6 +86,8 @@ def test_texts_count_by_their_weight_where_labels_contradict(bow_vae, reviews):
 
 def test_a_heavier_classification_takes_longer_steps(bow_vae, reviews):
     X, y = reviews
+    # Of clear classes, the vector model leaves nothing to learn.
+    y = np.where(np.arange(len(y)) % 5 == 0, 1 - y, y)
     found = []
     for weight, step in ((4.0, 0.05), (1.0, 0.2), (1.0, 0.05)):
         classifier = TextVAEClassifier(

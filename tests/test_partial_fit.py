@@ -210,14 +210,21 @@ def test_a_pass_goes_by_the_parameters_of_now(changed, bow_vae, reviews):
     stream = TextVAEClassifier(
         FrozenEstimator(bow_vae), lexical=False, learning_rate=0.1, optimizer__beta_1=0.9, random_state=0
     )
+    # Of clear classes, the vector model leaves nothing to learn; it has a step of its own.
+    y = np.where(np.arange(len(y)) % 5 == 0, 1 - y, y)
     stream.partial_fit(X, y, classes=[0, 1]).partial_fit(X, y)
-    before = stream.predict_log_proba(X)
-    assert np.abs(stream.partial_fit(X, y).predict_log_proba(X) - before).max() > 1e-2
-    before = stream.predict_log_proba(X)
+
+    def kernel():
+        return stream.class_head_.get_weights()[0]
+
+    before = kernel()
+    stream.partial_fit(X, y)
+    assert np.abs(kernel() - before).max() > 1e-2
+    before = kernel()
     if "optimizer" in changed:
         stream.keras_params = None
     stream.set_params(**changed).partial_fit(X, y)
-    np.testing.assert_allclose(stream.predict_log_proba(X), before, atol=1e-4)
+    np.testing.assert_allclose(kernel(), before, atol=1e-4)
 
 
 def test_weights_that_leave_a_class_out_are_named(bow_vae, reviews):

@@ -62,6 +62,8 @@ def network_config(parameters: dict[str, Any], n_tokens: int, n_words: int, max_
 def check_unchanged(config: NetworkConfig, parameters: dict[str, Any]) -> None:
     """Refuse a warm start if the parameters of the estimator no longer match the network."""
     wanted = network_config(parameters, config.n_tokens, config.n_words, config.max_length).as_dict()
+    # The width of embeddings is checked where texts are read.
+    wanted["embedder_dim"] = config.embedder_dim
     for name, value in config.as_dict().items():
         if wanted[name] != value:
             raise ValueError(

@@ -28,6 +28,7 @@ _PARTS = {
     "network": "_network.stored.FittedNetwork",
     "ngrams": "_texts.ngrams.NgramFeatures",
     "ngram_vectors": "_texts.ngram_vectors.NgramVectors",
+    "embedder": "_texts.embedding.FittedEmbedder",
     "linear": "_head.linear.LinearModel",
     "online": "_head.linear.OnlineModel",
     "latent_classes": "_writing.steering.LatentClasses",
@@ -197,6 +198,7 @@ def head_to_store(state: dict[str, Any]) -> dict[str, Any]:
         "_activation": head.activation,
         "_lexical": None if head.ngrams is None else (head.ngrams, head.models["lexical"]),
         "_vector": head.models.get("vector"),
+        "_embedding": head.models.get("embedding"),
         "_online": head.online,
         "_feature_means": head.feature_means,
         "_n_averaged": head.n_averaged,
@@ -210,7 +212,8 @@ def head_from_store(state: dict[str, Any]) -> dict[str, Any]:
     if "_head" not in state:
         return state
     ngrams, lexical = state.pop("_lexical", None) or (None, None)
-    models = {"lexical": lexical, "vector": state.pop("_vector", None)}
+    models = {"lexical": lexical}
+    models |= {name: state.pop(f"_{name}", None) for name in ("vector", "embedding")}
     online = state.pop("_online", None) or {}
     state["_class_head"] = ClassHead(
         layers=state.pop("_head"),

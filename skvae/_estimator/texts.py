@@ -2,7 +2,84 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from .._texts.corpus import Corpus
+from .._texts.embedding import FittedEmbedder
+from .._texts.tokenizer import FittedTokenizer
+from .._texts.validation import check_enough_tokens
+
+
+@dataclass(frozen=True)
+class ReadTexts:
+    """Documents to fit on, and what read them.
+
+    Parameters
+    ----------
+    tokenizer : FittedTokenizer or None
+        None for token ids.
+    embedder : FittedEmbedder or None
+    corpus : Corpus
+    """
+
+    tokenizer: FittedTokenizer | None
+    embedder: FittedEmbedder | None
+    corpus: Corpus
+
+
+def read_for_fit(
+    estimator: Any, X: list[Any] | NDArray[np.int32], default_tokenizer: Any, n_first: int
+) -> ReadTexts:
+    """Read documents with a new tokenizer and embedder.
+
+    Parameters
+    ----------
+    estimator : TextVAETransformer
+        Its parameters `tokenizer`, `embedder` and `verbose` are read.
+    X : list of str or of lists of tokens, or ndarray of shape (n_documents, max_length)
+    default_tokenizer : TextTokenizer
+        Used if `tokenizer` is None.
+    n_first : int
+        The words of this many first documents get their ids before those of the others.
+
+    Returns
+    -------
+    read : ReadTexts
+    """
+    if isinstance(X, np.ndarray):
+        if estimator.embedder is not None:
+            raise ValueError(
+                "X holds token ids, but the embedder reads texts; pass the texts, or set embedder=None."
+            )
+        check_enough_tokens(X)
+        return ReadTexts(None, None, Corpus.from_matrix(X))
+    kind = type(default_tokenizer)
+    if isinstance(estimator.tokenizer, FrozenEstimator):
+        tokenizer = estimator.tokenizer.estimator
+        if not isinstance(tokenizer, kind):
+            raise TypeError(
+                f"tokenizer is a frozen {type(tokenizer).__name__}; expected FrozenEstimator({kind.__name__})."
+            )
+        check_is_fitted(tokenizer)
+        corpus = tokenizer._encode(X)
+    else:
+        tokenizer = default_tokenizer if estimator.tokenizer is None else clone(estimator.tokenizer)
+        # `fit_context` skips the validation of estimators that are fitted inside `fit`.
+        tokenizer._validate_params()
+        corpus = tokenizer._learn(X, n_first)
+    if estimator.embedder is None:
+        return ReadTexts(tokenizer, None, corpus)
+    name = type(estimator).__name__
+    report = (lambda line: print(f"[{name}] {line}")) if estimator.verbose else None
+    embedder, embeddings = FittedEmbedder.fit(estimator.embedder, X, report)
+    return ReadTexts(tokenizer, embedder, replace(corpus, embeddings=embeddings))
 
 
 class TextInputMixin:

@@ -87,6 +87,12 @@ def explain(
         through = directions @ head.models["vector"].kernel.T
         values = autoencoder.ngram_vectors.contributions(corpus, through)
         of_ngrams.append(_NgramContributions("vector", values, autoencoder.ngram_vectors, autoencoder.tokens))
+    if "embedding" in head.models:
+        added = (
+            head.models["embedding"].logits(inputs["embedding"]) - head.models["embedding"].bias
+        ) * directions
+        values = sp.csr_array(added.sum(axis=1, keepdims=True))
+        parts.append(Contributions(values, lambda document, feature: ("embedding", "")))
     parts += [_merged(of_ngrams)] if merge_ngrams and of_ngrams else of_ngrams
     margins = (logits * directions).sum(axis=1)
     return list(largest_contributions(parts, margins, count)), labels

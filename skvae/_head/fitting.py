@@ -36,7 +36,7 @@ class FittedHead:
     head : ClassHead
         It has one layer, and its average features are those of all documents.
     stacking_weights : dict of str to float
-        Of "lexical", "latent" and "vector".
+        Of "lexical", "latent", "vector" and "embedding".
     offset : ndarray of shape (n_labelled, n_outputs), dtype float32
         Out-of-fold logits of the head's linear models for each labelled document; fine-tuning adds them to those of the
         layers.
@@ -97,8 +97,11 @@ def fit_class_head(
     population = documents.read.take(data.rows) if labelled_only else documents.read
     some_features = autoencoder.features_of_some(population)
     inputs: dict[str, Any] = {"lexical": tfidf, "latent": (features[data.rows], some_features)}
-    if documents.read.vectors is not None:
-        inputs["vector"] = (documents.read.vectors[data.rows], population.vectors)
+    for name, of_labelled, of_all in (
+        ("vector", documents.read.vectors, population.vectors),
+        ("embedding", documents.read.embeddings, population.embeddings),
+    ):
+        inputs[name] = None if of_labelled is None else (of_labelled[data.rows], of_all)
     linear = fit_linear_head(inputs, data)
     if len(present) < n_classes:
         linear = for_all_classes(linear, documents.labels, present, n_classes)

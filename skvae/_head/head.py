@@ -31,7 +31,8 @@ class ClassHead:
     activation : str
         Keras activation of all layers but the last.
     models : dict of str to LinearModel
-        "lexical" reads TF-IDF of n-grams, "vector" the document's vector. Fine-tuning does not change them.
+        "lexical" reads TF-IDF of n-grams, "vector" the document's vector, "embedding" that of the user's embedder.
+        Fine-tuning does not change them.
     ngrams : NgramFeatures or None
         Input of the lexical model; None without one.
     feature_means : ndarray of shape (n_features,), dtype float32
@@ -75,9 +76,8 @@ class ClassHead:
         inputs: dict[str, Any] = {}
         if "lexical" in self.models and self.ngrams is not None:
             inputs["lexical"] = self.ngrams.transform(corpus)
-        if "vector" in self.models:
-            inputs["vector"] = documents.vectors
-        return inputs
+        dense = {"vector": documents.vectors, "embedding": documents.embeddings}
+        return inputs | {name: given for name, given in dense.items() if name in self.models}
 
     def linear_logits(self, inputs: dict[str, Any], n_documents: int) -> NDArray[np.float32]:
         """Logits of the linear models alone, of shape (n_documents, n_outputs)."""

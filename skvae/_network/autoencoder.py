@@ -104,7 +104,7 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
             ops.shape(inputs["distinct"])[0],
             kernel[: self.config.n_words],
         )
-        if self.config.ngram_dim:
+        if self.config.dense_dim:
             product += ops.matmul(inputs["vectors"], kernel[self.config.n_words :])
         return first.activation(product + first.bias)
 

@@ -47,8 +47,8 @@ def hidden_layers(
             product = layers[-1] @ kernel
         else:
             product = log_counts @ kernel[: config.n_words]
-            if config.ngram_dim:
-                product = product + documents.vectors @ kernel[config.n_words :]
+            if config.dense_dim:
+                product = product + documents.dense @ kernel[config.n_words :]
         layers.append(np.maximum(product + weights[f"encoder/{name}/bias"], 0))
     return layers
 

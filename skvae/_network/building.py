@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from .._base.stacklevel import stacklevel_of_user
 from .._texts.corpus import Corpus
 from .._texts.documents import word_columns
+from .._texts.embedding import FittedEmbedder
 from .._texts.ids import FIRST_TOKEN_ID
 from .._texts.tokenizer import FittedTokenizer
 from .._texts.validation import resolve_threshold
@@ -27,6 +29,7 @@ def build_autoencoder(
     max_df: float,
     config_of: Callable[[int, int, int], NetworkConfig],
     seed: int,
+    embedder: FittedEmbedder | None = None,
 ) -> FittedAutoencoder:
     """An untrained autoencoder whose sizes fit the documents.
 
@@ -42,6 +45,8 @@ def build_autoencoder(
         Maps the numbers of token ids, words of the bag, and tokens of a text to the configuration.
     seed : int
         Seed of all random numbers in the network.
+    embedder : FittedEmbedder or None, default=None
+        What made the embeddings of the corpus.
 
     Returns
     -------
@@ -60,9 +65,13 @@ def build_autoencoder(
         n_documents, stop_ids = tokenizer.n_documents_, tokenizer._stop_ids
     columns = word_columns(document_frequency, resolve_threshold(max_df, n_documents), stop_ids)
     config = config_of(n_tokens, int(columns.max() + 1), max_length)
+    if embedder is not None and config.encoder == "bow":
+        config = replace(config, embedder_dim=embedder.n_dims)
     model = TextVAE(config, seed)
     model.set_background(np.bincount(corpus.ids, minlength=n_tokens)[columns >= 0])
-    autoencoder = FittedAutoencoder(FittedNetwork(config, model), tokenizer, columns, max_length)
+    autoencoder = FittedAutoencoder(
+        FittedNetwork(config, model), tokenizer, columns, max_length, embedder=embedder
+    )
     if autoencoder.has_text_decoder and tokenizer is not None:
         _warn_if_cut(tokenizer, corpus)
     return autoencoder

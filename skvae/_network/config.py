@@ -38,6 +38,8 @@ class NetworkConfig:
         KL of each latent dimension, in nats, that is not penalised.
     ngram_dim : int
         Width of the documents' vectors of n-grams; 0 without them.
+    embedder_dim : int
+        Width of the documents' embeddings, which a "bow" encoder reads; 0 without them.
     """
 
     n_components: int
@@ -58,6 +60,7 @@ class NetworkConfig:
     free_bits: float = 0.0
     # Files of formats 1 and 2 have no such vectors.
     ngram_dim: int = 0
+    embedder_dim: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """The configuration as plain values."""
@@ -72,6 +75,11 @@ class NetworkConfig:
     def reads_ids(self) -> bool:
         """Whether batches must carry token ids."""
         return self.encoder != "bow" or self.decoder != "bow"
+
+    @property
+    def dense_dim(self) -> int:
+        """Width of what a "bow" encoder reads beside the words."""
+        return self.ngram_dim + self.embedder_dim
 
     @property
     def hidden_layer_names(self) -> list[str]:

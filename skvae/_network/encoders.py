@@ -65,13 +65,13 @@ def build_encoder(config: NetworkConfig, seeds: SeedSequence) -> Any:
     Returns
     -------
     encoder : keras.Model
-        From log(1 + counts) (batch, n_words), with the documents' vectors (batch, ngram_dim) if there are any, or from ids
+        From log(1 + counts) (batch, n_words), with the documents' vectors (batch, dense_dim) if there are any, or from ids
         (batch, time) to the posterior mean and log-variance, both (batch, n_components).
     """
     if config.encoder == "bow":
         hidden = inputs = keras.Input((config.n_words,), dtype=DTYPE, name="log_counts")
-        if config.ngram_dim:
-            inputs = [inputs, keras.Input((config.ngram_dim,), dtype=DTYPE, name="vectors")]
+        if config.dense_dim:
+            inputs = [inputs, keras.Input((config.dense_dim,), dtype=DTYPE, name="vectors")]
             hidden = ops.concatenate(inputs, axis=-1)
         for depth, units in enumerate(config.encoder_units):
             if depth:

@@ -15,6 +15,7 @@ from scipy.special import log_softmax
 
 from .._texts.corpus import Corpus
 from .._texts.documents import Documents, prepare_documents, sequential_batches, spread_rows
+from .._texts.embedding import FittedEmbedder
 from .._texts.ids import UNKNOWN_ID
 from .._texts.ngram_vectors import NgramVectors
 from .._texts.tokenizer import FittedTokenizer
@@ -52,6 +53,7 @@ class FittedAutoencoder:
 
     # Files of formats 1 and 2 have no such attribute.
     ngram_vectors: NgramVectors | None = None
+    embedder: FittedEmbedder | None = None
 
     def __init__(
         self,
@@ -60,12 +62,14 @@ class FittedAutoencoder:
         word_columns: NDArray[np.int64],
         max_length: int,
         ngram_vectors: NgramVectors | None = None,
+        embedder: FittedEmbedder | None = None,
     ) -> None:
         self.network = network
         self.tokenizer = tokenizer
         self.word_columns = word_columns
         self.max_length = max_length
         self.ngram_vectors = ngram_vectors
+        self.embedder = embedder
         # Mean and variance of each posterior mean before normalisation, and the number of documents.
         self.moments: tuple[NDArray[np.float64], NDArray[np.float64], int] | None = None
 
@@ -138,6 +142,8 @@ class FittedAutoencoder:
 
     def _corpus(self, documents: list[str] | NDArray[np.int32], name: str) -> Corpus:
         if isinstance(documents, np.ndarray):
+            if self.embedder is not None:
+                raise ValueError(f"{name} holds token ids, but the embedder reads texts; pass the texts.")
             corpus = Corpus.from_matrix(documents)
             if self.tokenizer is not None:
                 return corpus
@@ -149,7 +155,8 @@ class FittedAutoencoder:
                 f"{name} holds texts, but this estimator was fitted on token ids; pass the output of transform of the same"
                 " TextTokenizer."
             )
-        return self.tokenizer._encode(documents)
+        corpus = self.tokenizer._encode(documents)
+        return corpus if self.embedder is None else replace(corpus, embeddings=self.embedder.read(documents))
 
     def read_in_blocks(self, X: Any, *, fitted: Any = None) -> Iterator[Corpus]:
         """Like `read`, in blocks: the results for documents take far more memory than the documents."""
@@ -168,11 +175,8 @@ class FittedAutoencoder:
             config.max_length if config.reads_ids else None,
             truncation=truncation,
         )
-        return (
-            documents
-            if self.ngram_vectors is None
-            else replace(documents, vectors=self.ngram_vectors.read(corpus))
-        )
+        vectors = None if self.ngram_vectors is None else self.ngram_vectors.read(corpus)
+        return replace(documents, vectors=vectors, embeddings=corpus.embeddings)
 
     def learn_vectors(self, corpus: Corpus, seed: int) -> None:
         """Learn vectors of n-grams from documents, or go on with those learned before."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,10 +20,13 @@ class Corpus:
         The documents' token ids back to back.
     starts : ndarray of shape (n_documents + 1,), dtype int64
         Document `i` is `ids[starts[i]:starts[i + 1]]`.
+    embeddings : ndarray of shape (n_documents, n_dims), dtype float32, or None
+        What the user's embedder returned for each document; each text is embedded once.
     """
 
     ids: NDArray[np.int32]
     starts: NDArray[np.int64]
+    embeddings: NDArray[np.float32] | None = None
 
     @classmethod
     def from_lengths(cls, ids: NDArray[np.int32], lengths: NDArray[np.int64]) -> Corpus:
@@ -59,7 +62,8 @@ class Corpus:
         """The documents at `rows`, in that order."""
         rows = np.asarray(rows)
         lengths = self.lengths[rows]
-        return Corpus.from_lengths(self.ids[ragged_positions(self.starts[rows], lengths)], lengths)
+        taken = Corpus.from_lengths(self.ids[ragged_positions(self.starts[rows], lengths)], lengths)
+        return taken if self.embeddings is None else replace(taken, embeddings=self.embeddings[rows])
 
     def without(self, ids: NDArray[np.integer]) -> Corpus:
         """The documents without some tokens."""

@@ -34,12 +34,15 @@ class Documents:
         The output of a frozen encoder.
     vectors : ndarray of shape (n_documents, n_dims), dtype float32, or None
         Vectors of the whole documents, from their n-grams.
+    embeddings : ndarray of shape (n_documents, n_dims), dtype float32, or None
+        Those of the user's embedder.
     """
 
     counts: sp.csr_array | None = None
     texts: Corpus | None = None
     features: NDArray[np.float32] | None = None
     vectors: NDArray[np.float32] | None = None
+    embeddings: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         if self.texts is not None:
@@ -55,7 +58,14 @@ class Documents:
             None if self.texts is None else self.texts.take(rows),
             None if self.features is None else self.features[rows],
             None if self.vectors is None else self.vectors[rows],
+            None if self.embeddings is None else self.embeddings[rows],
         )
+
+    @property
+    def dense(self) -> NDArray[np.float32] | None:
+        """Vectors and embeddings side by side: what an encoder reads beside the words."""
+        found = [each for each in (self.vectors, self.embeddings) if each is not None]
+        return np.concatenate(found, axis=1) if len(found) > 1 else found[0] if found else None
 
     def keys(self) -> NDArray[np.uint64]:
         """A hash of the content of each document, of shape (n_documents,); equal documents have equal keys."""
@@ -79,7 +89,8 @@ class Documents:
         inputs : dict of ndarray
             "ids" (batch, time) int32; "distinct" (batch,) int32, the number of distinct words of each
             document; "word_columns" int32 and "word_counts" float32, both (sum of distinct,);
-            "features" (batch, n_features) and "vectors" (batch, n_dims) float32. Only those that exist.
+            "features" (batch, n_features) and "vectors" (batch, n_dims) float32, the latter with the embeddings.
+            Only those that exist.
         """
         inputs: dict[str, NDArray[Any]] = {}
         if self.counts is not None:
@@ -93,8 +104,9 @@ class Documents:
             inputs["ids"] = texts.padded(longest)
         if self.features is not None:
             inputs["features"] = self.features[rows]
-        if self.vectors is not None:
-            inputs["vectors"] = self.vectors[rows]
+        vectors = Documents(vectors=self.vectors, embeddings=self.embeddings).take(rows).dense
+        if vectors is not None:
+            inputs["vectors"] = vectors
         return inputs
 
 

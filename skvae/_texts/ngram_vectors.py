@@ -23,7 +23,7 @@ _FEWEST_EPOCHS, _MOST_EPOCHS = 3, 30
 _FIRST_STEP = 0.05
 _LARGEST_INT8 = 127
 # Root mean square of the length of documents' vectors: about that of 64 latents.
-_LENGTH = 4.0
+LENGTH = 4.0
 _DOCUMENTS_TO_CENTRE_BY = 10_000
 _DOCUMENTS_PER_PRODUCT = 256
 
@@ -101,7 +101,7 @@ class NgramVectors(Ngrams):
         self.usual_weight = _usual(weights.sum(axis=1))
         some = self._unit_vectors(weights)
         self.centre = some.mean(axis=0)
-        self.spread = float(np.sqrt(some.var(axis=0).sum())) / _LENGTH or 1.0
+        self.spread = float(np.sqrt(some.var(axis=0).sum())) / LENGTH or 1.0
         return self
 
     def after(self, corpus: Corpus, *, seed: int) -> NgramVectors:

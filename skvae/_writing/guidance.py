@@ -104,18 +104,18 @@ class Guidance:
     ) -> Guidance:
         """From the models of a class head that read n-grams; without one, there is no guidance.
 
-        Unwritten text contributes its average, so that the classes have their prior frequencies. So does
-        the latent model, which is not evaluated on the written text.
+        Unwritten text contributes its average, so that the classes have their prior frequencies. So do
+        the latents and embeddings, which are not computed for the written text.
         """
         intercept = head.latent_logits(head.feature_means[None])[0]
         alone, pairs = np.zeros((n_tokens, len(intercept)), dtype=np.float32), None
         readers = {"lexical": head.ngrams, "vector": vectors}
         for name, model in head.models.items():
-            reader = readers[name]
-            assert reader is not None
-            alone_here, pairs_here = reader.next_token_weights(model.kernel)
-            alone, pairs = alone + alone_here, pairs_here if pairs is None else pairs + pairs_here
             intercept = intercept + model.bias
+            reader = readers.get(name)
+            if reader is not None:
+                alone_here, pairs_here = reader.next_token_weights(model.kernel)
+                alone, pairs = alone + alone_here, pairs_here if pairs is None else pairs + pairs_here
         if pairs is None:
             strength = 0.0
         return cls.of_outputs(intercept, alone, pairs, labels, strength)

@@ -1,0 +1,172 @@
+"""Vectors of texts from a model of the user's: anything that turns a list of str into a 2-D float array."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from .documents import spread_rows
+from .ngram_vectors import LENGTH
+
+_TEXTS_PER_CALL = 1_024
+_TEXTS_TO_CENTRE_BY = 10_000
+_EXPECTED = (
+    "expected a scikit-learn transformer, an object with a method encode or embed, or a function, that turns a list of"
+    " str into a float array of shape (n_texts, n_dims)"
+)
+
+
+class FittedEmbedder:
+    """A model of the user's, and the statistics of its output on the training texts.
+
+    Embeddings are centred, and scaled as a whole to the length of documents' vectors of n-grams.
+
+    Parameters
+    ----------
+    model : object
+        Fitted, if it is a scikit-learn transformer.
+
+    Attributes
+    ----------
+    centre : ndarray of shape (n_dims,), dtype float32
+        Mean of the training texts' embeddings.
+    spread : float
+        Root mean square of their distance from it, divided by the common length.
+    """
+
+    centre: NDArray[np.float32]
+    spread: float
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    @classmethod
+    def fit(
+        cls, model: Any, texts: Sequence[Any], report: Callable[[str], None] | None = None
+    ) -> tuple[FittedEmbedder, NDArray[np.float32]]:
+        """An embedder for some texts, and their embeddings.
+
+        Parameters
+        ----------
+        model : object
+            The user's parameter; a scikit-learn transformer is cloned and fitted.
+        texts : sequence of str, or of lists of tokens
+        report : callable or None, default=None
+            Called with a line of text from time to time.
+        """
+        if _is_transformer(model):
+            model = clone(model)
+            model.fit(_as_texts(texts))
+        embedder = cls(model)
+        embeddings = embedder._embed(texts, None, report)
+        some = embeddings[spread_rows(len(embeddings), _TEXTS_TO_CENTRE_BY)]
+        embedder.centre = some.mean(axis=0)
+        embedder.spread = float(np.sqrt(some.var(axis=0).sum())) / LENGTH or 1.0
+        return embedder, embedder._standardised(embeddings)
+
+    @property
+    def n_dims(self) -> int:
+        """Width of the embeddings."""
+        return len(self.centre)
+
+    def read(self, texts: Sequence[Any]) -> NDArray[np.float32]:
+        """Embeddings of texts, of shape (n_texts, n_dims), dtype float32."""
+        return self._standardised(self._embed(texts, self.n_dims, None))
+
+    def _standardised(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray((embeddings - self.centre) / np.float32(self.spread))
+
+    def _embed(
+        self, texts: Sequence[Any], n_dims: int | None, report: Callable[[str], None] | None
+    ) -> NDArray[np.float32]:
+        embed, parts, told = _function_of(self.model), [], 0
+        for start in range(0, len(texts), _TEXTS_PER_CALL):
+            given = _as_texts(texts[start : start + _TEXTS_PER_CALL])
+            part = self._checked(embed(given), len(given), n_dims)
+            n_dims = part.shape[1]
+            parts.append(part)
+            done = start + len(given)
+            if report is not None and 10 * done // len(texts) > told:
+                told = 10 * done // len(texts)
+                report(f"embedded {done:,} of {len(texts):,} texts")
+        return np.concatenate(parts) if parts else np.zeros((0, n_dims or 0), dtype=np.float32)
+
+    def _checked(self, output: Any, n_texts: int, n_dims: int | None) -> NDArray[np.float32]:
+        name = _name_of(self.model)
+        try:
+            embeddings = np.asarray(output, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"the embedder, {name}, returned a {type(output).__name__} that is not an array of numbers"
+                f" ({error}); {_EXPECTED}."
+            ) from error
+        shape = embeddings.shape
+        fits = len(shape) == 2 and shape[0] == n_texts and (shape[1] == n_dims if n_dims else shape[1] > 0)
+        if not fits:
+            raise ValueError(
+                f"the embedder, {name}, returned an array of shape {shape} for {n_texts} texts; expected"
+                f" ({n_texts}, {n_dims}), the width of the texts before."
+                if n_dims
+                else f"the embedder, {name}, returned an array of shape {shape} for {n_texts} texts; expected"
+                f" ({n_texts}, n_dims)."
+            )
+        if not np.isfinite(embeddings).all():
+            row = int(np.flatnonzero(~np.isfinite(embeddings).all(axis=1))[0])
+            raise ValueError(
+                f"the embedder, {name}, returned NaN or infinity for {int((~np.isfinite(embeddings)).any(axis=1).sum())} of"
+                f" {n_texts} texts, the first at position {row}; expected finite numbers."
+            )
+        return embeddings
+
+    def __getstate__(self) -> dict[str, Any]:
+        try:
+            pickle.Pickler(_Nowhere(), protocol=pickle.HIGHEST_PROTOCOL).dump(self.model)
+        except Exception as error:
+            raise TypeError(
+                f"the embedder, {_name_of(self.model)}, cannot be pickled ({error}). Define a function in a module"
+                " instead of a lambda; or give the embedder's class a method __reduce__ that loads the model anew."
+            ) from error
+        return dict(vars(self))
+
+
+class _Nowhere:
+    """A file that keeps nothing."""
+
+    def write(self, data: Any) -> int:
+        return len(data)
+
+
+def _is_transformer(model: Any) -> bool:
+    return not isinstance(model, type) and hasattr(model, "fit") and hasattr(model, "transform")
+
+
+def _function_of(model: Any) -> Callable[[list[str]], Any]:
+    if isinstance(model, type):
+        raise TypeError(f"embedder={_name_of(model)} is a class; pass an object of it.")
+    if _is_transformer(model):
+        return model.transform  # type: ignore[no-any-return]
+    for name in ("encode", "embed"):
+        if callable(getattr(model, name, None)):
+            return getattr(model, name)  # type: ignore[no-any-return]
+    if callable(model):
+        return model  # type: ignore[no-any-return]
+    if hasattr(model, "key_to_index") or isinstance(model, dict):
+        raise TypeError(
+            f"embedder is a {type(model).__name__}, which has vectors of words; pass skvae.WordVectors(...) of it."
+        )
+    raise TypeError(f"embedder is a {type(model).__name__}; {_EXPECTED}.")
+
+
+def _name_of(model: Any) -> str:
+    named = model if hasattr(model, "__qualname__") else type(model)
+    kind = "the function " if named is model and not isinstance(model, type) else ""
+    return f"{kind}{named.__qualname__}"
+
+
+def _as_texts(texts: Iterable[Any]) -> list[str]:
+    return [text if isinstance(text, str) else " ".join(text) for text in texts]

@@ -1,0 +1,247 @@
+"""WordVectors: texts to means of word vectors that the user has."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ._base.stacklevel import stacklevel_of_user
+from ._texts.validation import check_documents
+
+_WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
+_LOW_COVERAGE = 0.5
+
+
+class WordVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Embeds texts by the mean of their words' vectors, weighted by smooth inverse frequency.
+
+    A word of frequency p in the training texts has the weight smoothing / (smoothing + p) [1]_. The common direction of
+    the training texts' means, their first singular vector, is removed from all. Words are looked up as they are written, then in lower case.
+
+    Parameters
+    ----------
+    vectors : mapping of str to array, gensim KeyedVectors, or tuple
+        The vectors: a mapping from word to 1-D array; an object with `key_to_index` and `vectors`; or words and
+        a float array of shape (n_words, n_dims). Of a fitted estimator, only the words of the training texts are pickled.
+
+    smoothing : float, default=1e-3
+        The smaller it is, the less frequent words count.
+
+    Attributes
+    ----------
+    vocabulary_ : dict of str to int
+        Row of each word of the training texts that has a vector.
+
+    vectors_ : ndarray of shape (n_words, n_dims), dtype float32
+        Their vectors, multiplied by their weights.
+
+    common_ : ndarray of shape (n_dims,), dtype float32
+        The direction that is removed.
+
+    coverage_ : float
+        Share of the words and marks of the training texts that have a vector.
+
+    References
+    ----------
+    .. [1] S. Arora, Y. Liang and T. Ma, "A Simple but Tough-to-Beat Baseline for Sentence Embeddings", ICLR 2017.
+       https://openreview.net/forum?id=SyK00v5xx
+
+    Examples
+    --------
+    >>> from skvae import WordVectors
+    >>> vectors = {"good": [1.0, 0.0], "fine": [0.9, 0.1], "bad": [-1.0, 0.2], "film": [0.0, 1.0]}
+    >>> embedder = WordVectors(vectors).fit(["a good film", "a bad film", "a fine film"])
+    >>> embedder.transform(["good", "bad"]).shape
+    (2, 2)
+    >>> sorted(embedder.vocabulary_)
+    ['bad', 'film', 'fine', 'good']
+    """
+
+    vocabulary_: dict[str, int]
+    vectors_: NDArray[np.float32]
+    common_: NDArray[np.float32]
+    coverage_: float
+
+    def __init__(self, vectors: Any, *, smoothing: float = 1e-3) -> None:
+        self.vectors = vectors
+        self.smoothing = smoothing
+
+    def fit(self, X: Any, y: Any = None) -> WordVectors:
+        """Keep the vectors of the texts' words, and learn their frequencies.
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,)
+            Texts.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : WordVectors
+
+        Raises
+        ------
+        ValueError
+            If no word of the texts has a vector, if vectors differ in length or are not finite, or if `smoothing` is not positive.
+        TypeError
+            If `vectors` is none of the three kinds.
+
+        Warns
+        -----
+        UserWarning
+            If less than half of the words have a vector.
+        """
+        if not isinstance(self.smoothing, Real) or not 0 < float(self.smoothing) < np.inf:
+            raise ValueError(f"smoothing={self.smoothing!r}; expected a finite number above 0.")
+        table = _Table(self.vectors)
+        texts = _check(X)
+        counts: dict[str, int] = {}
+        for text in texts:
+            for word in _WORD.findall(text):
+                counts[word] = counts.get(word, 0) + 1
+        total = sum(counts.values())
+        known: dict[str, int] = {}
+        for word, count in counts.items():
+            name = table.name_of(word)
+            if name is not None:
+                known[name] = known.get(name, 0) + count
+        if not known:
+            raise ValueError(
+                f"none of the {len(counts):,} different words of X has a vector; check that vectors are of the"
+                " language of the texts, and that their words are written in the same way."
+            )
+        self.coverage_ = sum(known.values()) / total
+        if self.coverage_ < _LOW_COVERAGE:
+            warnings.warn(
+                f"only {self.coverage_:.0%} of the words of X have a vector; the rest is not seen. Check that vectors are of"
+                " the language of the texts.",
+                UserWarning,
+                stacklevel=stacklevel_of_user(),
+            )
+        self.vocabulary_ = {word: row for row, word in enumerate(known)}
+        frequency = np.array(list(known.values())) / total
+        weight = self.smoothing / (self.smoothing + frequency)
+        self.vectors_ = (table.rows(list(known)) * weight[:, None]).astype(np.float32)
+        means = self._means(texts)
+        self.common_ = np.linalg.eigh(means.T @ means)[1][:, -1].astype(np.float32)
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Embed texts.
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,)
+            Texts.
+
+        Returns
+        -------
+        embeddings : ndarray of shape (n_samples, n_dims), dtype float32
+            Zero for a text without a known word.
+        """
+        check_is_fitted(self)
+        means = self._means(_check(X))
+        return np.asarray(means - (means @ self.common_)[:, None] * self.common_)
+
+    def _means(self, texts: list[str]) -> NDArray[np.float32]:
+        rows = [list(self._rows_of(text)) for text in texts]
+        lengths = np.array([len(each) for each in rows])
+        indices = np.array([row for each in rows for row in each], dtype=np.int64)
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        weights = np.repeat(1 / np.maximum(lengths, 1), lengths).astype(np.float32)
+        shape = (len(texts), len(self.vectors_))
+        return np.asarray(sp.csr_array((weights, indices, starts), shape=shape) @ self.vectors_)
+
+    def _rows_of(self, text: str) -> Iterator[int]:
+        for word in _WORD.findall(text):
+            row = self.vocabulary_.get(word)
+            if row is None:
+                row = self.vocabulary_.get(word.lower())
+            if row is not None:
+                yield row
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.vectors_.shape[1])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+    def __sklearn_clone__(self) -> WordVectors:
+        # The vectors are never changed, and can be large.
+        return WordVectors(self.vectors, smoothing=self.smoothing)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        if hasattr(self, "vocabulary_"):
+            table = _Table(self.vectors)
+            words = list(self.vocabulary_)
+            state = state | {"vectors": (words, table.rows(words))}
+        return state
+
+
+class _Table:
+    """The user's vectors, by word."""
+
+    def __init__(self, vectors: Any) -> None:
+        if isinstance(vectors, Mapping):
+            self.row_of: Mapping[str, Any] = vectors
+            self.array: Any = None
+        elif hasattr(vectors, "key_to_index") and hasattr(vectors, "vectors"):
+            self.row_of, self.array = vectors.key_to_index, vectors.vectors
+        elif isinstance(vectors, tuple) and len(vectors) == 2:
+            words, array = vectors
+            array = np.asarray(array)
+            if array.ndim != 2 or len(words) != len(array):
+                raise ValueError(
+                    f"vectors holds {len(words)} words and an array of shape {array.shape}; expected one row for each"
+                    " word."
+                )
+            self.row_of, self.array = {word: row for row, word in enumerate(words)}, array
+        else:
+            raise TypeError(
+                f"vectors is a {type(vectors).__name__}; expected a mapping from word to array, gensim KeyedVectors, or a tuple"
+                " of words and an array."
+            )
+
+    def name_of(self, word: str) -> str | None:
+        """How the word is written in the table, or None."""
+        if word in self.row_of:
+            return word
+        lower = word.lower()
+        return lower if lower in self.row_of else None
+
+    def rows(self, words: list[str]) -> NDArray[np.float32]:
+        """Vectors of some words of the table."""
+        found = [self.row_of[word] if self.array is None else self.array[self.row_of[word]] for word in words]
+        lengths = {np.shape(each) for each in found}
+        if len(lengths) != 1 or len(next(iter(lengths))) != 1:
+            raise ValueError(
+                f"vectors have the shapes {sorted(lengths)[:3]}; expected 1-D arrays of one length."
+            )
+        array = np.asarray(found, dtype=np.float32)
+        if not np.isfinite(array).all():
+            word = words[int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])]
+            raise ValueError(f"the vector of {word!r} holds NaN or infinity; expected finite numbers.")
+        return array
+
+
+def _check(X: Any) -> list[str]:
+    texts = check_documents(X)
+    if isinstance(texts, np.ndarray):
+        raise ValueError("X holds token ids, but word vectors are of words; pass the texts.")
+    return [text if isinstance(text, str) else " ".join(text) for text in texts]
