@@ -15,13 +15,14 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from ._base.stacklevel import stacklevel_of_user
+from ._estimator.sklearn import DocumentedMixin
 from ._texts.validation import check_documents
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 _LOW_COVERAGE = 0.5
 
 
-class WordVectors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class WordVectors(DocumentedMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Embeds texts by the mean of their words' vectors, weighted by smooth inverse frequency.
 
     A word of frequency p in the training texts has the weight smoothing / (smoothing + p) [1]_. The common direction of
