@@ -21,6 +21,9 @@ from .stacking import fit_stacking
 _MAX_ITER = 1_000
 # Tolerance of the gradient. With scikit-learn's 1e-4, the third digit of coefficients depends on the starting point.
 _FINAL_TOLERANCE = 1e-6
+# N-grams take most of the time of a fit. Out-of-fold logits of 2,000 documents of 20 classes differ from those at 1e-4 by
+# a hundredth of their spread, and take 0.7 times as long.
+_TOLERANCE, _TOLERANCE_OF_NGRAMS = 1e-4, 3e-4
 
 
 _ONLINE_BATCH = 32
@@ -133,6 +136,7 @@ def _left_out_logits(
     """Logits, for each value of `C`, of each document by the model of the fold that leaves it out."""
     logits = np.zeros((len(candidates), len(folds), data.n_outputs))
     rotated = _rotated(features)[0] if scales is None else features
+    tolerance = _TOLERANCE_OF_NGRAMS if sp.issparse(features) else _TOLERANCE
     for fold in np.unique(folds[folds >= 0]):
         train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         lengths = _known_lengths(features, train, test) if sp.issparse(features) else 1.0
@@ -140,7 +144,7 @@ def _left_out_logits(
             factors = scales(features[train], data.labels[train], data.weights[train])
             rotated = _rotated(_scaled(features, factors))[0]
         # The fit for each value of C starts from the solution for the previous value.
-        regression = _regression(warm_start=True)
+        regression = _regression(tol=tolerance, warm_start=True)
         train_rows, test_rows = rotated[train], rotated[test]
         for number, candidate in enumerate(candidates):
             regression.set_params(C=candidate).fit(
