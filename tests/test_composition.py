@@ -218,9 +218,9 @@ def test_a_search_cuts_no_unlabelled_texts_that_a_function_gives(reviews):
     seen = []
 
     class Count(TextVAETransformer):
-        def _fit_corpus(self, tokenizer, corpus, **options):
-            seen.append(len(corpus))
-            return super()._fit_corpus(tokenizer, corpus, **options)
+        def _fit_corpus(self, read, **options):
+            seen.append(len(read.corpus))
+            return super()._fit_corpus(read, **options)
 
     vae = Count(**({"decoder": "bow", "epochs": 1} | SMALL))
     search = GridSearchCV(TextVAEClassifier(vae, epochs=0, random_state=0), {"lexical": [True]}, cv=2)
