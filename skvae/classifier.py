@@ -159,7 +159,7 @@ class TextVAEClassifier(
         encoder) to the logits of the latent model: one logit for two classes.
 
     term_weights_ : dict of str to float
-        Stacking weights of "lexical", "latent" and "vector", as fitted before fine-tuning. With
+        Stacking weights of "lexical", "latent", "vector" and "embedding", as fitted before fine-tuning. With
         `head_units`, the hidden layers replace "latent".
 
     history_ : dict of str to list of float
@@ -583,7 +583,7 @@ class TextVAEClassifier(
             - "document": the text's position in `X`.
             - "class": the class explained.
             - "part": "ngram" for an n-gram ("lexical" and "vector" if they are not merged), "latent" for a
-              latent, "hidden_0", ... for a unit of the encoder's hidden layers.
+              latent, "hidden_0", ... for a unit of the encoder's hidden layers, "embedding" for the embedder.
             - "name": the n-gram; or the number of the latent or unit, with the words that its
               value in this text represents.
             - "contribution": its part of the margin, in nats; a positive value supports the class.

@@ -463,6 +463,11 @@ class TextVAETransformer(
         """Documents to fit on; the words of the first `n_first` get their ids before those of the others."""
         if self._goes_on:
             fitted = self._autoencoder
+            if (self.embedder is None) != (fitted.embedder is None):
+                raise ValueError(
+                    f"warm_start continues from a network {'without' if fitted.embedder is None else 'with'} an embedder;"
+                    " set embedder back, or set warm_start=False to fit anew."
+                )
             return ReadTexts(fitted.tokenizer, fitted.embedder, fitted.read(X))
         return read_for_fit(self, X, TextTokenizer(), n_first)
 

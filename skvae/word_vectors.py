@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from numbers import Real
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ._base.stacklevel import stacklevel_of_user
 from ._estimator.sklearn import DocumentedMixin
+from ._texts.corpus import Corpus
+from ._texts.splitting import clean, split_words
 from ._texts.validation import check_documents
 
-_WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 _LOW_COVERAGE = 0.5
 
 
@@ -26,7 +26,8 @@ class WordVectors(DocumentedMixin, ClassNamePrefixFeaturesOutMixin, TransformerM
     """Embeds texts by the mean of their words' vectors, weighted by smooth inverse frequency.
 
     A word of frequency p in the training texts has the weight smoothing / (smoothing + p) [1]_. The common direction of
-    the training texts' means, their first singular vector, is removed from all. Words are looked up as they are written, then in lower case.
+    the training texts' means, their first singular vector, is removed from all. Words and marks are those of
+    `TextTokenizer()`; they are looked up as they are written, then in lower case.
 
     Parameters
     ----------
@@ -105,35 +106,32 @@ class WordVectors(DocumentedMixin, ClassNamePrefixFeaturesOutMixin, TransformerM
         if not isinstance(self.smoothing, Real) or not 0 < float(self.smoothing) < np.inf:
             raise ValueError(f"smoothing={self.smoothing!r}; expected a finite number above 0.")
         table = _Table(self.vectors)
-        texts = _check(X)
-        counts: dict[str, int] = {}
-        for text in texts:
-            for word in _WORD.findall(text):
-                counts[word] = counts.get(word, 0) + 1
-        total = sum(counts.values())
+        words, corpus = _words_of(X)
+        counts = np.bincount(corpus.ids, minlength=len(words))
         known: dict[str, int] = {}
-        for word, count in counts.items():
-            name = table.name_of(word)
+        for number in np.flatnonzero(counts):
+            name = table.name_of(words[number])
             if name is not None:
-                known[name] = known.get(name, 0) + count
+                known[name] = known.get(name, 0) + int(counts[number])
         if not known:
             raise ValueError(
-                f"none of the {len(counts):,} different words of X has a vector; check that vectors are of the"
+                f"none of the {np.count_nonzero(counts):,} different words of X has a vector; check that vectors are of the"
                 " language of the texts, and that their words are written in the same way."
             )
-        self.coverage_ = sum(known.values()) / total
-        if self.coverage_ < _LOW_COVERAGE:
+        frequency = np.array(list(known.values())) / counts.sum()
+        weight = self.smoothing / (self.smoothing + frequency)
+        vectors = (table.rows(list(known)) * weight[:, None]).astype(np.float32)
+        if frequency.sum() < _LOW_COVERAGE:
             warnings.warn(
-                f"only {self.coverage_:.0%} of the words of X have a vector; the rest is not seen. Check that vectors are of"
+                f"only {frequency.sum():.0%} of the words of X have a vector; the rest is not seen. Check that vectors are of"
                 " the language of the texts.",
                 UserWarning,
                 stacklevel=stacklevel_of_user(),
             )
+        self.coverage_ = float(frequency.sum())
         self.vocabulary_ = {word: row for row, word in enumerate(known)}
-        frequency = np.array(list(known.values())) / total
-        weight = self.smoothing / (self.smoothing + frequency)
-        self.vectors_ = (table.rows(list(known)) * weight[:, None]).astype(np.float32)
-        means = self._means(texts)
+        self.vectors_ = vectors
+        means = self._means(words, corpus)
         self.common_ = np.linalg.eigh(means.T @ means)[1][:, -1].astype(np.float32)
         return self
 
@@ -151,25 +149,16 @@ class WordVectors(DocumentedMixin, ClassNamePrefixFeaturesOutMixin, TransformerM
             Zero for a text without a known word.
         """
         check_is_fitted(self)
-        means = self._means(_check(X))
+        means = self._means(*_words_of(X))
         return np.asarray(means - (means @ self.common_)[:, None] * self.common_)
 
-    def _means(self, texts: list[str]) -> NDArray[np.float32]:
-        rows = [list(self._rows_of(text)) for text in texts]
-        lengths = np.array([len(each) for each in rows])
-        indices = np.array([row for each in rows for row in each], dtype=np.int64)
-        starts = np.concatenate([[0], np.cumsum(lengths)])
-        weights = np.repeat(1 / np.maximum(lengths, 1), lengths).astype(np.float32)
-        shape = (len(texts), len(self.vectors_))
-        return np.asarray(sp.csr_array((weights, indices, starts), shape=shape) @ self.vectors_)
-
-    def _rows_of(self, text: str) -> Iterator[int]:
-        for word in _WORD.findall(text):
-            row = self.vocabulary_.get(word)
-            if row is None:
-                row = self.vocabulary_.get(word.lower())
-            if row is not None:
-                yield row
+    def _means(self, words: list[str], corpus: Corpus) -> NDArray[np.float32]:
+        """Means of the known words' vectors, of shape (n_documents, n_dims)."""
+        rows = self.vocabulary_
+        columns = np.array([rows.get(word, rows.get(word.lower(), -1)) for word in words], dtype=np.int64)
+        counts = corpus.counts(len(rows), columns=columns)
+        sums = np.asarray(counts @ self.vectors_)
+        return np.asarray(sums / np.maximum(counts.sum(axis=1), 1)[:, None])
 
     @property
     def _n_features_out(self) -> int:
@@ -241,8 +230,12 @@ class _Table:
         return array
 
 
-def _check(X: Any) -> list[str]:
+def _words_of(X: Any) -> tuple[list[str], Corpus]:
+    """The distinct words and marks of texts, and the texts as indices of them."""
     texts = check_documents(X)
     if isinstance(texts, np.ndarray):
         raise ValueError("X holds token ids, but word vectors are of words; pass the texts.")
-    return [text if isinstance(text, str) else " ".join(text) for text in texts]
+    tokens = split_words(
+        clean(text if isinstance(text, str) else " ".join(text), lowercase=False) for text in texts
+    )
+    return tokens.words, replace(tokens.corpus, ids=tokens.word[tokens.corpus.ids].astype(np.int32))

@@ -294,6 +294,28 @@ MUTANTS = [
         "self.moments = moments",
         "test_partial_fit.py::test_a_failing_batch_leaves_the_vectors",
     ),
+    # Embedders
+    Mutant(
+        "embeddings are not centred",
+        "_texts/embedding.py",
+        "(embeddings - self.centre) / np.float32(self.spread)",
+        "embeddings / np.float32(self.spread)",
+        "test_embedder.py::test_a_margin_names_the_embedding",
+    ),
+    Mutant(
+        "documents get the embeddings of the first ones",
+        "_texts/documents.py",
+        "None if self.embeddings is None else self.embeddings[rows]",
+        "None if self.embeddings is None else self.embeddings[: len(rows)]",
+        "unit/test_corpus.py::test_a_batch_has_vectors_and_embeddings_side_by_side",
+    ),
+    Mutant(
+        "the common direction of word vectors stays",
+        "word_vectors.py",
+        "means - (means @ self.common_)[:, None] * self.common_",
+        "means",
+        "test_embedder.py::test_word_vectors_are_weighted_means_without_the_common_direction",
+    ),
     # Decoding
     Mutant(
         "a beam's log-probability is not divided by its length",

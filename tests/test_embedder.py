@@ -68,15 +68,16 @@ def test_the_class_head_learns_to_trust_what_the_embedder_knows(knowing, embedde
     assert alone.score(X[100:], y[100:]) < 0.7
 
 
-def test_each_text_is_embedded_once_in_a_fit(knowing):
+def test_each_text_is_embedded_once_in_a_fit(knowing, monkeypatch):
     X, y, known = knowing
+    monkeypatch.setattr("skvae._texts.embedding._TEXTS_PER_CALL", 50)
     encoder = Encoder(known)
     classifier = TextVAEClassifier(small_vae(embedder=FunctionTransformer(encoder.encode)), random_state=0)
     classifier.fit(X[:60], y[:60], X_unlabeled=X[60:], X_val=X[:5], y_val=y[:5])
     occurrences = Counter([*X, *X[:5]])
     assert encoder.asked == occurrences
-    classifier.predict(X[:3])
-    assert encoder.asked == occurrences + Counter(X[:3])
+    assert classifier.score(X[60:], y[60:]) > 0.95
+    assert encoder.asked == occurrences + Counter(X[60:])
 
 
 def test_a_margin_names_the_embedding(knowing, embedded):
@@ -90,6 +91,10 @@ def test_a_margin_names_the_embedding(knowing, embedded):
     expected = margins[np.arange(4), labels] - margins[np.arange(4), 1 - labels]
     np.testing.assert_allclose(frame.groupby("document")["contribution"].sum(), expected, atol=1e-3)
     assert (np.abs(rows["contribution"]) > 0.5 * np.abs(expected)).all()
+    # Counted from the average training text.
+    everything = embedded.explain(X, y=1, n_contributions=10_000)
+    added = everything[everything["part"] == "embedding"]["contribution"]
+    assert added.mean() == pytest.approx(0, abs=1e-3)
 
 
 def test_latents_know_what_the_embedder_knows(knowing):
@@ -99,6 +104,9 @@ def test_latents_know_what_the_embedder_knows(knowing):
     encoder = Encoder(known)
     read = small_vae(embedder=encoder, **options).fit(X)
     assert read.encoder_.input_shape[1] == (None, 3)
+    documents = read._autoencoder.prepare(read._autoencoder.read(X))
+    inputs = [np.log1p(documents.counts.toarray()), documents.embeddings]
+    np.testing.assert_allclose(read.encoder_(inputs)[0].numpy(), read.transform(X), atol=1e-4)
     other = Encoder({text: 1 - label for text, label in known.items()})
     moved = pickle.loads(pickle.dumps(read))
     moved._autoencoder.embedder.model = other
@@ -153,6 +161,11 @@ def test_going_on_reads_with_the_same_embedder(reviews):
     assert vae.fit(X)._autoencoder.embedder is first
     vae.partial_fit(X[:20])
     assert vae._autoencoder.embedder is first
+    vae.set_params(embedder=None)
+    with pytest.raises(
+        ValueError, match="warm_start continues from a network with an embedder; set embedder back"
+    ):
+        vae.fit(X)
 
 
 def test_texts_are_written_with_an_embedder(reviews):
@@ -254,10 +267,9 @@ def test_progress_is_told(reviews, capsys):
 def test_lists_of_tokens_are_joined(reviews):
     X, _ = reviews
     lists = [text.split() for text in X]
-    vae = small_vae(embedder=(encoder := Encoder({})), random_state=0).fit(lists)
-    assert set(encoder.asked) | set(vae._autoencoder.embedder.model.asked) == {
-        " ".join(each) for each in lists
-    }
+    encoder = Encoder({})
+    small_vae(embedder=encoder, random_state=0).fit(lists)
+    assert set(encoder.asked) == {" ".join(each) for each in lists}
 
 
 # Word vectors
@@ -345,7 +357,9 @@ def test_word_vectors_that_hardly_fit_the_texts():
     ids=["list", "lengths", "numbers", "NaN", "rows"],
 )
 def test_faulty_word_vectors(vectors, error, message):
+    embedder = WordVectors(vectors)
     with pytest.raises(error, match=message):
-        WordVectors(vectors).fit(["a b"])
+        embedder.fit(["a b"])
+    assert not vars(embedder).keys() - {"vectors", "smoothing"}
     with pytest.raises(ValueError, match="smoothing=0; expected a finite number above 0"):
         WordVectors(WORDS, smoothing=0).fit(TEXTS)

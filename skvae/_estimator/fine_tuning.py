@@ -289,8 +289,8 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         with self._network_restored():
             if not self._was_frozen:
                 documents = vae._go_on(corpus)
-            inputs = head.inputs(corpus.take(labelled), documents.take(labelled))
             if len(labels):
+                inputs = head.inputs(corpus.take(labelled), documents.take(labelled))
                 targets = self._targets(labels, weights, head.linear_logits(inputs, len(labels)))
                 self._tune_on_batch(documents.take(labelled), targets, seeds)
                 if not self._trains_head_alone:

@@ -183,7 +183,7 @@ def naive_bayes_scales(
     shape = (int(labels.max()) + 1, features.shape[1])
     place = labels[document] * shape[1] + features.indices
     found = np.bincount(place, weights[document], minlength=shape[0] * shape[1]).reshape(shape)
-    expected = found.sum(axis=1, keepdims=True) * (found.sum(axis=0) / max(found.sum(), 1e-300))
+    expected = found.sum(axis=1, keepdims=True) * found.sum(axis=0) / (found.sum() or 1.0)
     return np.asarray(2 * np.log((found + 1) / (expected + 1)).std(axis=0))
 
 

@@ -1,10 +1,12 @@
 """Documents as arrays, and what a network reads of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from skvae._texts.corpus import Corpus, ragged_positions
-from skvae._texts.documents import epoch_order, prepare_documents, sequential_batches, word_columns
+from skvae._texts.documents import Documents, epoch_order, prepare_documents, sequential_batches, word_columns
 from skvae._texts.ids import BOUNDARY_ID, FIRST_TOKEN_ID
 
 DOCUMENTS = [[3, 4, 5, 4], [], [6], [5, 3]]
@@ -81,3 +83,20 @@ def test_words_in_too_many_documents_have_no_column():
     assert word_columns(frequency, 5, np.array([3])).tolist() == [-1, -1, -1, -1, -1, 0]
     # A bag that would be empty holds all, but for stop words.
     assert word_columns(frequency, 0.5, np.array([4])).tolist() == [-1, -1, -1, 0, -1, 1]
+
+
+def test_documents_keep_their_embeddings():
+    ids, lengths = np.arange(3, 9, dtype=np.int32), np.array([2, 3, 1])
+    corpus = replace(Corpus.from_lengths(ids, lengths), embeddings=np.eye(3, dtype=np.float32))
+    taken = corpus.take(np.array([2, 0]))
+    assert taken.ids.tolist() == [8, 3, 4]
+    assert taken.embeddings.tolist() == [[0, 0, 1], [1, 0, 0]]
+
+
+def test_a_batch_has_vectors_and_embeddings_side_by_side():
+    vectors, embeddings = np.arange(6, dtype=np.float32).reshape(3, 2), np.eye(3, dtype=np.float32)
+    documents = Documents(vectors=vectors, embeddings=embeddings)
+    rows = np.array([2, 0])
+    np.testing.assert_array_equal(documents.batch(rows)["vectors"], np.hstack([vectors, embeddings])[rows])
+    np.testing.assert_array_equal(Documents(embeddings=embeddings).batch(rows)["vectors"], embeddings[rows])
+    assert Documents(texts=Corpus.from_matrix(np.ones((3, 2), dtype=np.int32))).batch(rows).keys() == {"ids"}
