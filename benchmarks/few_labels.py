@@ -43,6 +43,7 @@ from skvae.datasets import load_imdb
 
 RESULT = Path(__file__).parent / "results" / "few_labels.json"
 ALL_SEEDS_UP_TO = 2_000
+N_FOLDS = 5
 # With more, its decomposition takes longer than all other methods together.
 TEXTS_FOR_LSA = 20_000
 FIGURES = {"accuracy": (100.0, 1), "log_loss": (1.0, 3), "calibration_error": (1.0, 3)} | {
@@ -150,7 +151,7 @@ def embedder() -> Any:
 
 
 def tuned(estimator: Any, strengths: list[float]) -> GridSearchCV:
-    return GridSearchCV(estimator, {"C": strengths}, cv=5)
+    return GridSearchCV(estimator, {"C": strengths}, cv=N_FOLDS)
 
 
 METHODS = [
@@ -221,6 +222,15 @@ def calibration_error(probabilities: np.ndarray, y: np.ndarray, n_bins: int = 15
     return float(np.sum(gaps))
 
 
+def draw(labels: np.ndarray, n_labels: int, seed: int) -> np.ndarray:
+    """A random order of the texts whose first `n_labels` hold each class at least five times, once a fold."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    if min(np.bincount(labels[order[:n_labels]], minlength=labels.max() + 1)) >= N_FOLDS:
+        return order
+    first = np.concatenate([order[labels[order] == each][:N_FOLDS] for each in np.unique(labels)])
+    return np.concatenate([first, order[~np.isin(order, first)]])
+
+
 def measure(name: str, folder: Path, n_labels: int, seeds: list[int], method: str, connection: Any) -> None:
     """In a process of its own: fit one method on several draws of labelled texts, and send figures back."""
     texts = READERS[name](folder)
@@ -228,7 +238,7 @@ def measure(name: str, folder: Path, n_labels: int, seeds: list[int], method: st
         # The first fit of a process pays for starting TensorFlow, as the import paid before.
         TextVAEClassifier(epochs=1).fit(["good film", "bad film"] * 20, [1, 0] * 20)
     for seed in seeds:
-        order = np.random.default_rng(seed).permutation(len(texts.texts))
+        order = draw(texts.labels, n_labels, seed)
         rows, rest = order[:n_labels], order[n_labels:]
         X, y = texts.texts[rows].tolist(), texts.labels[rows]
         unlabelled = texts.texts[rest].tolist() if texts.unlabelled is None else texts.unlabelled

@@ -1,4 +1,4 @@
-"""64 features learned without labels: topics, LSA and latents, judged by a logistic regression and by clusters.
+"""Features learned without labels: topics, LSA and latents, 64 each, and latents with vectors beside them, judged by a logistic regression and by clusters.
 
     python benchmarks/topics.py DATA
 
@@ -56,6 +56,10 @@ METHODS = {
         make_pipeline(TfidfVectorizer(**WORDS), TruncatedSVD(N_FEATURES, random_state=0)),
     ),
     "skvae": ('`TextVAETransformer(decoder="bow")`', TextVAETransformer(decoder="bow", random_state=0)),
+    "skvae, with vectors": (
+        '`TextVAETransformer(decoder="bow", passthrough=True)`, 320 features',
+        TextVAETransformer(decoder="bow", passthrough=True, random_state=0),
+    ),
     "skvae, words alone": (
         '`TextVAETransformer(decoder="bow", ngram_dim=None)`',
         TextVAETransformer(decoder="bow", ngram_dim=None, random_state=0),

@@ -284,6 +284,21 @@ def topics(document: dict[str, Any]) -> str:
     return "\n".join([TOPICS, topics_table(document), source(document)])
 
 
+ANOMALIES = """\
+## Texts that do not belong
+
+Area under the ROC curve: each method learns from texts of one kind, and tells unseen texts of this kind from foreign ones (the second).
+"""
+
+
+def anomalies(document: dict[str, Any]) -> str:
+    methods = [name for name in document["rows"][0] if name not in ("case", "foreign", "unseen")]
+    lines = [ANOMALIES, "| texts | " + " | ".join(methods) + " |", "| --- |" + " --- |" * len(methods)]
+    for row in document["rows"]:
+        lines.append(f"| {row['case']} | " + " | ".join(f"{row[name]:.2f}" for name in methods) + " |")
+    return "\n".join([*lines, "", source(document)])
+
+
 def scale(document: dict[str, Any]) -> str:
     trace, transformed = document["stream"]["trace"], document["stream"]["transform"]
     fits = document["fits"]["resident_mb"]
@@ -443,6 +458,7 @@ def page() -> str:
         ("keras_vae_2017", keras_vae_2017),
         ("generation", generation),
         ("topics", topics),
+        ("anomalies", anomalies),
         ("foundation", foundation),
         ("scale", scale),
         ("serving", serving),

@@ -38,27 +38,20 @@ usual = [part for text in reviews.data[4_000:] for part in pieces(text)[:1]]
 print(len(usual), "pieces of reviews,", len(strange), "pieces of descriptions")
 
 # %%
-# `score` is the mean ELBO of the texts that it is given, in nats per document; of one text, it is that text's own. Divided by
-# the number of words that the autoencoder counts in the text, it does not depend on how many of them it knows.
+# `score_samples` is the ELBO of each text. The ELBO falls with each word, so a long text has a low one whatever it is about. `per_token`
+# divides by the number of tokens, and lets unknown tokens count: otherwise a text of unknown words only would be the least
+# surprising of all.
 
-known = set(vae.words_)
-
-
-def nats_per_word(text):
-    n_words = sum(token in known for token in re.findall(r"\w+(?:'\w+)*", text.lower()))
-    return -vae.score([text]) / max(1, n_words)
-
-
-surprise = np.array([nats_per_word(text) for text in [*usual, *strange]])
+surprise = -vae.score_samples([*usual, *strange], per_token=True)
 is_strange = np.repeat([False, True], [len(usual), len(strange)])
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 bins = np.linspace(*np.quantile(surprise, [0.002, 0.998]), 40)
 for kind, name in ((False, "film reviews"), (True, "descriptions of data sets")):
     axes[0].hist(surprise[is_strange == kind], bins, alpha=0.6, density=True, label=name)
-axes[0].set(xlabel="-ELBO, nats per word", ylabel="share of the texts", yticks=[])
+axes[0].set(xlabel="-ELBO, nats per token", ylabel="share of the texts", yticks=[])
 axes[0].legend()
-RocCurveDisplay.from_predictions(is_strange, surprise, ax=axes[1], name="-ELBO per word")
+RocCurveDisplay.from_predictions(is_strange, surprise, ax=axes[1], name="-ELBO per token")
 axes[1].plot([0, 1], [0, 1], color="0.7", linewidth=1)
 plt.show()
 

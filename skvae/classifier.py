@@ -14,6 +14,7 @@ from sklearn.base import (
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ._base.seeds import SeedSequence, draw_seed
@@ -25,6 +26,7 @@ from ._estimator.composition import (
 )
 from ._estimator.fine_tuning import FineTunedEstimator
 from ._estimator.parameters import head_parameters
+from ._estimator.predicting import ClassPredictorMixin
 from ._estimator.restoring import attributes_restored
 from ._estimator.scikeras import routes_to_keras
 from ._estimator.sklearn import (
@@ -51,17 +53,18 @@ from ._head.labels import (
     indexed,
     named_classes,
 )
-from ._head.logits import log_probabilities
 from ._texts.containers import read_once
 from ._texts.corpus import Corpus
 from ._texts.documents import Documents
 from ._texts.validation import check_documents, read_documents
 from ._writing.options import is_count
 from ._writing.steering import LatentClasses
+from .serving import fitted_pipeline
 from .transformer import TextVAETransformer
 
 
 class TextVAEClassifier(
+    ClassPredictorMixin,
     ClassWriterMixin,
     TextInputMixin,
     ClassifierMixin,
@@ -321,7 +324,7 @@ class TextVAEClassifier(
 
     @fit_context
     def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None, X_unlabeled: Any = None
     ) -> TextVAEClassifier:
         """Train for one pass over a batch, continuing from the current state.
 
@@ -342,6 +345,9 @@ class TextVAEClassifier(
             All classes that will occur. Required in the first call.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weight of each labelled text. A text of weight 0 counts as unlabelled.
+        X_unlabeled : like X, of shape (n_unlabeled,), function that returns such, or None, default=None
+            Further texts of the batch, without labels: the autoencoder is trained on them too. A frozen `vae` does
+            not use them and warns.
 
         Returns
         -------
@@ -365,7 +371,8 @@ class TextVAEClassifier(
             raise ValueError("partial_fit does not support vae__early_stopping=True.")
         with attributes_restored(self):
             if self.__sklearn_is_fitted__():
-                self._go_on(check_documents(X, fitted=self), y, read_once(classes), sample_weight)
+                X = check_documents(X, fitted=self)
+                self._go_on(X, y, read_once(classes), sample_weight, X_unlabeled)
                 return self
             X, column = read_documents(X, fitting=not self._is_frozen)
             y, classes = read_once(y), read_once(classes)
@@ -374,7 +381,7 @@ class TextVAEClassifier(
             named = named_classes(classes, self.unlabeled_label)
             if len(named) < 2:
                 raise ValueError(f"classes={named.tolist()}; a classifier needs at least 2 classes.")
-            self._fit_steps(X, y, sample_weight, None, None, one_pass=True, classes=named)
+            self._fit_steps(X, y, sample_weight, X_unlabeled, None, one_pass=True, classes=named)
             self.n_iter_ = 1
             self._column_name = column
         return self
@@ -469,59 +476,6 @@ class TextVAEClassifier(
         return vae, texts.corpus, read
 
     # Using
-
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Probability of each class.
-
-        Parameters
-        ----------
-        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
-                (n_samples, max_length)
-            Texts, or token ids.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n_samples, n_classes), dtype float64
-            Columns in the order of `classes_`.
-        """
-        return np.exp(self.predict_log_proba(X))
-
-    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
-        """Log-probability of each class.
-
-        Parameters
-        ----------
-        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
-                (n_samples, max_length)
-            Texts, or token ids.
-
-        Returns
-        -------
-        log_probabilities : ndarray of shape (n_samples, n_classes), dtype float64
-        """
-        check_is_fitted(self)
-        autoencoder, head = self.vae_._autoencoder, self._class_head
-        blocks = []
-        for corpus in autoencoder.read_in_blocks(X, fitted=self):
-            documents = autoencoder.prepare(corpus)
-            blocks.append(head.logits(autoencoder.features(documents), head.inputs(corpus, documents)))
-        return log_probabilities(np.concatenate(blocks))
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """The most likely class of each text.
-
-        Parameters
-        ----------
-        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
-                (n_samples, max_length)
-            Texts, or token ids.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-        """
-        check_is_fitted(self)
-        return np.asarray(self.classes_[self.predict_log_proba(X).argmax(axis=1)])
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy of the predicted classes.
@@ -645,3 +599,28 @@ class TextVAEClassifier(
         check_is_fitted(self)
         latents: NDArray[np.float32] = self.vae_._latents(X, fitted=self)
         return latents
+
+    def to_pipeline(self) -> Pipeline:
+        """The fitted classifier as a pipeline for serving, which predicts the same bits.
+
+        It cannot be trained or write texts. With a "bow" encoder, a `vae` fitted on texts, and no `head_units` (or those with
+        "relu"), neither loading nor predicting imports TensorFlow. It starts in a fraction of the time and
+        memory, and its file lacks the decoders. Otherwise it imports TensorFlow when it predicts.
+
+        Returns
+        -------
+        pipeline : sklearn.pipeline.Pipeline
+            Of a fitted `skvae.serving.HeadLogits` and `skvae.serving.LogitClassifier`.
+
+        Examples
+        --------
+        >>> from skvae import TextVAEClassifier
+        >>> from skvae.datasets import make_reviews
+        >>> texts, labels = make_reviews(200, random_state=0)
+        >>> classifier = TextVAEClassifier(epochs=0, random_state=0).fit(texts, labels)
+        >>> pipeline = classifier.to_pipeline()
+        >>> bool((pipeline.predict_proba(texts) == classifier.predict_proba(texts)).all())
+        True
+        """
+        check_is_fitted(self)
+        return fitted_pipeline(self.vae_._autoencoder, self._class_head, self.classes_, self._column_name)

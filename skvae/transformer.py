@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -16,8 +15,8 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ._base.seeds import SeedSequence, draw_seed
-from ._base.stacklevel import stacklevel_of_user
 from ._estimator.attributes import AutoencoderAttributesMixin
+from ._estimator.likelihood import LikelihoodMixin
 from ._estimator.parameters import check_unchanged, network_config
 from ._estimator.restoring import attributes_restored
 from ._estimator.sklearn import (
@@ -37,19 +36,16 @@ from ._estimator.training import train
 from ._estimator.writing import TextWriterMixin
 from ._network.building import build_autoencoder
 from ._network.fitted import FittedAutoencoder
-from ._network.likelihood import diagnose, warn_if_collapsed
-from ._texts.characters import Characters
+from ._network.likelihood import warn_if_collapsed
 from ._texts.corpus import Corpus
 from ._texts.documents import Documents
-from ._texts.validation import check_documents, read_documents
-from ._writing.options import is_count
+from ._texts.validation import read_documents
 from .tokenization import TextTokenizer
-
-_FEW_DRAWS = 5
 
 
 class TextVAETransformer(
     AutoencoderAttributesMixin,
+    LikelihoodMixin,
     TextWriterMixin,
     TextInputMixin,
     ClassNamePrefixFeaturesOutMixin,
@@ -94,6 +90,11 @@ class TextVAETransformer(
         What a pre-trained model knows: a scikit-learn transformer (a clone is fitted), an object with a method `encode` or `embed`,
         or a function, from a list of str to a float array of shape (n_texts, n_dims). A "bow" encoder reads it
         beside the words [5]_, and class heads read it. It is stored with the estimator, by its own pickling.
+
+    passthrough : bool, default=False
+        Whether `transform` returns what a "bow" encoder reads beside the words to the right of the latents: the
+        vector of n-grams, and that of the embedder. Linear models gain most from these vectors, clusters
+        from the latents.
 
     decoder : {"gru", "lstm", "repeat", "bow"}, default="gru"
         "gru" and "lstm" write tokens in order and see the latents at each step [2]_. "repeat"
@@ -250,6 +251,7 @@ class TextVAETransformer(
         "bottleneck_units": [Interval(Integral, 1, None, closed="left"), None],
         "ngram_dim": [Interval(Integral, 1, None, closed="left"), None],
         "embedder": "no_validation",
+        "passthrough": ["boolean"],
         "decoder": [StrOptions({"gru", "lstm", "repeat", "bow"})],
         "decoder_units": [tuple, list],
         "embedding_dim": [Interval(Integral, 1, None, closed="left")],
@@ -284,6 +286,7 @@ class TextVAETransformer(
         bottleneck_units: int | None = None,
         ngram_dim: int | None = 256,
         embedder: Any = None,
+        passthrough: bool = False,
         decoder: str = "gru",
         decoder_units: tuple[int, ...] = (256,),
         embedding_dim: int = 128,
@@ -314,6 +317,7 @@ class TextVAETransformer(
         self.bottleneck_units = bottleneck_units
         self.ngram_dim = ngram_dim
         self.embedder = embedder
+        self.passthrough = passthrough
         self.decoder = decoder
         self.decoder_units = decoder_units
         self.embedding_dim = embedding_dim
@@ -354,7 +358,7 @@ class TextVAETransformer(
 
     def _from_store(self, state: dict[str, Any]) -> dict[str, Any]:
         # Formats 1 and 2 had fewer parameters.
-        return {"ngram_dim": None, "embedder": None} | state
+        return {"ngram_dim": None, "embedder": None, "passthrough": False} | state
 
     # Fitting
 
@@ -525,115 +529,40 @@ class TextVAETransformer(
         Returns
         -------
         latents : ndarray of shape (n_samples, n_components), dtype float32
+            With `passthrough`, followed by the vectors: `ngram_dim` columns, and those of the embedder.
         """
         check_is_fitted(self)
-        return self._latents(X, fitted=self)
+        return self._encoded(X, passthrough=self.passthrough, fitted=self)
 
     def _latents(self, X: Any, *, fitted: Any = None) -> NDArray[np.float32]:
-        """The result of `transform`, independent of `set_output`."""
-        autoencoder = self._autoencoder
-        blocks = [
-            autoencoder.posterior(autoencoder.prepare(corpus))[0]
-            for corpus in autoencoder.read_in_blocks(X, fitted=fitted)
-        ]
+        """Posterior means alone, independent of `set_output`."""
+        return self._encoded(X, passthrough=False, fitted=fitted)
+
+    def _encoded(self, X: Any, *, passthrough: bool, fitted: Any) -> NDArray[np.float32]:
+        blocks = []
+        for corpus in self._autoencoder.read_in_blocks(X, fitted=fitted):
+            documents = self._autoencoder.prepare(corpus)
+            latents = self._autoencoder.posterior(documents)[0]
+            beside = documents.dense if passthrough and self._autoencoder.config.dense_dim else None
+            blocks.append(latents if beside is None else np.hstack([latents, beside]))
         return np.concatenate(blocks)
 
-    def score(self, X: Any, y: Any = None) -> float:
-        """Average evidence lower bound (ELBO) of the documents.
-
-        A higher ELBO does not mean better latents. A collapsed model, whose decoder ignores them,
-        often has the best ELBO. A smaller vocabulary leaves more tokens unknown, which are easy to
-        predict. Only compare models with the same sizes and tokenizer. To compare tokenizers, use
-        "nats_per_character" of `diagnostics`.
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Names of the columns of `transform`.
 
         Parameters
         ----------
-        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
-                (n_samples, max_length)
-            Texts, or token ids.
-        y : None
+        input_features : None
             Ignored.
 
         Returns
         -------
-        elbo : float
-            Nats per document: of the first `max_length` tokens with a text decoder, of
-            the bag of words with "bow".
-        """
-        return float(self.diagnostics(X)["elbo"])
-
-    def diagnostics(self, X: Any, *, n_importance_samples: int = 0) -> dict[str, float]:
-        """Measure what the latents carry.
-
-        Parameters
-        ----------
-        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
-                (n_samples, max_length)
-            Documents that were not trained on.
-        n_importance_samples : int, default=0
-            Latents drawn for each document to estimate "iw_nll"; 0 omits it. The time is proportional to this
-            number. Use 500 or more if the KL is tens of nats.
-
-        Returns
-        -------
-        figures : dict of str to float
-            - "elbo", "nll", "kl": nats per document; elbo = -(nll + kl). With a text decoder, the bag-of-words
-              loss is not included: it helps training, but is not part of the text's likelihood.
-            - "latent_use": increase of "nll", in nats per document, when each document gets the latents of another
-              one (permutation importance [2]_; on 2,000 documents at most, evenly spread). At 0, the decoder ignores
-              the latents, whatever the KL. A good value is as large as "mutual_information" or "kl". A value far below
-              both means that the decoder does not use what the latents carry. It can exceed both, since the
-              latents of another document are not only missing but wrong: a decoder that fits the encoder gives
-              the sum of mutual information and lautum information [5]_. Omitted for a single document.
-            - "mutual_information": of documents and latents, in nats. It is at most the logarithm of the number of
-              documents (2,000 at most, evenly spread), and close to it if the latents identify each document.
-            - "active_units": number of latent dimensions whose mean varies.
-            - "token_accuracy", "majority_token_accuracy": share of tokens that the text decoder
-              predicts correctly given the true previous tokens, and the share for always predicting the most
-              frequent token; padding is not counted. Not with decoder="bow".
-            - "nats_per_character": -elbo plus the cost of spelling out the unknown tokens, divided by the number of
-              characters that are read within `max_length`. Use it to compare
-              tokenizers: a small vocabulary makes texts likely by leaving them unknown. Spelling costs
-              log(n + 1) nats for each character and for the end of the token [3]_, where n is the number
-              of distinct characters in `X`. Not with decoder="bow", nor for token ids.
-            - "iw_nll": importance-weighted negative log-likelihood [1]_, nats per document; closer to
-              the true value than -elbo. Use it to compare with the likelihoods of other models.
-            - "iw_ess": effective sample size [4]_ of the draws behind "iw_nll", from 1 to
-              `n_importance_samples`, mean over documents. If it is small, "iw_nll" is too high.
-
-        Warns
-        -----
-        UserWarning
-            If "iw_ess" is below 5.
-
-        References
-        ----------
-        .. [1] Y. Burda, R. Grosse and R. Salakhutdinov, "Importance Weighted Autoencoders",
-           ICLR 2016. https://arxiv.org/abs/1509.00519
-        .. [2] L. Breiman, "Random Forests", Machine Learning 45, 2001, section 10.
-           https://doi.org/10.1023/A:1010933404324
-        .. [3] S. J. Mielke and J. Eisner, "Spell Once, Summon Anywhere: A Two-Level Open-Vocabulary Language
-           Model", AAAI 2019. https://arxiv.org/abs/1804.08205
-        .. [4] A. Kong, "A Note on Importance Sampling Using Standardized Weights", technical report
-           348, Department of Statistics, University of Chicago, 1992.
-        .. [5] D. P. Palomar and S. Verdú, "Lautum Information", IEEE Transactions on Information Theory 54 (3),
-           2008, pages 964-975.
+        names : ndarray of shape (n_features_out,), dtype object
+            "textvaetransformer0", ... With `passthrough`, then "ngrams0", ... and "embedding0", ...
         """
         check_is_fitted(self)
-        if not is_count(n_importance_samples, 0):
-            raise ValueError(f"n_importance_samples={n_importance_samples!r}; expected an int of at least 0.")
-        characters, tokenizer = None, self._autoencoder.tokenizer
-        X = check_documents(X, fitted=self)
-        if tokenizer is not None and isinstance(X, list) and self._autoencoder.has_text_decoder:
-            characters = Characters.of_texts(X, tokenizer)
-        documents = self._autoencoder.prepare(self._autoencoder.read(X))
-        figures = diagnose(self._autoencoder, documents, int(n_importance_samples), characters)
-        if n_importance_samples and figures["iw_ess"] < _FEW_DRAWS:
-            warnings.warn(
-                f"iw_nll rests on few latents: of {n_importance_samples} drawn for each document, the effective sample"
-                f" size is {figures['iw_ess']:.2g}, so the estimate is too high. Raise n_importance_samples, and"
-                " only compare estimates with the same number of samples.",
-                UserWarning,
-                stacklevel=stacklevel_of_user(),
-            )
-        return figures
+        config = self._autoencoder.config
+        latents = [f"{type(self).__name__.lower()}{number}" for number in range(config.n_components)]
+        vectors = [f"ngrams{number}" for number in range(config.ngram_dim)]
+        embeddings = [f"embedding{number}" for number in range(config.embedder_dim)]
+        return np.array(latents + (vectors + embeddings) * bool(self.passthrough), dtype=object)

@@ -311,3 +311,47 @@ def test_noise_is_finite_for_the_largest_and_the_smallest_bits(monkeypatch):
         monkeypatch.setattr(seeds, "scrambled", lambda numbers, bits=bits: np.full_like(numbers, bits))
         draws = DocumentNoise(np.zeros(1, dtype=np.uint64), 0).standard_normal((1, 1))
         assert 8 < abs(draws.item()) < 9
+
+
+@pytest.mark.parametrize("name", ["bow_vae", "gru_vae", "lstm_vae"])
+@pytest.mark.parametrize("per_token", [False, True])
+def test_the_score_of_a_document_is_its_own(name, per_token, request, reviews):
+    vae, X = request.getfixturevalue(name), reviews[0][:12]
+    together = vae.score_samples(X, per_token=per_token)
+    assert together.shape == (12,)
+    assert together.dtype == np.float64
+    alone = [vae.score_samples([text], per_token=per_token)[0] for text in X]
+    np.testing.assert_allclose(alone, together, rtol=1e-5)
+    order = np.random.default_rng(0).permutation(12)
+    np.testing.assert_allclose(vae.score_samples(X[order], per_token=per_token), together[order], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["bow_vae", "gru_vae"])
+def test_scores_of_documents_average_to_the_score(name, request, reviews):
+    vae = request.getfixturevalue(name)
+    assert vae.score_samples(reviews[0]).mean() == pytest.approx(vae.score(reviews[0]), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["bow_vae", "gru_vae"])
+def test_scores_by_token_do_not_fall_with_length_and_count_unknown_tokens(name, request, reviews):
+    vae, X = request.getfixturevalue(name), reviews[0]
+    text = X[0]
+    texts = [text, "zyx wvu tsr qpo nml kji", f"{text} {X[1]}"]
+    own, foreign, longer = vae.score_samples(texts, per_token=True)
+    assert foreign < own
+    whole = vae.score_samples(texts)
+    assert longer / own < whole[2] / whole[0]
+    unknown = ["zyx " * 3, "zyx " * 12]
+    counted = np.array([3, 12]) + vae.get_params()["decoder"].startswith("gru")
+    total = vae.score_samples(unknown) - np.array([3, 12]) * np.log(len(vae.tokenizer_.tokens_))
+    np.testing.assert_allclose(vae.score_samples(unknown, per_token=True), total / counted, rtol=1e-6)
+    assert vae.score_samples([""], per_token=True)[0] <= 0
+
+
+def test_perplexity_is_the_average_cost_of_a_token(bow_vae, gru_vae, reviews):
+    for vae in (bow_vae, gru_vae):
+        one = vae.score_samples([reviews[0][0]], per_token=True)[0]
+        assert vae.perplexity([reviews[0][0]]) == pytest.approx(np.exp(-one), rel=1e-5)
+        assert vae.perplexity(reviews[0]) < vae.perplexity(["zyx wvu tsr", "qpo nml kji"])
+    with pytest.raises(ValueError, match="no document in X has a token"):
+        bow_vae.perplexity(["", ""])

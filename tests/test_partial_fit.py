@@ -315,3 +315,40 @@ def test_a_failing_batch_leaves_the_vectors(reviews):
     with pytest.raises(OSError, match="disk full"):
         vae.partial_fit(X[80:])
     assert vae._autoencoder.ngram_vectors is vectors
+
+
+def test_a_batch_may_bring_texts_without_labels(reviews):
+    X, y = reviews
+
+    def learned(marked):
+        classifier = TextVAEClassifier(small_vae(), unlabeled_label=-1, random_state=0)
+        for start in (0, 80):
+            texts, labels, rest = X[start : start + 40], y[start : start + 40], X[start + 40 : start + 80]
+            if marked:
+                both = np.concatenate([texts, rest])
+                classifier.partial_fit(both, [*labels, *[-1] * 40], classes=[0, 1])
+            else:
+                classifier.partial_fit(texts, labels, classes=[0, 1], X_unlabeled=lambda rest=rest: rest)
+        return classifier.predict_proba(X)
+
+    np.testing.assert_array_equal(learned(marked=False), learned(marked=True))
+
+
+def test_unlabelled_texts_of_a_batch_train_the_autoencoder(reviews):
+    X, y = reviews
+    classifier = TextVAEClassifier(small_vae(), random_state=0).partial_fit(X[:60], y[:60], classes=[0, 1])
+    with_more = copy.deepcopy(classifier).partial_fit(X[60:80], y[60:80], X_unlabeled=X[80:])
+    classifier.partial_fit(X[60:80], y[60:80])
+    assert (with_more.transform(X) != classifier.transform(X)).any()
+    before = pickle.dumps(classifier)
+    with pytest.raises(TypeError, match="X_unlabeled has int"):
+        classifier.partial_fit(X[:4], y[:4], X_unlabeled=["a text", 3])
+    assert pickle.dumps(classifier) == before
+
+
+def test_a_frozen_autoencoder_warns_of_unlabelled_texts_in_a_batch(bow_vae, reviews):
+    X, y = reviews
+    classifier = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)
+    for rows in (slice(40), slice(40, 80)):
+        with pytest.warns(UserWarning, match="X_unlabeled is not used: vae is frozen"):
+            classifier.partial_fit(X[rows], y[rows], classes=[0, 1], X_unlabeled=X[80:])

@@ -13,10 +13,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from skvae import CollapseWarning, TextTokenizer, TextVAETransformer
+from skvae import CollapseWarning, TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae.datasets import load_imdb
 
-from .conftest import SMALL
+from .conftest import SMALL, small_vae
 
 FITTED = ["bow_vae", "gru_vae", "lstm_vae", "repeat_vae"]
 
@@ -358,3 +358,40 @@ def test_words_of_a_list_are_not_joined_to_marks(reviews):
     words = set(vae.tokenizer_._forms())
     assert all(set(each) <= words and len(set(each)) == len(each) for each in listed)
     assert any('"' in each for each in listed)
+
+
+def test_vectors_are_handed_on_beside_the_latents(bow_vae, gru_vae, reviews):
+    X = reviews[0]
+    for fitted in (bow_vae, gru_vae):
+        vae = pickle.loads(pickle.dumps(fitted)).set_params(passthrough=True)
+        features = vae.transform(X)
+        assert features.shape == (len(X), 6 + 64)
+        assert features.dtype == np.float32
+        np.testing.assert_array_equal(features[:, :6], fitted.transform(X))
+        assert (features[:, 6:].std(axis=0) > 0.01).all()
+        names = vae.get_feature_names_out().tolist()
+        assert names[5:7] == ["textvaetransformer5", "ngrams0"]
+        framed = vae.set_output(transform="pandas").transform(X)
+        assert framed.columns.tolist() == names
+        assert (
+            vae.inverse_transform(framed[:3]).tolist() == fitted.inverse_transform(features[:3, :6]).tolist()
+        )
+        assert vae.sample(2).tolist() == fitted.sample(2).tolist()
+        assert vae.interpolate(X[0], X[1], 3).tolist() == fitted.interpolate(X[0], X[1], 3).tolist()
+
+
+def test_passthrough_hands_on_what_there_is(lstm_vae, reviews):
+    X = reviews[0][:5]
+    vae = pickle.loads(pickle.dumps(lstm_vae)).set_params(passthrough=True)
+    np.testing.assert_array_equal(vae.transform(X), lstm_vae.transform(X))
+    assert len(vae.get_feature_names_out()) == 6
+
+
+def test_a_classifier_returns_latents_whatever_its_autoencoder_hands_on(reviews):
+    X, y = reviews
+    plain, passing = (
+        TextVAEClassifier(small_vae(passthrough=each), epochs=0, random_state=0).fit(X, y)
+        for each in (False, True)
+    )
+    np.testing.assert_array_equal(passing.transform(X), plain.transform(X))
+    assert passing.set_output(transform="pandas").transform(X).shape == (len(X), 6)

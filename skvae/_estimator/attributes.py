@@ -16,6 +16,7 @@ class AutoencoderAttributesMixin:
     """Tokenizer, networks and words of the fitted autoencoder in `_autoencoder`."""
 
     _autoencoder: FittedAutoencoder
+    passthrough: bool
 
     @property
     def tokenizer_(self) -> Any:
@@ -66,7 +67,8 @@ class AutoencoderAttributesMixin:
 
     @property
     def _n_features_out(self) -> int:
-        return self._autoencoder.n_components
+        config = self._autoencoder.config
+        return config.n_components + self.passthrough * config.dense_dim
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_autoencoder")

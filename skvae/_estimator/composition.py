@@ -33,6 +33,12 @@ def frozen_autoencoder(vae: Any, kind: type, X_unlabeled: Any) -> Any:
             f"vae is a frozen {type(fitted).__name__}; expected FrozenEstimator({kind.__name__})."
         )
     check_is_fitted(fitted)
+    warn_if_unused(X_unlabeled)
+    return fitted
+
+
+def warn_if_unused(X_unlabeled: Any) -> None:
+    """Warn that a frozen autoencoder does not learn from `X_unlabeled`."""
     if X_unlabeled is not None:
         warnings.warn(
             "X_unlabeled is not used: vae is frozen, so it learns nothing from further texts. Remove"
@@ -40,7 +46,6 @@ def frozen_autoencoder(vae: Any, kind: type, X_unlabeled: Any) -> Any:
             UserWarning,
             stacklevel=stacklevel_of_user(),
         )
-    return fitted
 
 
 def new_autoencoder(classifier: Any, kind: type, default: Any, seeds: SeedSequence) -> Any:

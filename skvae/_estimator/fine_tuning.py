@@ -29,6 +29,7 @@ from .._network.with_class_head import TextVAEWithClassHead, build_class_head
 from .._texts.corpus import Corpus
 from .._texts.documents import Documents
 from .._writing.steering import LatentClasses
+from .composition import warn_if_unused, with_unlabelled
 from .scikeras import KerasEstimator
 from .sklearn import names_without
 from .storing import StoredMixin, head_from_store, head_to_store
@@ -314,7 +315,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         added = self.history_ if self.epochs else {}
         self.history_ = previous | {name: previous.get(name, []) + added[name] for name in added}
 
-    def _go_on(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
+    def _go_on(self, X: Any, y: Any, classes: Any, sample_weight: Any, X_unlabeled: Any) -> None:
         seeds = SeedSequence(draw_seed(self.random_state))
         if classes is not None:
             named = named_classes(classes, self.unlabeled_label)
@@ -325,9 +326,13 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
                 )
         given = self._labelled_first(X, y, sample_weight, self.classes_, goes_on=True)
         labels = class_indices(given.labels, self.classes_)
+        if self._was_frozen:
+            # It does not learn from unlabelled documents.
+            warn_if_unused(X_unlabeled)
+            read = given.labelled
+        else:
+            read = with_unlabelled(given.documents, X_unlabeled)
         self.n_iter_ += 1
-        # A frozen autoencoder does not learn from unlabelled documents.
-        read = given.labelled if self._was_frozen else given.documents
         if len(read):
             self._learn_batch(self.vae_._autoencoder.read(read), labels, given.weights, seeds)
 
@@ -381,4 +386,6 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         return head_to_store(state)
 
     def _from_store(self, state: dict[str, Any]) -> dict[str, Any]:
-        return head_from_store(state)
+        # In files of format 1, arguments for Keras are separate attributes.
+        routed = {name: state.pop(name) for name in list(state) if name.startswith(("optimizer__", "fit__"))}
+        return head_from_store({"keras_params": routed or None} | state)

@@ -206,9 +206,7 @@ def head_to_store(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def head_from_store(state: dict[str, Any]) -> dict[str, Any]:
-    """The inverse of `head_to_store`; in files of format 1, arguments for Keras are separate attributes."""
-    routed = {name: state.pop(name) for name in list(state) if name.startswith(("optimizer__", "fit__"))}
-    state = {"keras_params": routed or None} | state
+    """The inverse of `head_to_store`."""
     if "_head" not in state:
         return state
     ngrams, lexical = state.pop("_lexical", None) or (None, None)

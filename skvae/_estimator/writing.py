@@ -30,6 +30,7 @@ class TextWriterMixin:
     random_state: Any
     _autoencoder: FittedAutoencoder
     _latents: Callable[..., NDArray[np.float32]]
+    passthrough: bool
 
     def inverse_transform(
         self,
@@ -48,7 +49,7 @@ class TextWriterMixin:
         Parameters
         ----------
         X : array-like of float of shape (n_samples, n_components)
-            Latent vectors, as returned by `transform`.
+            Latent vectors, as returned by `transform`. The vectors beside them, with `passthrough`, are ignored.
         decoding : {"greedy", "sample", "beam"}, default="greedy"
             "greedy": the most likely token at each step. "sample": a token drawn with its probability.
             "beam": the most likely text that a beam search finds, by log-probability over length ** 0.7. With
@@ -91,7 +92,10 @@ class TextWriterMixin:
     def _write(
         self, X: Any, options: DecodingOptions, random_state: Any, guidance: Guidance | None = None
     ) -> NDArray[Any]:
-        latents = check_latents(X, self._autoencoder.n_components)
+        n_components = self._autoencoder.n_components
+        latents = check_latents(
+            X, n_components, n_beside=self.passthrough * self._autoencoder.config.dense_dim
+        )
         return write(self._autoencoder, latents, options, self._random(random_state), guidance)
 
     def sample(

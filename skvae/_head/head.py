@@ -13,6 +13,7 @@ from .._texts.corpus import Corpus
 from .._texts.documents import Documents
 from .._texts.ngrams import NgramFeatures
 from .linear import LinearModel, OnlineModel
+from .logits import summed
 
 # Largest number of documents that earlier batches count as, in averages over a stream.
 _DOCUMENTS_TO_COUNT = 10_000
@@ -101,9 +102,14 @@ class ClassHead:
             features = _activate(self.activation, layer.logits(features))
         return self.layers[-1].logits(features)
 
+    def parts(self, features: NDArray[np.float32], inputs: dict[str, Any]) -> dict[str, NDArray[np.float32]]:
+        """Logits of the layers ("latent") and of each linear model, each of shape (n_documents, n_outputs)."""
+        linear = {name: self.models[name].logits(given) for name, given in inputs.items()}
+        return {"latent": self.latent_logits(features)} | linear
+
     def logits(self, features: NDArray[np.float32], inputs: dict[str, Any]) -> NDArray[np.float32]:
         """Logits of documents, of shape (n_documents, n_outputs)."""
-        return self.latent_logits(features) + self.linear_logits(inputs, len(features))
+        return summed(list(self.parts(features, inputs).values()))
 
     def shift(self, shift: NDArray[np.floating]) -> None:
         """Add to the intercept, of shape (n_outputs,)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,25 @@ def log_probabilities(logits: NDArray[Any]) -> NDArray[np.float64]:
     if logits.shape[1] == 1:
         logits = np.hstack([np.zeros_like(logits), logits])
     return np.asarray(log_softmax(logits, axis=1))
+
+
+def margins(logits: NDArray[Any]) -> NDArray[np.float64]:
+    """What `decision_function` returns: log-odds of the second of two classes, else logits minus their average.
+
+    Returns
+    -------
+    margins : ndarray of shape (n_documents,) or (n_documents, n_classes), dtype float64
+    """
+    logits = np.asarray(logits, dtype=np.float64)
+    if logits.shape[1] == 1:
+        return logits[:, 0]
+    return np.asarray(logits - logits.mean(axis=1, keepdims=True))
+
+
+def summed(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The sum of the parts of a class head; always in this order, since the last bits depend on it."""
+    first, *linear = parts
+    return first + sum(linear[1:], linear[0]) if linear else first
 
 
 def cross_entropy(logits: NDArray[Any], labels: NDArray[np.integer], weights: NDArray[np.floating]) -> float:

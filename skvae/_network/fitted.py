@@ -302,6 +302,14 @@ class FittedAutoencoder:
         kept.network = self.network.as_of_now()
         return kept
 
+    def reader(self) -> FittedAutoencoder:
+        """A copy that reads documents; without decoders if the encoder runs without Keras."""
+        kept = copy.copy(self)
+        kept.moments = None
+        bow = self.config.encoder == "bow"
+        kept.network = self.network.encoder_alone() if bow else self.network.as_of_now()
+        return kept
+
     def as_of_now(self, documents: Documents, *, keep_history: bool = False) -> FittedAutoencoder:
         """A copy in the state that this one would have if its training on these documents ended now."""
         ended = copy.copy(self)

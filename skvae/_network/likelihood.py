@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,9 @@ from scipy.special import logsumexp
 from .._base.seeds import DocumentNoise, SeedSequence
 from .._base.stacklevel import stacklevel_of_user
 from .._texts.characters import Characters
+from .._texts.corpus import Corpus
 from .._texts.documents import Documents, spread_rows
+from .._texts.ids import UNKNOWN_ID
 from ..exceptions import CollapseWarning
 from ..metrics import (
     active_units,
@@ -78,6 +81,56 @@ def diagnose(
         figures["iw_nll"] = float(weighted.mean())
         figures["iw_ess"] = float(effective_sample_size(log_weights).mean())
     return figures
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The ELBO of documents, and what is needed to compare documents of different lengths.
+
+    Parameters
+    ----------
+    elbo : ndarray of shape (n_documents,), dtype float64
+        Nats per document.
+    n_tokens : ndarray of shape (n_documents,), dtype int64
+        Number of tokens that the decoder predicts, and of unknown ones that it leaves out.
+    unknown_cost : ndarray of shape (n_documents,), dtype float64
+        Further nats per document for telling which unknown tokens occur.
+    """
+
+    elbo: NDArray[np.float64]
+    n_tokens: NDArray[np.int64]
+    unknown_cost: NDArray[np.float64]
+
+    def per_token(self) -> NDArray[np.float64]:
+        """Nats per token, with unknown tokens counted."""
+        total = self.elbo - self.unknown_cost
+        return np.divide(total, self.n_tokens, out=np.zeros_like(total), where=self.n_tokens > 0)
+
+
+def bounds_of_each(autoencoder: FittedAutoencoder, corpus: Corpus) -> Bounds:
+    """The ELBO of each document, which does not depend on other documents."""
+    documents = autoencoder.prepare(corpus)
+    mean, log_variance = autoencoder.posterior(documents)
+    latents = draw_latents(mean, log_variance, DocumentNoise(documents.keys(), SeedSequence(0).next()))
+    nll = _reconstruction(autoencoder, latents, documents)[0]
+    if documents.texts is not None and autoencoder.has_text_decoder:
+        n_tokens, is_unknown = documents.texts.lengths, documents.texts.ids == UNKNOWN_ID
+        n_unknown = np.bincount(
+            np.repeat(np.arange(len(documents)), n_tokens), weights=is_unknown, minlength=len(documents)
+        )
+    else:
+        assert documents.counts is not None
+        n_unknown = np.bincount(
+            np.repeat(np.arange(len(corpus)), corpus.lengths),
+            weights=corpus.ids == UNKNOWN_ID,
+            minlength=len(corpus),
+        )
+        n_tokens = documents.counts.sum(axis=1) + n_unknown
+    return Bounds(
+        -(nll + gaussian_kl(mean, log_variance)),
+        np.asarray(n_tokens, dtype=np.int64),
+        n_unknown * np.log(autoencoder.n_tokens),
+    )
 
 
 def warn_if_collapsed(autoencoder: FittedAutoencoder, documents: Documents) -> None:

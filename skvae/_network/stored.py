@@ -112,6 +112,14 @@ class FittedNetwork:
         stored._weights = FittedNetwork(self.config, self.model).weights
         return stored
 
+    def encoder_alone(self) -> FittedNetwork:
+        """A stored network that holds the weights of the encoder only."""
+        stored = FittedNetwork(self.config)
+        stored._weights = {
+            name: weight for name, weight in self.weights.items() if name.startswith("encoder/")
+        }
+        return stored
+
     @contextmanager
     def restored_after(self, *failures: type[BaseException]) -> Iterator[None]:
         """Restore the network and its optimizer after one of these exceptions in the block."""

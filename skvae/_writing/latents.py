@@ -12,7 +12,7 @@ from .._texts.containers import unpack
 from .._texts.validation import is_missing
 
 
-def check_latents(Z: Any, n_components: int, *, name: str = "X") -> NDArray[np.float32]:
+def check_latents(Z: Any, n_components: int, *, name: str = "X", n_beside: int = 0) -> NDArray[np.float32]:
     """Return the latent vectors `Z` as finite float32 of the right width.
 
     Parameters
@@ -23,6 +23,8 @@ def check_latents(Z: Any, n_components: int, *, name: str = "X") -> NDArray[np.f
         The number of components of the fitted estimator.
     name : str, default="X"
         Name of the argument in messages.
+    n_beside : int, default=0
+        Number of further columns that may follow the latents, and are ignored.
 
     Returns
     -------
@@ -43,6 +45,8 @@ def check_latents(Z: Any, n_components: int, *, name: str = "X") -> NDArray[np.f
         array = np.array([np.nan if is_missing(item) else item for item in items], dtype=object)
         array = array.reshape(np.shape(values) if names is None else (len(values), -1))
     latents = check_array(array, dtype=np.float32, ensure_min_samples=1, input_name=name)
+    if n_beside and latents.shape[1] == n_components + n_beside:
+        latents = latents[:, :n_components]
     if latents.shape[1] != n_components:
         raise ValueError(
             f"{name} has {latents.shape[1]} columns; expected latents of {n_components} components."
