@@ -86,6 +86,42 @@ MUTANTS = [
         "random = self.random",
         "test_fine_tuning.py::test_validation_texts_are_measured_each_epoch_and_not_trained_on",
     ),
+    # Scores, serving, vectors handed on
+    Mutant(
+        "unknown tokens cost nothing",
+        "_network/likelihood.py",
+        "n_unknown * np.log(autoencoder.n_tokens),",
+        "n_unknown * 0.0,",
+        "test_likelihood.py::test_scores_by_token_do_not_fall_with_length_and_count_unknown_tokens",
+    ),
+    Mutant(
+        "margins of several classes not centred",
+        "_head/logits.py",
+        "return np.asarray(logits - logits.mean(axis=1, keepdims=True))",
+        "return np.asarray(logits)",
+        "test_serving.py::test_margins",
+    ),
+    Mutant(
+        "a pipeline shares its models with the classifier",
+        "serving.py",
+        "models=deepcopy(head.models)",
+        "models=head.models",
+        "test_serving.py::test_it_is_not_changed_by_further_training",
+    ),
+    Mutant(
+        "texts without labels of a later batch ignored",
+        "_estimator/fine_tuning.py",
+        "read = with_unlabelled(given.documents, X_unlabeled)",
+        "read = given.documents",
+        "test_partial_fit.py::test_unlabelled_texts_of_a_batch_train_the_autoencoder",
+    ),
+    Mutant(
+        "vectors handed on whatever passthrough is",
+        "transformer.py",
+        "if passthrough and self._autoencoder.config.dense_dim",
+        "if self._autoencoder.config.dense_dim",
+        "test_transformer.py::test_a_classifier_returns_latents_whatever_its_autoencoder_hands_on",
+    ),
     # The loss of the autoencoder
     Mutant(
         "kl_warmup ignored",

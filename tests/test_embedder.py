@@ -2,10 +2,12 @@
 
 import pickle
 from collections import Counter
+from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
+import skops.io
 from sklearn.base import clone
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -363,3 +365,72 @@ def test_faulty_word_vectors(vectors, error, message):
     assert not vars(embedder).keys() - {"vectors", "smoothing"}
     with pytest.raises(ValueError, match="smoothing=0; expected a finite number above 0"):
         WordVectors(WORDS, smoothing=0).fit(TEXTS)
+
+
+@pytest.fixture(scope="module")
+def lettered(reviews):
+    X, y = reviews
+    vae = small_vae(embedder=FunctionTransformer(letters), passthrough=True)
+    return TextVAEClassifier(vae, random_state=0).fit(X[:100], y[:100], X_unlabeled=X[100:])
+
+
+def test_a_pipeline_for_serving_holds_the_embedder(lettered, reviews):
+    X, _ = reviews
+    pipeline = lettered.to_pipeline()
+    assert pipeline[0].get_feature_names_out().tolist() == ["latent", "lexical", "vector", "embedding"]
+    expected = lettered.predict_proba(X)
+    np.testing.assert_array_equal(pipeline.predict_proba(X), expected)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(pipeline)).predict_proba(X), expected)
+
+
+def test_skops_asks_to_trust_what_the_embedder_is_made_of(lettered, reviews):
+    stored = skops.io.dumps(lettered)
+    untrusted = skops.io.get_untrusted_types(data=stored)
+    assert f"{letters.__module__}.letters" in untrusted
+    again = skops.io.loads(stored, trusted=untrusted)
+    np.testing.assert_array_equal(again.predict_proba(reviews[0]), lettered.predict_proba(reviews[0]))
+
+
+def test_embeddings_are_handed_on_beside_the_latents(lettered, reviews):
+    X, _ = reviews
+    features = lettered.vae_.transform(X)
+    names = lettered.vae_.get_feature_names_out().tolist()
+    assert names[-27:-25] == ["ngrams63", "embedding0"]
+    assert features.shape == (len(X), len(names))
+    # Centred and scaled, but otherwise what the embedder returned.
+    counts = letters(X)
+    moved = features[:, -26:] - features[:1, -26:]
+    given = counts - counts[:1]
+    scale = np.linalg.norm(moved) / np.linalg.norm(given)
+    np.testing.assert_allclose(moved, scale * given, atol=1e-4)
+
+
+class Table:
+    """Vectors in one large array, which pickle writes out of line."""
+
+    def __init__(self):
+        self.vectors = np.random.default_rng(0).normal(size=(20_000, 32)).astype(np.float32)
+
+    def embed(self, texts):
+        return self.vectors[[len(text) for text in texts]]
+
+
+def test_an_embedder_of_a_large_array_is_stored(reviews, tmp_path):
+    X, _ = reviews
+    vae = small_vae(embedder=Table()).fit(X)
+    joblib.dump(vae, tmp_path / "vae.joblib")
+    for again in (pickle.loads(pickle.dumps(vae)), joblib.load(tmp_path / "vae.joblib")):
+        np.testing.assert_array_equal(again.transform(X), vae.transform(X))
+
+
+def test_static_vectors_of_english(reviews, tmp_path):
+    wordllama = pytest.importorskip("wordllama", reason="in the extra 'test'; has no wheel for some Pythons")
+    folder = Path(wordllama.__file__).parent
+    model = wordllama.WordLlama.load(cache_dir=folder, disable_download=True)
+    X, y = reviews
+    classifier = TextVAEClassifier(small_vae(embedder=model), random_state=0).fit(X[:60], y[:60])
+    joblib.dump(classifier, tmp_path / "classifier.joblib")
+    again = joblib.load(tmp_path / "classifier.joblib")
+    np.testing.assert_array_equal(again.predict_proba(X), classifier.predict_proba(X))
+    assert classifier.term_weights_.keys() == {"latent", "lexical", "vector", "embedding"}
+    assert "embedding" in set(classifier.explain(X[:2], n_contributions=100)["part"])

@@ -137,11 +137,17 @@ def test_margins(classifier, writing_classifier, reviews):
     assert margins.shape == (len(X),)
     np.testing.assert_allclose(1 / (1 + np.exp(-margins)), classifier.predict_proba(X)[:, 1], rtol=1e-9)
     assert (classifier.classes_[(margins > 0).astype(int)] == classifier.predict(X)).all()
-    margins = writing_classifier.decision_function(X)
-    np.testing.assert_allclose(margins.sum(axis=1), 0, atol=1e-5)
-    explained = writing_classifier.explain(X[:4], "good", n_contributions=3)
-    sums = explained.groupby("document")["contribution"].sum()
-    np.testing.assert_allclose(sums, margins[:4, 1], atol=1e-4)
+    texts, y = make_reviews(90, n_classes=3, random_state=1)
+    # Fine-tuning with weight on one class: the logits do not sum to 0 by themselves.
+    tuned = TextVAEClassifier(
+        small_vae(), class_weight={0: 5, 1: 1, 2: 1}, learning_rate=0.02, random_state=0
+    )
+    for three in (writing_classifier, tuned.fit(texts, y)):
+        margins = three.decision_function(X)
+        np.testing.assert_allclose(margins.sum(axis=1), 0, atol=1e-5)
+        explained = three.explain(X[:4], three.classes_[1], n_contributions=3)
+        sums = explained.groupby("document")["contribution"].sum()
+        np.testing.assert_allclose(sums, margins[:4, 1], atol=1e-4)
 
 
 def test_a_column_of_a_frame(classifier):

@@ -138,7 +138,8 @@ class _Nowhere:
     """A file that keeps nothing."""
 
     def write(self, data: Any) -> int:
-        return len(data)
+        # Large arrays arrive as a `PickleBuffer`, which has no length.
+        return memoryview(data).nbytes
 
 
 def _is_transformer(model: Any) -> bool:
