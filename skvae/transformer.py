@@ -347,13 +347,14 @@ class TextVAETransformer(
         Parameters
         ----------
         **params : dict
-            Parameters, for example `n_components=32` or `tokenizer__max_length=32`.
+            Parameters, for example `n_components=32` or `tokenizer__max_length=32`. The latter sets
+            `tokenizer` to `TextTokenizer(max_length=32)` if it is None.
 
         Returns
         -------
         self : TextVAETransformer
         """
-        set_params(self, params, {"tokenizer": "tokenizer=TextTokenizer()"})
+        set_params(self, params, {"tokenizer": TextTokenizer})
         return self
 
     def _from_store(self, state: dict[str, Any]) -> dict[str, Any]:

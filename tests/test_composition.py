@@ -84,10 +84,41 @@ def test_nested_parameters_and_clone():
     assert again.vae is not classifier.vae
     assert again.get_params()["vae__tokenizer__max_features"] == 50
     assert again.vae.n_components == 5
-    with pytest.raises(ValueError, match="vae is None"):
-        TextVAEClassifier().set_params(vae__n_components=5)
-    with pytest.raises(ValueError, match="tokenizer is None"):
-        TextVAETransformer().set_params(tokenizer__max_features=5)
+
+
+def test_setting_a_parameter_of_a_default_part_makes_it(reviews):
+    classifier = TextVAEClassifier(verbose=1)
+    classifier.set_params(vae__tokenizer__max_features=50, vae__n_components=5, epochs=7)
+    assert isinstance(classifier.vae, TextVAETransformer)
+    parameters = clone(classifier).get_params()
+    expected = {"vae__decoder": "bow", "vae__verbose": 1, "vae__n_components": 5, "epochs": 7}
+    assert parameters.items() >= expected.items()
+    assert parameters["vae__tokenizer__max_features"] == 50
+    vae = TextVAETransformer().set_params(tokenizer__max_features=5)
+    assert vae.get_params()["tokenizer__max_features"] == 5
+    assert vae.set_params(tokenizer=None, tokenizer__min_df=2).tokenizer.max_features == 10_000
+    assert vae.set_params(tokenizer=None).tokenizer is None
+    # A wrong name leaves the estimator as it was.
+    untouched = TextVAEClassifier()
+    for wrong in ("vae__n_component", "vae__tokenizer__max_feature"):
+        with pytest.raises(ValueError, match="Invalid parameter"):
+            untouched.set_params(**{wrong: 5})
+    assert untouched.vae is None
+
+
+def test_a_search_sets_parameters_of_default_parts(reviews):
+    X, y = reviews
+    small = {f"vae__{name}": [value] for name, value in SMALL.items()}
+    grid = small | {"vae__tokenizer__max_features": [60], "vae__epochs": [1], "epochs": [0]}
+    search = GridSearchCV(TextVAEClassifier(random_state=0), grid, cv=2, error_score="raise").fit(X, y)
+    assert len(search.best_estimator_.tokenizer_.tokens_) <= 60
+    assert search.best_estimator_.vae_.decoder == "bow"
+
+
+def test_tab_completion_offers_nothing_of_scikeras(classifier):
+    leftovers = {"build_fn", "run_eagerly", "loss", "metrics", "model", "shuffle", "validation_split"}
+    for estimator in (TextVAEClassifier(), classifier):
+        assert not leftovers & set(dir(estimator))
 
 
 def test_pipeline_with_memory(reviews, tmp_path):

@@ -30,7 +30,7 @@ from .._texts.corpus import Corpus
 from .._texts.documents import Documents
 from .._writing.steering import LatentClasses
 from .composition import warn_if_unused, with_unlabelled
-from .scikeras import KerasEstimator
+from .scikeras import NOT_PARAMETERS, KerasEstimator
 from .sklearn import names_without
 from .storing import StoredMixin, head_from_store, head_to_store
 
@@ -86,7 +86,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         unbuilt = self.vae_._unbuilt() - {"model_"} if fitted else {"encoder_", "decoder_"}
         if getattr(self, "_model", None) is None:
             unbuilt |= {"model_", "class_head_"}
-        return names_without(self, unbuilt)
+        return names_without(self, unbuilt | NOT_PARAMETERS)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "classes_")

@@ -19,6 +19,20 @@ from .._network.optimizer import make_optimizer, single_precision
 from .sklearn import set_params
 
 _ROUTED_TO = ("optimizer", "fit")
+# Arguments of scikeras' constructor that are fixed below: tab completion does not offer them.
+NOT_PARAMETERS = frozenset(
+    {
+        "model",
+        "build_fn",
+        "loss",
+        "metrics",
+        "validation_split",
+        "validation_batch_size",
+        "shuffle",
+        "run_eagerly",
+        "scorer",
+    }
+)
 
 
 def _absent(estimator: Any) -> Any:
@@ -82,7 +96,8 @@ class KerasEstimator(BaseWrapper):
         ----------
         **params : dict
             Parameters, for example `vae__n_components=32` or `optimizer__clipnorm=1.0`; the latter is an
-            entry of `keras_params`.
+            entry of `keras_params`. If `vae` is None, `vae__n_components=32` sets it to
+            `TextVAETransformer(decoder="bow", n_components=32)`.
 
         Returns
         -------
@@ -90,11 +105,15 @@ class KerasEstimator(BaseWrapper):
         """
         routed = {name: value for name, value in params.items() if _is_routed(name)}
         own = {name: value for name, value in params.items() if name not in routed}
-        set_params(self, own, {"vae": "vae=TextVAETransformer(decoder='bow')"})
+        set_params(self, own, {"vae": self._default_vae})
         if routed:
             # A new dict, since clones may share the old one.
             self.keras_params = self._routed() | routed
         return self
+
+    def _default_vae(self) -> Any:
+        """What `vae=None` means."""
+        raise NotImplementedError
 
     def _routed(self) -> dict[str, Any]:
         # Constructors do not validate: `fit` refuses other types than dict.

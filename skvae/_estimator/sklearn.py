@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import Any
 
 from sklearn.base import BaseEstimator, _fit_context
@@ -24,21 +24,25 @@ DOCUMENTATION = "https://skvae.readthedocs.io/en/stable/"
 fit_context = _fit_context(prefer_skip_nested_validation=True)
 
 
-def set_params(estimator: BaseEstimator, params: dict[str, Any], nested: dict[str, str]) -> None:
-    """`BaseEstimator.set_params`, with a clear error if the contained estimator is None.
+def set_params(
+    estimator: BaseEstimator, params: dict[str, Any], defaults: dict[str, Callable[[], Any]]
+) -> None:
+    """`BaseEstimator.set_params`, which replaces a contained None by the default estimator if its parameters are set.
 
     Parameters
     ----------
     estimator : estimator
     params : dict of str to object
-    nested : dict of str to str
-        For each parameter that is an estimator or None, how to set one.
+    defaults : dict of str to function
+        For each parameter that is an estimator or None, a function that returns what None means.
     """
-    for name, remedy in nested.items():
+    params = dict(params)
+    for name, default in defaults.items():
         inner = [key for key in params if key.startswith(f"{name}__")]
         if inner and params.get(name, getattr(estimator, name)) is None:
-            raise ValueError(
-                f"cannot set {inner[0]}: {name} is None. Pass {remedy} to the constructor first."
+            # Set before it is assigned, so that a wrong name leaves the estimator unchanged.
+            params[name] = default().set_params(
+                **{key.removeprefix(f"{name}__"): params.pop(key) for key in inner}
             )
     BaseEstimator.set_params(estimator, **params)
 
