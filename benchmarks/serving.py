@@ -24,18 +24,22 @@ RESULT = Path(__file__).parent / "results" / "serving.json"
 N_WORDS = 10_000
 N_CALLS = 500
 
-# Prints the seconds that a snippet took, and whether it imported TensorFlow.
+# Prints the seconds that a snippet took, the memory of the process in MB, and whether it imported TensorFlow.
 TIMED = """
-import sys, time
+import resource, sys, time
 start = time.perf_counter()
 {code}
-print(time.perf_counter() - start, "tensorflow" in sys.modules)
+seconds = time.perf_counter() - start
+print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "tensorflow" in sys.modules)
 """
 STARTS = {
     "import skvae": "import skvae",
     "import scikit-learn alone": "import sklearn.pipeline, sklearn.linear_model",
     "load and answer: transformer and LogisticRegression": (
         "import joblib\njoblib.load({path!r} + '/pipeline.joblib').predict(['a dull, badly acted film'])"
+    ),
+    "load and answer: to_pipeline() of a classifier": (
+        "import joblib\njoblib.load({path!r} + '/served.joblib').predict(['a dull, badly acted film'])"
     ),
     "load and answer: classifier": (
         "import joblib\njoblib.load({path!r} + '/classifier.joblib').predict(['a dull, badly acted film'])"
@@ -64,9 +68,9 @@ def save(path: str) -> None:
     texts, labels = corpus()
     vae = TextVAETransformer(decoder="bow", epochs=1, random_state=0)
     joblib.dump(make_pipeline(vae, LogisticRegression()).fit(texts, labels), f"{path}/pipeline.joblib")
-    joblib.dump(
-        TextVAEClassifier(vae, epochs=1, random_state=0).fit(texts, labels), f"{path}/classifier.joblib"
-    )
+    classifier = TextVAEClassifier(vae, epochs=1, random_state=0).fit(texts, labels)
+    joblib.dump(classifier, f"{path}/classifier.joblib")
+    joblib.dump(classifier.to_pipeline(), f"{path}/served.joblib")
 
 
 def serve(path: str) -> None:
@@ -78,6 +82,7 @@ def serve(path: str) -> None:
     classifier = joblib.load(f"{path}/classifier.joblib")
     calls = {
         "TextVAEClassifier.predict_proba": classifier.predict_proba,
+        "TextVAEClassifier.to_pipeline().predict_proba": joblib.load(f"{path}/served.joblib").predict_proba,
         "TextVAETransformer.transform": pipeline[0].transform,
         "pipeline.predict_proba": pipeline.predict_proba,
     }
@@ -110,11 +115,12 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as path:
         subprocess.run([sys.executable, __file__, "--save", path], check=True)
-        runs: dict[str, list[tuple[float, bool]]] = {name: [] for name in STARTS}
+        runs: dict[str, list[tuple[float, float, bool]]] = {name: [] for name in STARTS}
         for _ in range(options.repeats):
             for name, code in STARTS.items():
-                seconds, imported = in_process("-c", TIMED.format(code=code.format(path=path))).split()
-                runs[name].append((float(seconds), imported == "True"))
+                answer = in_process("-c", TIMED.format(code=code.format(path=path)))
+                seconds, megabytes, imported = answer.split()
+                runs[name].append((float(seconds), float(megabytes), imported == "True"))
         latency = json.loads(in_process(__file__, "--serve", path))
     RESULT.write_text(
         json.dumps(
@@ -127,9 +133,10 @@ def main() -> None:
                 "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
                 "starts": {
                     name: {
-                        "seconds": statistics.median(seconds for seconds, _ in each),
-                        "imports_tensorflow": any(imported for _, imported in each),
-                        "runs": [seconds for seconds, _ in each],
+                        "seconds": statistics.median(seconds for seconds, _, _ in each),
+                        "megabytes": statistics.median(megabytes for _, megabytes, _ in each),
+                        "imports_tensorflow": any(imported for _, _, imported in each),
+                        "runs": [seconds for seconds, _, _ in each],
                     }
                     for name, each in runs.items()
                 },

@@ -61,8 +61,8 @@ SERVING = """\
 
 Time of a new process in seconds, medians of {n_runs} runs. The estimators have a vocabulary of 10,000 words and the "bow" encoder.
 
-| | s | imports TensorFlow |
-| --- | --- | --- |
+| | s | peak resident, MB | imports TensorFlow |
+| --- | --- | --- | --- |
 {starts}
 One document at a time, in a process that has made predictions before:
 
@@ -417,7 +417,7 @@ def generation(document: dict[str, Any]) -> str:
 
 def serving(document: dict[str, Any]) -> str:
     starts = [
-        f"| {name} | {figures['seconds']:.2f} | {'yes' if figures['imports_tensorflow'] else 'no'} |\n"
+        f"| {name} | {figures['seconds']:.2f} | {figures['megabytes']:.0f} | {'yes' if figures['imports_tensorflow'] else 'no'} |\n"
         for name, figures in document["starts"].items()
     ]
     calls = [f"| `{name}` | {value:.2f} |\n" for name, value in document["one_document_ms"].items()]

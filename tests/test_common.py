@@ -69,6 +69,9 @@ class NumberTransformer(FromNumbers, TextVAETransformer):
     def score(self, X, y=None):
         return super().score(self._texts(X))
 
+    def score_samples(self, X):
+        return super().score_samples(self._texts(X))
+
 
 class NumberClassifier(FromNumbers, TextVAEClassifier):
     def fit(self, X, y, sample_weight=None):
@@ -79,6 +82,9 @@ class NumberClassifier(FromNumbers, TextVAEClassifier):
 
     def predict_log_proba(self, X):
         return super().predict_log_proba(self._texts(X))
+
+    def decision_function(self, X):
+        return super().decision_function(self._texts(X))
 
     def score(self, X, y, sample_weight=None):
         # The classifier's own would judge numbers; what it adds to scikit-learn's are unlabelled texts.

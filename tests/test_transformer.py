@@ -395,3 +395,13 @@ def test_a_classifier_returns_latents_whatever_its_autoencoder_hands_on(reviews)
     )
     np.testing.assert_array_equal(passing.transform(X), plain.transform(X))
     assert passing.set_output(transform="pandas").transform(X).shape == (len(X), 6)
+
+
+def test_the_features_of_a_text_do_not_depend_on_its_place(bow_vae, reviews):
+    X = np.resize(reviews[0], 517)
+    vae = pickle.loads(pickle.dumps(bow_vae)).set_params(passthrough=True)
+    together = vae.transform(X)
+    order = np.random.default_rng(0).permutation(len(X))
+    np.testing.assert_allclose(vae.transform(X[order]), together[order], rtol=1e-7, atol=1e-9)
+    alone = np.concatenate([vae.transform([text]) for text in X[:20]])
+    np.testing.assert_allclose(alone, together[:20], rtol=1e-7, atol=1e-9)

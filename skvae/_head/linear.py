@@ -14,6 +14,7 @@ from scipy.linalg.lapack import dpstrf
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from .._base.products import product
 from .documents import LabelledDocuments
 from .logits import cross_entropy, residual_of
 from .stacking import fit_stacking
@@ -55,7 +56,7 @@ class LinearModel:
 
     def logits(self, features: Any) -> NDArray[np.float32]:
         """Logits of shape (n_documents, n_outputs)."""
-        return np.asarray(features @ self.kernel + self.bias)
+        return product(features, self.kernel) + self.bias
 
     def scaled(self, weight: float, intercept: Any = 0.0) -> LinearModel:
         """The linear model times a number, plus an intercept."""

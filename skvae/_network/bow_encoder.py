@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base.products import product
 from .._texts.documents import Documents
 from .config import NetworkConfig
 
@@ -44,12 +45,12 @@ def hidden_layers(
     for name in config.hidden_layer_names:
         kernel = weights[f"encoder/{name}/kernel"]
         if layers:
-            product = layers[-1] @ kernel
+            raw = product(layers[-1], kernel)
         else:
-            product = log_counts @ kernel[: config.n_words]
+            raw = product(log_counts, kernel[: config.n_words])
             if config.dense_dim:
-                product = product + documents.dense @ kernel[config.n_words :]
-        layers.append(np.maximum(product + weights[f"encoder/{name}/bias"], 0))
+                raw = raw + product(documents.dense, kernel[config.n_words :])
+        layers.append(np.maximum(raw + weights[f"encoder/{name}/bias"], 0))
     return layers
 
 
@@ -100,11 +101,12 @@ def features(
 def _posterior(
     hidden: NDArray[np.float32], weights: dict[str, NDArray[Any]], config: NetworkConfig
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    mean = hidden @ weights["encoder/mean/kernel"] + weights["encoder/mean/bias"]
+    mean = product(hidden, weights["encoder/mean/kernel"]) + weights["encoder/mean/bias"]
     scale = config.posterior_scale
     if scale is not None:
         variance = weights["encoder/normalization/moving_variance"]
         centred = mean - weights["encoder/normalization/moving_mean"]
         mean = scale * centred / np.sqrt(variance + _EPSILON)
-    log_variance = hidden @ weights["encoder/log_variance/kernel"] + weights["encoder/log_variance/bias"]
+    log_variance = product(hidden, weights["encoder/log_variance/kernel"])
+    log_variance = log_variance + weights["encoder/log_variance/bias"]
     return mean.astype(np.float32), np.clip(log_variance, *_LOG_VARIANCE_RANGE).astype(np.float32)

@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
@@ -13,7 +14,7 @@ from .._base.seeds import DocumentNoise, SeedSequence
 from .._base.stacklevel import stacklevel_of_user
 from .._texts.characters import Characters
 from .._texts.corpus import Corpus
-from .._texts.documents import Documents, spread_rows
+from .._texts.documents import Documents, sequential_batches, spread_rows
 from .._texts.ids import UNKNOWN_ID
 from ..exceptions import CollapseWarning
 from ..metrics import (
@@ -112,14 +113,15 @@ def bounds_of_each(autoencoder: FittedAutoencoder, corpus: Corpus) -> Bounds:
     documents = autoencoder.prepare(corpus)
     mean, log_variance = autoencoder.posterior(documents)
     latents = draw_latents(mean, log_variance, DocumentNoise(documents.keys(), SeedSequence(0).next()))
-    nll = _reconstruction(autoencoder, latents, documents)[0]
     if documents.texts is not None and autoencoder.has_text_decoder:
+        nll = _reconstruction(autoencoder, latents, documents)[0]
         n_tokens, is_unknown = documents.texts.lengths, documents.texts.ids == UNKNOWN_ID
         n_unknown = np.bincount(
             np.repeat(np.arange(len(documents)), n_tokens), weights=is_unknown, minlength=len(documents)
         )
     else:
         assert documents.counts is not None
+        nll = _bow_nll(autoencoder, latents, documents.counts)
         n_unknown = np.bincount(
             np.repeat(np.arange(len(corpus)), corpus.lengths),
             weights=corpus.ids == UNKNOWN_ID,
@@ -131,6 +133,24 @@ def bounds_of_each(autoencoder: FittedAutoencoder, corpus: Corpus) -> Bounds:
         np.asarray(n_tokens, dtype=np.int64),
         n_unknown * np.log(autoencoder.n_tokens),
     )
+
+
+def _bow_nll(
+    autoencoder: FittedAutoencoder, latents: NDArray[np.float32], counts: sp.csr_array
+) -> NDArray[np.float64]:
+    """Negative log-likelihood of bags of words, without TensorFlow and in double precision.
+
+    In single precision, the last digits of a document depend on the others of its batch.
+    """
+    weights = autoencoder.network.weights
+    kernel = weights["bow_decoder/kernel"].astype(np.float64)
+    nll = np.zeros(len(latents))
+    for rows in sequential_batches(len(latents), _DECODING_BATCH):
+        logits = latents[rows].astype(np.float64) @ kernel + weights["bow_decoder/background"]
+        some = counts[rows]
+        own = np.asarray(some.multiply(logits).sum(axis=1)).ravel()
+        nll[rows] = np.asarray(some.sum(axis=1)).ravel() * logsumexp(logits, axis=1) - own
+    return nll
 
 
 def warn_if_collapsed(autoencoder: FittedAutoencoder, documents: Documents) -> None:
