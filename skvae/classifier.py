@@ -605,9 +605,9 @@ class TextVAEClassifier(
     def to_pipeline(self) -> Pipeline:
         """The fitted classifier as a pipeline for serving, which predicts the same bits.
 
-        It cannot be trained or write texts. With a "bow" encoder, a `vae` fitted on texts, and no `head_units` (or those with
-        "relu"), neither loading nor predicting imports TensorFlow. It starts in a fraction of the time and
-        memory, and its file lacks the decoders. Otherwise it imports TensorFlow when it predicts.
+        It cannot write texts or be trained: its `fit` does nothing, so do not cross-validate it. With a "bow" encoder, and
+        no `head_units` or a `head_activation` of "relu" or "linear", neither loading nor predicting imports TensorFlow,
+        and the file lacks the decoders. Otherwise TensorFlow is imported when it predicts.
 
         Returns
         -------

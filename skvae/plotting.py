@@ -117,7 +117,9 @@ class LatentSpaceDisplay:
         display : LatentSpaceDisplay
         """
         check_is_fitted(estimator)
-        return cls.from_latents(estimator.transform(X), y, projection=projection, ax=ax, **kwargs)
+        # The latents alone, whatever `transform` hands on beside them.
+        latents = getattr(estimator, "_latents", estimator.transform)(X)
+        return cls.from_latents(latents, y, projection=projection, ax=ax, **kwargs)
 
     @classmethod
     def from_latents(

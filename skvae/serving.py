@@ -123,7 +123,7 @@ class HeadLogits(_FittedElsewhere, TextInputMixin, TransformerMixin, StoredMixin
         return head_from_store(state)
 
 
-class LogitClassifier(_FittedElsewhere, ClassifierMixin, BaseEstimator):
+class LogitClassifier(_FittedElsewhere, ClassifierMixin, StoredMixin, BaseEstimator):
     """Adds the logits of the parts of a class head up.
 
     The second step of `TextVAEClassifier.to_pipeline`. It is fitted, and cannot be trained further.

@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
 from skvae import TextTokenizer, TextVAEClassifier
+from skvae._head.linear import OnlineModel
 from skvae.datasets import make_reviews
 
 from .conftest import small_vae
@@ -352,3 +353,25 @@ def test_a_frozen_autoencoder_warns_of_unlabelled_texts_in_a_batch(bow_vae, revi
     for rows in (slice(40), slice(40, 80)):
         with pytest.warns(UserWarning, match="X_unlabeled is not used: vae is frozen"):
             classifier.partial_fit(X[rows], y[rows], classes=[0, 1], X_unlabeled=X[80:])
+
+
+def test_an_interruption_while_linear_models_learn_changes_nothing(reviews, monkeypatch):
+    X, y = reviews
+    classifier = TextVAEClassifier(small_vae(), random_state=0).partial_fit(X[:80], y[:80], classes=[0, 1])
+    classifier.partial_fit(X[80:90], y[80:90])
+    before = classifier.predict_proba(X), classifier.transform(X), classifier.vae_.n_iter_
+    train, calls = OnlineModel.train, []
+
+    def interrupted(self, *args):
+        calls.append(1)
+        train(self, *args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(OnlineModel, "train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        classifier.partial_fit(X[90:], y[90:], X_unlabeled=X[:40])
+    monkeypatch.undo()
+    np.testing.assert_array_equal(classifier.predict_proba(X), before[0])
+    np.testing.assert_array_equal(classifier.transform(X), before[1])
+    assert (classifier.vae_.n_iter_, classifier.n_iter_) == (before[2], 2)

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 
 from skvae import CollapseWarning, TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae.datasets import load_imdb
+from skvae.plotting import LatentSpaceDisplay
 
 from .conftest import SMALL, small_vae
 
@@ -377,6 +378,10 @@ def test_vectors_are_handed_on_beside_the_latents(bow_vae, gru_vae, reviews):
             vae.inverse_transform(framed[:3]).tolist() == fitted.inverse_transform(features[:3, :6]).tolist()
         )
         assert vae.sample(2).tolist() == fitted.sample(2).tolist()
+        between = vae.interpolate(features[0], features[1], 3)
+        assert between.tolist() == fitted.interpolate(features[0, :6], features[1, :6], 3).tolist()
+        drawn = LatentSpaceDisplay.from_estimator(vae, X[:20])
+        np.testing.assert_array_equal(drawn.points, LatentSpaceDisplay.from_estimator(fitted, X[:20]).points)
         assert vae.interpolate(X[0], X[1], 3).tolist() == fitted.interpolate(X[0], X[1], 3).tolist()
 
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 
 def product(rows: Any, kernel: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows times a kernel, in single precision; equal rows give equal bits wherever they stand.
+    """Rows times a kernel, in single precision; equal rows give equal results wherever they stand.
 
     On some processors, BLAS adds up the terms of a row in an order that depends on the row's place. In double
-    precision, the difference vanishes when the result is rounded.
+    precision, the difference all but vanishes when the result is rounded.
 
     Parameters
     ----------

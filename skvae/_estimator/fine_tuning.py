@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -282,8 +283,12 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         vae, autoencoder = self.vae_, self.vae_._autoencoder
         documents = autoencoder.prepare(corpus)
         labelled = np.arange(len(labels))
-        # A copy, so that a failure leaves the previous head unchanged.
+        # Copies, so that a failure leaves the previous head unchanged: its models are trained in place.
         self._class_head = head = self._class_head.copy()
+        if len(labels):
+            head.models, head.online, self._latent_classes = deepcopy(
+                (head.models, head.online, self._latent_classes)
+            )
         means_before = autoencoder.features_of_some(documents).mean(axis=0)
         # Statistics before this batch, since fine-tuning shifts the part that its documents add.
         moments = autoencoder.moments
@@ -300,11 +305,12 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
                     autoencoder.normalise_over(documents, keep_history=True)
             means_after = autoencoder.features_of_some(documents).mean(axis=0)
             head.follow_means(means_before, means_after, len(documents), moves=not self._was_frozen)
-        if not len(labels):
-            return
-        if self._latent_classes is not None:
-            self._latent_classes.go_on(autoencoder.posterior(documents.take(labelled))[0], labels, weights)
-        head.train_linear(inputs, labels, weights, autoencoder.features(documents.take(labelled)))
+            if not len(labels):
+                return
+            own = documents.take(labelled)
+            if self._latent_classes is not None:
+                self._latent_classes.go_on(autoencoder.posterior(own)[0], labels, weights)
+            head.train_linear(inputs, labels, weights, autoencoder.features(own))
 
     def _tune_on_batch(self, documents: Documents, targets: Targets, seeds: SeedSequence) -> None:
         """One epoch of fine-tuning, appended to `history_`."""
@@ -326,12 +332,11 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
                 )
         given = self._labelled_first(X, y, sample_weight, self.classes_, goes_on=True)
         labels = class_indices(given.labels, self.classes_)
+        read = with_unlabelled(given.documents, X_unlabeled)
         if self._was_frozen:
             # It does not learn from unlabelled documents.
             warn_if_unused(X_unlabeled)
             read = given.labelled
-        else:
-            read = with_unlabelled(given.documents, X_unlabeled)
         self.n_iter_ += 1
         if len(read):
             self._learn_batch(self.vae_._autoencoder.read(read), labels, given.weights, seeds)

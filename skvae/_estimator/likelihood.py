@@ -51,7 +51,9 @@ class LikelihoodMixin:
     def score_samples(self, X: Any, *, per_token: bool = False) -> NDArray[np.float64]:
         """Evidence lower bound (ELBO) of each document.
 
-        It depends on the document alone: not on its neighbours in `X`, their order or their number.
+        It depends on the document alone, up to rounding: not on its neighbours in `X`, their order or their number. It is
+        estimated from one draw of the latents, which the document's content determines. In `score`, the noise
+        of these draws averages out.
 
         Parameters
         ----------
@@ -60,14 +62,16 @@ class LikelihoodMixin:
             Texts, or token ids.
         per_token : bool, default=False
             Whether to return nats per token. The ELBO falls with each token, so a long text has a low one whatever it is
-            about. In addition, an unknown token then costs the logarithm of the number of known tokens, so that foreign
-            texts are not likely because they are unknown. Use it to find anomalies and drift.
+            about. In addition, an unknown token then costs the logarithm of the number of token ids, so that foreign
+            texts are not likely because they are unknown. Use it to find anomalies and drift, among texts that are
+            not much shorter than the others: the KL of a text of a few words is large for each of them.
 
         Returns
         -------
         elbo : ndarray of shape (n_samples,), dtype float64
             Nats per document: of the first `max_length` tokens with a text decoder, of the bag of words with "bow".
-            With `per_token`, nats per token; 0 for a text without tokens.
+            With `per_token`, nats per token that the decoder predicts: with a text decoder, the end of the text is one; with
+            "bow", tokens that `max_df` leaves out are none. A text without such tokens counts as one of one token.
 
         See Also
         --------
@@ -103,14 +107,13 @@ class LikelihoodMixin:
         Returns
         -------
         perplexity : float
-            An upper bound, from the ELBO and the cost of unknown tokens in `score_samples`. Only compare
-            models with the same tokenizer and kind of decoder: a "bow" decoder does not count tokens that
-            `max_df` leaves out.
+            From the ELBO and the cost of unknown tokens, over the tokens that `score_samples` counts. Only compare
+            models with the same tokenizer and kind of decoder.
 
         Raises
         ------
         ValueError
-            If no document has a token.
+            If no document has a token that counts.
         """
         check_is_fitted(self)
         cost, n_tokens = 0.0, 0

@@ -1,6 +1,6 @@
 """Pickling of fitted estimators as plain values, with a format number and a checksum.
 
-A file names only the three public classes and NumPy's arrays, so private classes can be moved.
+A file names only public classes and NumPy's arrays, so private classes can be moved.
 It contains no code and no Keras object. Objects that a user passes as parameters are pickled by their own name:
 a callable `analyzer`, a callback.
 """

@@ -92,11 +92,13 @@ class TextWriterMixin:
     def _write(
         self, X: Any, options: DecodingOptions, random_state: Any, guidance: Guidance | None = None
     ) -> NDArray[Any]:
-        n_components = self._autoencoder.n_components
-        latents = check_latents(
-            X, n_components, n_beside=self.passthrough * self._autoencoder.config.dense_dim
-        )
+        latents = self._check_latents(X)
         return write(self._autoencoder, latents, options, self._random(random_state), guidance)
+
+    def _check_latents(self, Z: Any, name: str = "X") -> NDArray[np.float32]:
+        """Latents alone, from the output of `transform`."""
+        config = self._autoencoder.config
+        return check_latents(Z, config.n_components, name=name, n_beside=self.passthrough * config.dense_dim)
 
     def sample(
         self, n_samples: int = 1, *, decoding: str = "sample", random_state: Any = None, **options: Any
@@ -181,7 +183,7 @@ class TextWriterMixin:
             vector = np.atleast_2d(np.asarray(end, dtype=np.float32))
         except (TypeError, ValueError) as error:
             raise ValueError(f"{name}={end!r}; expected one text or one latent vector.") from error
-        latents = check_latents(vector, self._autoencoder.n_components, name=name)
+        latents = self._check_latents(vector, name)
         if len(latents) != 1:
             raise ValueError(f"{name} has {len(latents)} rows; expected a text or one latent vector.")
         return latents
@@ -245,7 +247,7 @@ class ClassWriterMixin:
         check_is_fitted(self)
         check_option_names("TextVAEClassifier.inverse_transform", options)
         classes = self._latent_classes_for("inverse_transform")
-        latents = check_latents(X, self.vae_._autoencoder.n_components)
+        latents = self.vae_._check_latents(X)
         _check_weight(guidance, "guidance")
         if y is None:
             return self.vae_.inverse_transform(latents, random_state=random_state, **options)

@@ -103,9 +103,8 @@ class Bounds:
     unknown_cost: NDArray[np.float64]
 
     def per_token(self) -> NDArray[np.float64]:
-        """Nats per token, with unknown tokens counted."""
-        total = self.elbo - self.unknown_cost
-        return np.divide(total, self.n_tokens, out=np.zeros_like(total), where=self.n_tokens > 0)
+        """Nats per token, with unknown tokens counted; a document without tokens counts as one of one token."""
+        return (self.elbo - self.unknown_cost) / np.maximum(self.n_tokens, 1)
 
 
 def bounds_of_each(autoencoder: FittedAutoencoder, corpus: Corpus) -> Bounds:
