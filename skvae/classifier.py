@@ -255,8 +255,9 @@ class TextVAEClassifier(
         self.verbose = verbose
         self.keras_params = keras_params
 
-    def _default_vae(self) -> TextVAETransformer:
-        return TextVAETransformer(decoder="bow", verbose=self.verbose)
+    @staticmethod
+    def _default_vae(verbose: int) -> TextVAETransformer:
+        return TextVAETransformer(decoder="bow", verbose=verbose)
 
     # Fitting
 
@@ -465,7 +466,7 @@ class TextVAEClassifier(
             raise ValueError(
                 "X_val holds texts, but X holds token ids; pass the output of transform of the same TextTokenizer."
             )
-        vae = new_autoencoder(self, TextVAETransformer, self._default_vae(), seeds)
+        vae = new_autoencoder(self, TextVAETransformer, self._default_vae(self.verbose), seeds)
         texts = vae._read_for_fit(X, len(given.labels))
         if task is None:
             read = vae._fit_corpus(texts, one_pass=one_pass)

@@ -23,7 +23,13 @@ from ._network.fitted import FittedAutoencoder
 
 
 class _FittedElsewhere:
-    """Like `sklearn.frozen.FrozenEstimator`: `fit` does nothing, and a clone is the estimator itself."""
+    """Like `sklearn.frozen.FrozenEstimator`: `fit` does nothing, and a clone is the estimator itself.
+
+    Not that class, which would hide the names of the steps, and would store the parts outside of this package's files.
+    """
+
+    # The attribute that only fitted ones have.
+    _learned: str
 
     def __sklearn_clone__(self) -> Any:
         return self
@@ -52,7 +58,7 @@ class _FittedElsewhere:
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
-        raise NotImplementedError
+        return hasattr(self, self._learned)
 
 
 class HeadLogits(_FittedElsewhere, TextInputMixin, TransformerMixin, StoredMixin, BaseEstimator):
@@ -77,6 +83,7 @@ class HeadLogits(_FittedElsewhere, TextInputMixin, TransformerMixin, StoredMixin
     ['latent', 'lexical', 'vector']
     """
 
+    _learned = "_class_head"
     _autoencoder: FittedAutoencoder
     _class_head: ClassHead
     _names: list[str]
@@ -113,9 +120,6 @@ class HeadLogits(_FittedElsewhere, TextInputMixin, TransformerMixin, StoredMixin
         check_is_fitted(self)
         return np.array(self._names, dtype=object)
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_class_head")
-
     def _to_store(self, state: dict[str, Any]) -> dict[str, Any]:
         return head_to_store(state)
 
@@ -150,6 +154,7 @@ class LogitClassifier(_FittedElsewhere, ClassifierMixin, StoredMixin, BaseEstima
     array([1, 0])
     """
 
+    _learned = "classes_"
     classes_: NDArray[Any]
     n_features_in_: int
 
@@ -209,9 +214,6 @@ class LogitClassifier(_FittedElsewhere, ClassifierMixin, StoredMixin, BaseEstima
         labels : ndarray of shape (n_samples,)
         """
         return np.asarray(self.classes_[self.predict_log_proba(X).argmax(axis=1)])
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "classes_")
 
     def _logits(self, X: Any) -> NDArray[np.float32]:
         check_is_fitted(self)

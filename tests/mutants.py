@@ -116,6 +116,13 @@ MUTANTS = [
         "test_partial_fit.py::test_unlabelled_texts_of_a_batch_train_the_autoencoder",
     ),
     Mutant(
+        "linear models of an interrupted batch kept",
+        "_estimator/fine_tuning.py",
+        "self._latent_classes = deepcopy(",
+        "self._latent_classes = (",
+        "test_partial_fit.py::test_an_interruption_while_linear_models_learn_changes_nothing",
+    ),
+    Mutant(
         "vectors handed on whatever passthrough is",
         "transformer.py",
         "if passthrough and self._autoencoder.config.dense_dim",

@@ -98,6 +98,7 @@ def test_setting_a_parameter_of_a_default_part_makes_it(reviews):
     assert vae.get_params()["tokenizer__max_features"] == 5
     assert vae.set_params(tokenizer=None, tokenizer__min_df=2).tokenizer.max_features == 10_000
     assert vae.set_params(tokenizer=None).tokenizer is None
+    assert TextVAEClassifier().set_params(verbose=1, vae__n_components=3).vae.verbose == 1
     # A wrong name leaves the estimator as it was.
     untouched = TextVAEClassifier()
     for wrong in ("vae__n_component", "vae__tokenizer__max_feature"):

@@ -48,6 +48,8 @@ class KerasEstimator(BaseWrapper):
 
     # scikeras takes these as constructor arguments. They are fixed here, and not listed by get_params.
     keras_params: dict[str, Any] | None
+    # From `verbose` to what `vae=None` means.
+    _default_vae: Callable[[Any], Any]
     model = None
     build_fn = None
     loss = None
@@ -105,15 +107,12 @@ class KerasEstimator(BaseWrapper):
         """
         routed = {name: value for name, value in params.items() if _is_routed(name)}
         own = {name: value for name, value in params.items() if name not in routed}
-        set_params(self, own, {"vae": self._default_vae})
+        default = functools.partial(self._default_vae, own.get("verbose", self.verbose))
+        set_params(self, own, {"vae": default})
         if routed:
             # A new dict, since clones may share the old one.
             self.keras_params = self._routed() | routed
         return self
-
-    def _default_vae(self) -> Any:
-        """What `vae=None` means."""
-        raise NotImplementedError
 
     def _routed(self) -> dict[str, Any]:
         # Constructors do not validate: `fit` refuses other types than dict.
