@@ -42,7 +42,6 @@ from ._estimator.sklearn import (
 from ._estimator.texts import TextInputMixin
 from ._estimator.writing import ClassWriterMixin
 from ._head.documents import TrainingDocuments
-from ._head.explanation import explain
 from ._head.fitting import fit_class_head
 from ._head.labels import (
     LabelledFirst,
@@ -57,7 +56,6 @@ from ._texts.containers import read_once
 from ._texts.corpus import Corpus
 from ._texts.documents import Documents
 from ._texts.validation import check_documents, read_documents
-from ._writing.options import is_count
 from ._writing.steering import LatentClasses
 from .serving import fitted_pipeline
 from .transformer import TextVAETransformer
@@ -510,81 +508,6 @@ class TextVAEClassifier(
         if weights is not None and not weights.any():
             raise ValueError("sample_weight is zero for every text with a label; at least one must count.")
         return float(accuracy_score(labels, self.predict(X)[labelled], sample_weight=weights))
-
-    def explain(self, X: Any, y: Any = None, *, n_contributions: int = 10, merge_ngrams: bool = True) -> Any:
-        """Contributions of n-grams and latents to the margin of a class.
-
-        The head is additive in the n-grams, the latents and the hidden units of the
-        encoder, and in the text's vector, a mean of vectors of n-grams. Its margin is therefore an exact sum of their
-        contributions. The contribution of a latent, unit or vector is relative to its average over the training texts.
-        With `head_units`, it is computed from the gradient at the text.
-
-        Parameters
-        ----------
-        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
-                (n_samples, max_length)
-            Texts, or token ids; a few, not a corpus.
-        y : class, array-like of shape (n_samples,), or None, default=None
-            The class to explain, for all texts or for each. None means the predicted class.
-        n_contributions : int, default=10
-            Number of contributions to list for each text, largest absolute values first.
-        merge_ngrams : bool, default=True
-            Whether what an n-gram adds in the lexical model and through its vector is one row.
-
-        Returns
-        -------
-        explanation : pandas.DataFrame
-            A row for each contribution. The last row of each text, "rest", is the sum of all others and the
-            intercept. Columns:
-
-            - "document": the text's position in `X`.
-            - "class": the class explained.
-            - "part": "ngram" for an n-gram ("lexical" and "vector" if they are not merged), "latent" for a
-              latent, "hidden_0", ... for a unit of the encoder's hidden layers, "embedding" for the embedder.
-            - "name": the n-gram; or the number of the latent or unit, with the words that its
-              value in this text represents.
-            - "contribution": its part of the margin, in nats; a positive value supports the class.
-              With two classes, the contributions of a text sum to the log-odds of the class; with
-              more, to its logit minus the average logit.
-
-        Raises
-        ------
-        ValueError
-            If `y` contains a class that is not in `classes_`, and as in `predict`.
-        ImportError
-            If pandas is not installed.
-
-        Examples
-        --------
-        >>> from skvae import TextVAEClassifier
-        >>> from skvae.datasets import make_reviews
-        >>> texts, labels = make_reviews(200, random_state=0)
-        >>> classifier = TextVAEClassifier(epochs=0, random_state=0).fit(texts, labels)
-        >>> frame = classifier.explain(["a dull mess"], n_contributions=3)
-        >>> frame.columns.tolist(), len(frame)
-        (['document', 'class', 'part', 'name', 'contribution'], 4)
-        """
-        check_is_fitted(self)
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("explain needs pandas; install it with: pip install pandas") from error
-        if not is_count(n_contributions):
-            raise ValueError(f"n_contributions={n_contributions!r}; expected an int of at least 1.")
-        autoencoder = self.vae_._autoencoder
-        corpus = autoencoder.read(X, fitted=self)
-        rows, labels = explain(
-            self._class_head,
-            autoencoder,
-            corpus,
-            None if y is None else self._classes_of(y, len(corpus)),
-            lambda features, directions: self.model_.head_gradient(features, directions),
-            int(n_contributions),
-            merge_ngrams=bool(merge_ngrams),
-        )
-        frame = pd.DataFrame(rows, columns=["document", "part", "name", "contribution"])
-        frame.insert(1, "class", self.classes_[labels[frame["document"]]])
-        return frame
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Posterior means of the latents of each text, from the fine-tuned autoencoder.

@@ -53,6 +53,33 @@ def draw_latents(
     return np.asarray(mean + np.exp(0.5 * log_variance) * noise)
 
 
+def antithetic_latents(
+    mean: NDArray[np.float32], log_variance: NDArray[np.float32], random: NormalNoise, n_pairs: int
+) -> NDArray[np.float32]:
+    """Draw pairs of latent vectors that lie opposite each other around the posterior mean.
+
+    An average over them has less variance than one over independent draws (antithetic variates [1]_): whatever is
+    linear in the noise cancels.
+
+    Parameters
+    ----------
+    mean, log_variance : ndarray of shape (n_samples, n_components), dtype float32
+    random : numpy.random.Generator
+    n_pairs : int
+
+    Returns
+    -------
+    latents : ndarray of shape (2 * n_pairs, n_samples, n_components), dtype float32
+
+    References
+    ----------
+    .. [1] J. M. Hammersley and K. W. Morton, "A New Monte Carlo Technique: Antithetic Variates", Mathematical
+       Proceedings of the Cambridge Philosophical Society 52 (3), 1956, pages 449-475.
+    """
+    drawn = [draw_latents(mean, log_variance, random) for _ in range(n_pairs)]
+    return np.stack([each for latents in drawn for each in (latents, 2 * mean - latents)])
+
+
 def importance_weighted_nll(
     nll_of: Callable[[NDArray[np.float32]], NDArray[np.floating]],
     mean: NDArray[np.float32],

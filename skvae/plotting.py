@@ -10,43 +10,19 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
+from ._plotting.axes import new_axes, new_panels
+from ._plotting.explanation import ExplanationDisplay
 from ._texts.containers import read_once
 
+__all__ = [
+    "ExplanationDisplay",
+    "InterpolationDisplay",
+    "LatentSpaceDisplay",
+    "LatentWordsDisplay",
+    "TrainingHistoryDisplay",
+]
+
 _TEXT_WIDTH = 48
-
-
-def _pyplot() -> Any:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "skvae.plotting needs matplotlib; install it with: pip install 'skvae[plot]'"
-        ) from error
-    return plt
-
-
-def _new_axes(ax: Any, size: tuple[float, float] | None = None) -> Any:
-    return _pyplot().subplots(layout="constrained", figsize=size)[1] if ax is None else ax
-
-
-def _new_panels(ax: Any, n_panels: int, n_columns: int, size: tuple[float, float]) -> NDArray[np.object_]:
-    """The given axes, one for each panel, or the axes of a new figure."""
-    if ax is not None:
-        panels = np.ravel(np.asarray(ax, dtype=object))
-        if len(panels) != n_panels:
-            raise ValueError(f"ax holds {len(panels)} axes; expected {n_panels}, one for each panel.")
-        return panels
-    n_rows = -(-n_panels // n_columns)
-    _, panels = _pyplot().subplots(
-        n_rows,
-        n_columns,
-        figsize=(size[0] * n_columns, size[1] * n_rows),
-        layout="constrained",
-        squeeze=False,
-    )
-    for unused in panels.ravel()[n_panels:]:
-        unused.remove()
-    return np.asarray(panels.ravel()[:n_panels])
 
 
 class LatentSpaceDisplay:
@@ -181,7 +157,7 @@ class LatentSpaceDisplay:
         -------
         display : LatentSpaceDisplay
         """
-        self.ax_ = _new_axes(ax)
+        self.ax_ = new_axes(ax)
         self.figure_ = self.ax_.figure
         options = {"s": 8, "alpha": 0.6, "linewidths": 0} | kwargs
         if self.labels is None:
@@ -258,7 +234,7 @@ class TrainingHistoryDisplay:
         parts = [name for name in self.history if not name.startswith("val_")]
         if not parts:
             raise ValueError("the history is empty: this estimator was fitted without training a network.")
-        self.axes_ = _new_panels(ax, len(parts), min(len(parts), 4), (3.2, 2.8))
+        self.axes_ = new_panels(ax, len(parts), min(len(parts), 4), (3.2, 2.8))
         self.figure_ = self.axes_[0].figure
         for axis, part in zip(self.axes_, parts, strict=True):
             for name, label in ((part, "training"), (f"val_{part}", "validation")):
@@ -386,7 +362,7 @@ class InterpolationDisplay:
         labels = [textwrap.fill(str(text), _TEXT_WIDTH) for text in self.texts]
         n_lines = sum(label.count("\n") + 1 for label in labels)
         steps = np.arange(len(labels))
-        self.ax_ = _new_axes(ax, (7.5, 1.0 + 0.24 * (n_lines + len(labels))))
+        self.ax_ = new_axes(ax, (7.5, 1.0 + 0.24 * (n_lines + len(labels))))
         self.figure_ = self.ax_.figure
         (self.line_,) = self.ax_.plot(self.probabilities, steps, **({"marker": "o"} | kwargs))
         # `$` would begin a formula.
@@ -462,9 +438,8 @@ class LatentWordsDisplay:
         """
         check_is_fitted(estimator)
         vae = getattr(estimator, "vae_", estimator)
-        # The largest components belong to rare words, which hardly change the text.
-        components = vae.components_
-        weights = np.asarray(vae._autoencoder.feature_directions()[1])[: len(components)]
+        # The largest components belong to rare words, which hardly change the text. Reading them checks that they exist.
+        weights = vae._autoencoder.distinctive_words()[: len(vae.components_)]
         if latents is None:
             latents = np.argsort(-np.linalg.norm(weights, axis=1), kind="stable")[:6]
         latents = np.asarray(latents)
@@ -490,9 +465,7 @@ class LatentWordsDisplay:
         display : LatentWordsDisplay
         """
         words = np.asarray(self.words, dtype=object)
-        self.axes_ = _new_panels(
-            ax, len(self.weights), min(len(self.weights), 3), (3.0, 0.6 + 0.22 * n_words)
-        )
+        self.axes_ = new_panels(ax, len(self.weights), min(len(self.weights), 3), (3.0, 0.6 + 0.22 * n_words))
         self.figure_ = self.axes_[0].figure
         for axis, weights, name in zip(self.axes_, self.weights, self.names, strict=True):
             order = np.argsort(weights, kind="stable")

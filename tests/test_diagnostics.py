@@ -8,6 +8,8 @@ from skvae._network import likelihood
 from skvae.datasets import make_reviews
 from skvae.metrics import (
     active_units,
+    antithetic_latents,
+    draw_latents,
     effective_sample_size,
     gaussian_kl,
     importance_log_weights,
@@ -117,3 +119,36 @@ def test_mutual_information_is_of_documents_from_all_over(bow_vae, monkeypatch):
     )
     likelihood.diagnose(bow_vae._autoencoder, documents)
     np.testing.assert_array_equal(judged[0], bow_vae._autoencoder.posterior(documents)[0][::3])
+
+
+def test_antithetic_latents_lie_opposite_each_other():
+    random = np.random.default_rng(0)
+    mean, log_variance = random.normal(size=(2, 500, 3)).astype(np.float32)
+    latents = antithetic_latents(mean, log_variance, np.random.default_rng(1), 2)
+    assert latents.shape == (4, 500, 3)
+    assert latents.dtype == np.float32
+    np.testing.assert_allclose(latents[::2] + latents[1::2], np.stack([2 * mean] * 2), atol=1e-5)
+    noise = (latents - mean) / np.exp(log_variance / 2)
+    np.testing.assert_allclose(noise.std(axis=1), 1, atol=0.1)
+    assert abs(np.corrcoef(noise[0].ravel(), noise[2].ravel())[0, 1]) < 0.1
+
+
+def test_the_score_averages_over_opposite_latents(bow_vae, gru_vae, reviews):
+    """Of opposite latents, what is linear in the noise cancels: the average is near that of many draws."""
+    for vae in (bow_vae, gru_vae):
+        X = reviews[0][:30]
+        found = vae.score_samples(X)
+        autoencoder = vae._autoencoder
+        documents = autoencoder.prepare(autoencoder.read(X))
+        mean, log_variance = autoencoder.posterior(documents)
+        random = np.random.default_rng(0)
+        draws = np.stack(
+            [
+                likelihood._reconstruction(autoencoder, draw_latents(mean, log_variance, random), documents)[
+                    0
+                ]
+                for _ in range(64)
+            ]
+        )
+        expected = -(draws.mean(axis=0) + gaussian_kl(mean, log_variance))
+        assert np.std(found - expected) < 0.6 * draws.std(axis=0).mean()

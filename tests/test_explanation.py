@@ -1,11 +1,16 @@
 """What a margin is made of."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
 from skvae import TextTokenizer, TextVAEClassifier
+from skvae._network.attribution import attributions
+from skvae.plotting import ExplanationDisplay
 
 from .conftest import small_vae
 
@@ -19,59 +24,158 @@ def margins_of(model, X, labels):
     return own - log_probabilities.mean(axis=1)
 
 
-def test_explanations_add_up_to_the_margin(classifier, writing_classifier, bow_vae, reviews):
+def contributions_of(frame):
+    """The rows that make up the margin, without the margin itself."""
+    return frame[frame["part"] != "margin"]
+
+
+@pytest.fixture(scope="module")
+def deep(bow_vae, reviews):
     X, y = reviews
-    deep = TextVAEClassifier(
-        FrozenEstimator(bow_vae), lexical=False, head_units=(4,), head_activation="tanh", random_state=0
+    return TextVAEClassifier(
+        FrozenEstimator(bow_vae),
+        lexical=False,
+        head_units=(4, 3),
+        head_activation="tanh",
+        epochs=10,
+        learning_rate=3e-2,
+        random_state=0,
     ).fit(X, y)
-    for model in (classifier, writing_classifier, deep):
-        texts = [*X[:3], ""]
-        frame = model.explain(texts, n_contributions=4)
-        assert frame.columns.tolist() == ["document", "class", "part", "name", "contribution"]
-        sums = frame.groupby("document")["contribution"].sum()
-        labels = np.searchsorted(model.classes_, model.predict(texts))
-        np.testing.assert_allclose(sums, margins_of(model, texts, labels), rtol=1e-3, atol=1e-3)
-        first = frame[frame["document"] == 0]
-        assert first["part"].iloc[-1] == "rest"
-        assert len(first) == 5
-        assert (np.diff(first["contribution"].abs()[:-1]) <= 0).all()
-        if len(model._class_head.layers) == 1:
-            # With every contribution listed, the intercept is left, and what average latents add.
-            everything = model.explain(texts, n_contributions=10_000)
-            rest = everything[everything["part"] == "rest"]["contribution"]
-            head = model._class_head
-            # Documents' vectors are centred, so that the average one adds the bias of its model.
-            biases = [each.bias for each in head.models.values()]
-            intercept = head.feature_means @ head.layers[0].kernel + head.layers[0].bias + sum(biases)
-            if len(intercept) == 1:
-                expected = np.where(labels == 1, intercept[0], -intercept[0])
-            else:
-                expected = intercept[labels] - intercept.mean()
-            np.testing.assert_allclose(rest, expected, rtol=1e-3, atol=1e-3)
-        assert frame["class"].tolist() == model.predict(texts)[frame["document"]].tolist()
-        other = model.explain(texts, y=[model.classes_[0]] * 4)
-        sums = other.groupby("document")["contribution"].sum()
-        expected = margins_of(model, texts, np.zeros(4, dtype=int))
-        np.testing.assert_allclose(sums, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def recurrent(lstm_vae, reviews):
+    X, y = reviews
+    return TextVAEClassifier(FrozenEstimator(lstm_vae), lexical=False, random_state=0).fit(X, y)
+
+
+@pytest.mark.parametrize("merge_ngrams", [True, False])
+@pytest.mark.parametrize("name", ["classifier", "writing_classifier", "deep", "recurrent"])
+def test_explanations_add_up_to_the_margin_and_to_each_part_of_the_head(name, merge_ngrams, request, reviews):
+    model = request.getfixturevalue(name)
+    texts = [*reviews[0][:3], ""]
+    frame = model.explain(texts, n_contributions=4, merge_ngrams=merge_ngrams)
+    parts = frame.columns.tolist()[5:]
+    assert frame.columns.tolist()[:5] == ["document", "class", "part", "name", "contribution"]
+    assert set(parts) == {*model.term_weights_, "intercept"}
+    np.testing.assert_allclose(frame[parts].sum(axis=1), frame["contribution"], atol=1e-4)
+    labels = np.searchsorted(model.classes_, model.predict(texts))
+    assert frame["class"].tolist() == model.classes_[labels][frame["document"]].tolist()
+    margins = frame[frame["part"] == "margin"].set_index("document")
+    np.testing.assert_allclose(
+        margins["contribution"], margins_of(model, texts, labels), rtol=1e-3, atol=1e-3
+    )
+    added = contributions_of(frame).groupby("document")[["contribution", *parts]].sum()
+    np.testing.assert_allclose(added, margins[["contribution", *parts]], atol=1e-4)
+    first = frame[frame["document"] == 0]["part"].tolist()
+    assert first[0] == "margin"
+    assert first[-1] == "rest"
+    assert len(first) == 6
+    other = model.explain(texts, y=[model.classes_[0]] * 4)
+    expected = margins_of(model, texts, np.zeros(4, dtype=int))
+    found = other[other["part"] == "margin"]["contribution"]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["classifier", "writing_classifier", "deep"])
+def test_all_ngrams_together_leave_no_rest(name, request, reviews):
+    # "rest" would hide an error in the others.
+    model = request.getfixturevalue(name)
+    texts = [*reviews[0][:12], "", "great music", "dull dull dull film"]
+    for merge_ngrams in (True, False):
+        frame = model.explain(texts, n_contributions=10_000, merge_ngrams=merge_ngrams)
+        rest = frame[frame["part"] == "rest"].drop(columns=["document", "class", "part", "name"])
+        assert np.abs(rest.to_numpy()).max() < 1e-4
+        assert frame["contribution"].abs().max() > 0.3
+        assert set(frame["part"]) == {"margin", "ngram", "intercept", "rest"}
+
+
+def test_the_intercept_is_the_margin_of_a_text_without_words(classifier, deep, reviews):
+    for model in (classifier, deep):
+        label = model.classes_[1]
+        frame = model.explain([*reviews[0][:4], ""], y=label, n_contributions=10_000)
+        intercepts = frame[frame["part"] == "intercept"]["contribution"]
+        empty = margins_of(model, [""], np.array([1]))[0]
+        np.testing.assert_allclose(intercepts, empty, atol=1e-4)
+        assert empty != 0
+
+
+def test_what_passes_the_encoder_is_its_slope_if_texts_hardly_differ_from_none(bow_vae, reviews):
+    """The rescale rule by differences of outputs: of single words, whose contribution is all that there is."""
+    X, y = reviews
+    model = TextVAEClassifier(FrozenEstimator(bow_vae), lexical=False, random_state=0).fit(X, y)
+    head, vae = model._class_head, model.vae_._autoencoder
+    texts = ["great", "dull", "music"]
+    documents = vae.prepare(vae.read(texts))
+    alone = replace(documents, vectors=np.zeros_like(documents.vectors))
+    logits = head.latent_logits(vae.features(alone)) - head.latent_logits(vae.features(vae.without_words()))
+    found = attributions(vae, alone, np.tile(head.layers[0].kernel.T, (3, 1)))
+    assert np.abs(logits).max() > 0.01
+    np.testing.assert_allclose(found.tokens.sum(axis=1), logits[:, 0], atol=1e-5)
+    columns = [vae.tokens.tolist().index(text) for text in texts]
+    np.testing.assert_allclose(found.tokens.toarray()[np.arange(3), columns], logits[:, 0], atol=1e-5)
+
+
+def test_tokens_of_a_recurrent_encoder_explain_most_of_what_it_adds(recurrent, reviews):
+    X = reviews[0][:20]
+    frame = recurrent.explain(X, y=1, n_contributions=10_000)
+    margin, rest = (frame[frame["part"] == part]["latent"].to_numpy() for part in ("margin", "rest"))
+    assert np.std(margin) > 0.05
+    # What is left is due to the number of words: the margin if the embeddings of all words are zero.
+    vae, head = recurrent.vae_._autoencoder, recurrent._class_head
+    encoder, documents = vae.network.model.encoder, vae.prepare(vae.read(X))
+    weights = [
+        np.zeros(each.shape) if "embedding" in each.path else each for each in encoder.trainable_variables
+    ]
+    ids = vae.network.model.read(documents.batch(np.arange(20)))
+    (blank, _), _ = encoder.stateless_call(weights, encoder.non_trainable_variables, ids, training=False)
+    none = vae.features(vae.without_words())
+    expected = (head.latent_logits(blank.numpy()) - head.latent_logits(none))[:, 0]
+    # The mark at the end is no word either, and adds nearly the same to all texts.
+    assert np.std(rest - expected) < 0.02 * np.std(margin)
+    known = set(recurrent.tokenizer_.tokens_)
+    assert {token for name in frame[frame["part"] == "ngram"]["name"] for token in name.split()} <= known
+
+
+def test_an_ngram_stands_for_those_within_it_or_for_itself(classifier, reviews):
+    text = reviews[0][1]
+    alone = classifier.explain([text], y=1, n_contributions=10_000, merge_ngrams=False)
+    alone = alone[alone["part"] == "ngram"]
+    assert alone["name"].is_unique
+    assert set(alone["name"].str.split().map(len)) == {1, 2, 3}
+    assert (np.diff(alone["contribution"].abs()) <= 0).all()
+    values = alone.set_index("name")["contribution"]
+    merged = classifier.explain([text], y=1, n_contributions=10_000)
+    merged = merged[merged["part"] == "ngram"]
+    assert len(merged) < len(alone)
+    assert merged["name"].is_unique
+    first = merged.iloc[0]
+    tokens = first["name"].split()
+    within = {" ".join(tokens[i:j]) for i in range(len(tokens)) for j in range(i + 1, len(tokens) + 1)}
+    assert len(within) > 1
+    assert first["contribution"] == pytest.approx(sum(values.get(name, 0) for name in within), abs=1e-5)
+    assert not within & set(merged["name"][1:])
+    assert merged["contribution"].sum() == pytest.approx(values.sum(), abs=1e-4)
+
+
+def test_ten_rows_cover_most_of_the_margin_of_a_sentence(classifier, reviews):
+    frame = classifier.explain(reviews[0][:60])
+    margin, rest = (
+        frame[frame["part"] == part]["contribution"].abs().median() for part in ("margin", "rest")
+    )
+    assert rest < 0.1 * margin
 
 
 def test_an_explanation_names_the_words_that_matter(bow_vae, reviews):
     X, y = reviews
     classifier = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0).fit(X, y)
     good = X[np.flatnonzero(y == 1)[0]]
-    frame = classifier.explain([good], n_contributions=1000)
-    lexical = frame[frame["part"] == "ngram"].set_index("name")["contribution"]
-    assert len(lexical) > 5
+    frame = classifier.explain([good], n_contributions=1000, merge_ngrams=False)
+    names = frame[frame["part"] == "ngram"]["name"]
+    assert len(names) > 5
     tokens = set(classifier.tokenizer_.inverse_transform(classifier.tokenizer_.transform([good]))[0].split())
-    own = {token for name in lexical.index for token in name.split()}
+    own = {token for name in names for token in name.split()}
     assert {token for token in own if token.isalpha()} <= {token.strip(".,;:!") for token in tokens}
-    parts = set(frame["part"])
-    assert parts == {"ngram", "latent", "hidden_0", "rest"}
-    latent = frame[frame["part"] == "latent"]["name"]
-    numbers = latent.str.extract(r"^(\d+) \((\S+), (\S+), (\S+)\)$")
-    assert not numbers.isna().any(axis=None)
-    assert set(numbers[0].astype(int)) == set(range(6))
-    assert set(numbers[[1, 2, 3]].to_numpy().ravel()) <= set(bow_vae.words_)
 
 
 def test_explain_refuses_what_it_cannot_explain(classifier, reviews):
@@ -90,85 +194,78 @@ def test_explaining_token_ids(reviews):
     ids = TextTokenizer(max_length=16).fit_transform(X)
     classifier = TextVAEClassifier(small_vae(), epochs=0, random_state=0).fit(ids, y)
     frame = classifier.explain(ids[:1], n_contributions=100)
-    lexical = frame[frame["part"] == "ngram"]["name"]
-    assert len(lexical) > 5
-    assert {int(token) for name in lexical for token in name.split()} <= set(ids[0].tolist())
+    names = frame[frame["part"] == "ngram"]["name"]
+    assert len(names) > 5
+    assert {int(token) for name in names for token in name.split()} <= set(ids[0].tolist())
+    with pytest.raises(ValueError, match="fitted on token ids"):
+        ExplanationDisplay.from_estimator(classifier, "great music")
 
 
 def test_explaining_without_a_bag_of_words_decoder(reviews):
     X, y = reviews
     vae = small_vae(decoder="gru", bow_weight=0, tokenizer=TextTokenizer(max_length=16))
     classifier = TextVAEClassifier(vae, epochs=0, random_state=0).fit(X, y)
-    frame = classifier.explain(X[:2], n_contributions=100)
-    assert set(frame["part"]) == {"ngram", "latent", "hidden_0", "rest"}
-    assert frame[frame["part"] == "latent"]["name"].str.isdigit().all()
+    assert set(classifier.explain(X[:2])["part"]) == {"margin", "ngram", "rest", "intercept"}
 
 
-def test_contributions_make_up_the_differences_between_texts(classifier, writing_classifier, reviews):
-    # "rest" is what is left, and so would hide an error in the others: it has to be the same for all texts.
-    for model in (classifier, writing_classifier):
-        texts = [*reviews[0][:30], "", "great music", "dull dull dull film"]
-        for label in model.classes_:
-            frame = model.explain(texts, y=label, n_contributions=10_000)
-            listed = frame[frame["part"] != "rest"].groupby("document")["contribution"].sum()
-            listed = listed.reindex(range(len(texts)), fill_value=0).to_numpy()
-            margins = margins_of(model, texts, np.full(len(texts), list(model.classes_).index(label)))
-            assert np.ptp(margins) > 1
-            np.testing.assert_allclose(listed - listed.mean(), margins - margins.mean(), atol=1e-3)
+# The text with coloured words, and the picture
 
 
-def test_an_ngram_has_one_contribution_or_one_for_each_model(classifier, reviews):
-    texts = [*reviews[0][:5], "great music", ""]
-    merged = classifier.explain(texts, n_contributions=10_000)
-    split = classifier.explain(texts, n_contributions=10_000, merge_ngrams=False)
-    assert set(split["part"]) - set(merged["part"]) == {"lexical", "vector"}
-    of_ngrams = split[split["part"].isin(["lexical", "vector"])]
-    expected = of_ngrams.groupby(["document", "name"])["contribution"].sum()
-    found = merged[merged["part"] == "ngram"].set_index(["document", "name"])["contribution"]
-    assert found.index.is_unique
-    np.testing.assert_allclose(found.sort_index(), expected.sort_index(), rtol=1e-4, atol=1e-5)
-    # Both models know "great"; "rest" is the same.
-    assert len(of_ngrams[(of_ngrams["name"] == "great") & (of_ngrams["document"] == 5)]) == 2
-    rest = [frame[frame["part"] == "rest"]["contribution"] for frame in (merged, split)]
-    np.testing.assert_allclose(*map(np.asarray, rest), atol=1e-4)
+@pytest.mark.parametrize("name", ["classifier", "recurrent"])
+def test_the_words_of_a_text_share_the_contributions_of_its_ngrams(name, request):
+    model = request.getfixturevalue(name)
+    text = "Great  music,\nbut a dull <b> cast & great music"
+    display = ExplanationDisplay.from_estimator(model, text, y=1, n_contributions=3)
+    pieces = display.pieces
+    assert "".join(piece for piece, _ in pieces) == text
+    shares = np.array([value for piece, value in pieces if piece.strip()])
+    assert not any(value for piece, value in pieces if not piece.strip())
+    frame = model.explain([text], y=1, n_contributions=10_000)
+    expected = frame[frame["part"] == "ngram"]["contribution"].sum()
+    assert shares.sum() == pytest.approx(expected, abs=1e-4)
+    alone = model.explain([text], y=1, n_contributions=10_000, merge_ngrams=False)
+    tokens = alone[alone["name"].str.split().map(len) > 0].set_index("name")["contribution"]
+    of_great = sum(value * name.split().count("great") / len(name.split()) for name, value in tokens.items())
+    of_first, of_second = (value for piece, value in pieces if piece.lower() == "great")
+    assert of_first + of_second == pytest.approx(of_great, abs=1e-4)
+    html = display._repr_html_()
+    assert "&lt;b&gt;" in html
+    assert "&amp;" in html
+    assert "<b>" not in html.split("<p", 1)[1]
+    # Words that support the class are blue, others orange.
+    for piece, value in pieces:
+        if value and piece.isalpha():
+            colour = "31, 119, 180" if value > 0 else "255, 127, 14"
+            shown = re.escape(f'title="{value:+.2f} nats">{piece}<')
+            assert re.search(rf'rgba\({colour}, [\d.]+\)" {shown}', html)
 
 
-def test_latents_of_average_texts_contribute_nothing(reviews):
-    X, y = reviews
-    # Beside n-grams and the texts' vectors, latents count for little.
-    vae = small_vae(epochs=3, ngram_dim=None)
-    classifier = TextVAEClassifier(vae, lexical=False, epochs=0, random_state=0).fit(X, y)
-    frame = classifier.explain(X, y=1, n_contributions=10_000)
-    frame = frame[frame["part"].isin(["latent", "hidden_0"])]
-    numbers = frame["name"].str.split(" ").str[0]
-    sums = frame.groupby([frame["part"], numbers])["contribution"].sum() / len(X)
-    spread = frame.groupby([frame["part"], numbers])["contribution"].std()
-    assert spread.max() > 0.02
-    assert sums.abs().max() < 1e-4
-
-
-def test_contributions_to_a_deep_head_are_by_its_slope_at_the_text(lstm_vae, reviews):
-    X, y = reviews
-    classifier = TextVAEClassifier(
-        FrozenEstimator(lstm_vae),
-        lexical=False,
-        head_units=(8,),
-        head_activation="tanh",
-        epochs=10,
-        learning_rate=3e-2,
-        random_state=0,
-    ).fit(X, y)
-    head, latents = classifier.class_head_, classifier.transform(X)
-    step = 1e-2 * np.eye(6, dtype=np.float32)
-    slopes = np.stack(
-        [(head(latents + each).numpy() - head(latents - each).numpy())[:, 0] / 2e-2 for each in step], axis=1
+def test_the_picture_shows_the_parts_and_the_contributions(classifier):
+    display = ExplanationDisplay.from_estimator(classifier, "great music", y=1, n_contributions=2)
+    frame = display.explanation
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert labels[:4] == ["lexical", "vector", "latent", "intercept"]
+    assert labels[4] == frame["name"].iloc[1]
+    assert labels[-1] == "rest"
+    widths = [bar.get_width() for bar in display.bars_]
+    np.testing.assert_allclose(
+        widths[:4], frame.loc[0, ["lexical", "vector", "latent", "intercept"]].astype(float)
     )
-    expected = slopes * (latents - latents.mean(axis=0))
-    frame = classifier.explain(X, y=1, n_contributions=100)
-    rest = frame[frame["part"] == "rest"]["contribution"].to_numpy()
-    frame = frame[frame["part"] == "latent"]
-    found = np.zeros_like(expected)
-    found[frame["document"], frame["name"].str.split(" ").str[0].astype(int)] = frame["contribution"]
-    assert np.abs(expected).max() > 0.1
-    np.testing.assert_allclose(found, expected, atol=1e-2 * np.abs(expected).max())
-    np.testing.assert_allclose(rest + found.sum(axis=1), head(latents).numpy()[:, 0], atol=1e-3)
+    np.testing.assert_allclose(widths[4:], frame["contribution"][1:])
+    assert f"{frame['contribution'][0]:+.2f}" in display.ax_.get_title()
+
+
+def test_texts_that_are_characters_or_lists_of_tokens_are_coloured_too(reviews):
+    X, y = reviews
+    letters = TextVAEClassifier(
+        small_vae(tokenizer=TextTokenizer("char", max_length=99)), epochs=0, random_state=0
+    ).fit(X[:80], y[:80])
+    pieces = ExplanationDisplay.from_estimator(letters, "a dull cast").pieces
+    assert [piece for piece, _ in pieces] == list("a dull cast")
+    assert sum(value != 0 for _, value in pieces) > 5
+    lists = TextVAEClassifier(small_vae(), epochs=0, random_state=0).fit(
+        [text.split() for text in X[:80]], y[:80]
+    )
+    pieces = ExplanationDisplay.from_estimator(lists, ["a", "dull", "cast"]).pieces
+    assert [piece for piece, _ in pieces] == ["a", " ", "dull", " ", "cast"]
+    assert pieces[2][1] != 0

@@ -123,7 +123,7 @@ def _mean_features(stream, X):
     return autoencoder.features(autoencoder.prepare(autoencoder.read(X))).mean(axis=0)
 
 
-def test_explanations_follow_what_later_batches_are_like(bow_vae, reviews):
+def test_average_features_follow_what_later_batches_are_like(bow_vae, reviews):
     X, y = np.array(reviews[0], dtype=object), reviews[1]
     order = np.argsort(bow_vae.transform(X)[:, 0])
     order = np.concatenate([order[:80], order[80:]])

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from sklearn.random_projection import GaussianRandomProjection
 
+from skvae import TextVAETransformer
 from skvae.plotting import (
     InterpolationDisplay,
     LatentSpaceDisplay,
@@ -97,6 +98,20 @@ def test_words_of_a_latent_come_from_both_of_its_ends(bow_vae):
     words = [label.get_text() for label in display.axes_[1].get_yticklabels()]
     columns = [bow_vae.words_.tolist().index(word) for word in words]
     np.testing.assert_array_equal(np.sign(bow_vae.components_[1, columns]), np.sign(bars))
+
+
+def test_latents_are_named_by_words_that_tell_them_apart():
+    random = np.random.default_rng(0)
+    topics = [["goal", "referee", "striker"], ["oven", "recipe", "flour"]]
+    texts = [
+        " ".join([*random.permutation(["the", "of", "and", "."]), *random.choice(topics[row % 2], 6)])
+        for row in range(120)
+    ]
+    vae = TextVAETransformer(n_components=2, decoder="bow", max_df=1.0, epochs=6, random_state=0).fit(texts)
+    assert {"the", "."} <= set(vae.words_)
+    display = LatentWordsDisplay.from_estimator(vae, n_words=4)
+    for axis in display.axes_:
+        assert not {label.get_text() for label in axis.get_yticklabels()} & {"the", "of", "and", "."}
 
 
 def test_words_of_latents_know_how_many_there_are(bow_vae):

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from .._head.explanation import Explanation, explain, shares_of_pieces
 from .._head.head import ClassHead
 from .._head.logits import log_probabilities, margins, summed
 from .._network.fitted import FittedAutoencoder
+from .._writing.options import is_count
 
 
 def logit_parts(
@@ -39,6 +41,7 @@ class ClassPredictorMixin:
     classes_: NDArray[Any]
     vae_: Any
     _class_head: ClassHead
+    _classes_of: Any
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probability of each class.
@@ -112,3 +115,97 @@ class ClassPredictorMixin:
         """
         check_is_fitted(self)
         return np.asarray(self.classes_[self.predict_log_proba(X).argmax(axis=1)])
+
+    def explain(self, X: Any, y: Any = None, *, n_contributions: int = 10, merge_ngrams: bool = True) -> Any:
+        """Contributions of n-grams to the margin of a class.
+
+        The margin is a sum of parts: of linear models of the text's n-grams, of its vector and of the embedding, and
+        of what the class head makes of the encoder's output. Each part is split over the n-grams that it reads, so that an
+        n-gram has one contribution through all of them. Contributions are relative to a text without words and with
+        average vectors, whose margin is the intercept. What goes through the hidden layers of a "bow" encoder is split by
+        the rescale rule of DeepLIFT [1]_, which is exact; through a recurrent encoder, by integrated gradients [2]_.
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
+                (n_samples, max_length)
+            Texts, or token ids; a few, not a corpus.
+        y : class, array-like of shape (n_samples,), or None, default=None
+            The class to explain, for all texts or for each. None means the predicted class.
+        n_contributions : int, default=10
+            Number of contributions to list for each text, largest absolute values first.
+        merge_ngrams : bool, default=True
+            Whether the row of an n-gram contains what the shorter n-grams in it contribute, except for those of rows above.
+            Fewer rows then cover more of the margin. Otherwise, each n-gram stands for itself.
+
+        Returns
+        -------
+        explanation : pandas.DataFrame
+            For each text: the margin, then the largest contributions, then the rest. Columns:
+
+            - "document": the text's position in `X`.
+            - "class": the class explained.
+            - "part": "margin" for the first row of a text; "ngram" for an n-gram or a word, "embedding" for what the
+              `embedder` returned, "intercept" for what does not depend on the text; "rest" for the sum of all
+              contributions that are not listed.
+            - "name": the n-gram.
+            - "contribution": in nats; a positive value supports the class. Those after the margin add up to
+              it. With two classes, the margin is the log-odds of the class; with more, its logit minus the average logit.
+            - "lexical", "vector", "latent", "embedding", "intercept": the contribution through each part of the
+              head: the linear models of n-grams, of the text's vector and of the embedding, and the encoder. They add up to
+              "contribution". Only the parts of this classifier.
+
+        Raises
+        ------
+        ValueError
+            If `y` contains a class that is not in `classes_`, and as in `predict`.
+        ImportError
+            If pandas is not installed.
+
+        See Also
+        --------
+        skvae.plotting.ExplanationDisplay : The same as a picture, and the text with coloured words.
+
+        References
+        ----------
+        .. [1] A. Shrikumar, P. Greenside and A. Kundaje, "Learning Important Features Through Propagating Activation
+           Differences", ICML 2017. https://arxiv.org/abs/1704.02685
+        .. [2] M. Sundararajan, A. Taly and Q. Yan, "Axiomatic Attribution for Deep Networks", ICML 2017.
+           https://arxiv.org/abs/1703.01365
+
+        Examples
+        --------
+        >>> from skvae import TextVAEClassifier
+        >>> from skvae.datasets import make_reviews
+        >>> texts, labels = make_reviews(200, random_state=0)
+        >>> classifier = TextVAEClassifier(epochs=0, random_state=0).fit(texts, labels)
+        >>> frame = classifier.explain(["a dull mess"], n_contributions=3)
+        >>> frame["part"].tolist()
+        ['margin', 'ngram', 'ngram', 'ngram', 'rest']
+        >>> frame.columns.tolist()[4:]
+        ['contribution', 'lexical', 'vector', 'latent', 'intercept']
+        """
+        check_is_fitted(self)
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("explain needs pandas; install it with: pip install pandas") from error
+        if not is_count(n_contributions):
+            raise ValueError(f"n_contributions={n_contributions!r}; expected an int of at least 1.")
+        explanation = self._explained(X, y)
+        columns = ["document", "part", "name", "contribution", *explanation.parts]
+        frame = pd.DataFrame(
+            explanation.rows(int(n_contributions), merge_ngrams=bool(merge_ngrams)), columns=columns
+        )
+        frame.insert(1, "class", self.classes_[explanation.labels[frame["document"]]])
+        return frame
+
+    def _shares_of_pieces(self, text: Any, y: Any) -> list[tuple[str, float]]:
+        """The text in pieces, and the contribution of each, for `ExplanationDisplay`."""
+        return shares_of_pieces(self._explained([text], y), self.vae_._autoencoder, text)
+
+    def _explained(self, X: Any, y: Any) -> Explanation:
+        autoencoder = self.vae_._autoencoder
+        corpus = autoencoder.read(X, fitted=self)
+        labels = None if y is None else self._classes_of(y, len(corpus))
+        return explain(self._class_head, autoencoder, corpus, labels)

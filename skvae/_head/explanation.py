@@ -1,51 +1,190 @@
-"""Explanation of a prediction: the logits of a class head as a sum of named contributions."""
+"""Explanation of a prediction: the margin of a class as a sum of contributions of n-grams."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from .._network.attribution import attributions
 from .._network.fitted import FittedAutoencoder
 from .._texts.corpus import Corpus
+from .._texts.documents import Documents
 from .._texts.ngrams import Ngrams
+from .._texts.splitting import characters
 from .head import ClassHead
-from .logits import log_probabilities
+from .logits import log_probabilities, summed
 
-_WORDS_OF_A_DIRECTION = 3
+MARGIN, NGRAM, EMBEDDING, INTERCEPT, REST = "margin", "ngram", "embedding", "intercept", "rest"
+_PARTS = ("lexical", "vector", "latent", "embedding", "intercept")
+_WHITE_SPACE = re.compile(r"(\s+)")
 
 
 @dataclass
-class Contributions:
-    """Contributions of the features of one part of the head to the margins of documents.
+class Explanation:
+    """Margins of documents, split by part of the head and by what the part reads.
 
     Parameters
     ----------
-    values : CSR array of shape (n_documents, n_features)
-        The contributions.
-    name : function from document and feature to (part, name)
-        What the feature represents in that document.
+    labels : ndarray of shape (n_documents,)
+        Index of the explained class of each document.
+    margins : ndarray of shape (n_documents,)
+        What the contributions add up to.
+    keys : list of (str, str)
+        What contributes: kind (`NGRAM`, `EMBEDDING` or `INTERCEPT`) and name.
+    parts : dict of str to CSR array of shape (n_documents, n_keys)
+        Contributions through each part of the head.
+    totals : ndarray of shape (n_documents, n_parts)
+        The whole contribution of each part.
     """
 
-    values: sp.csr_array
-    name: Callable[[int, int], tuple[str, str]]
+    labels: NDArray[np.integer]
+    margins: NDArray[np.floating]
+    keys: list[tuple[str, str]]
+    parts: dict[str, sp.csr_array]
+    totals: NDArray[np.floating]
+
+    def rows(self, count: int, *, merge_ngrams: bool) -> list[tuple[Any, ...]]:
+        """Document, kind, name, contribution, and its split by part: the margin, the largest ones, and the rest.
+
+        Parameters
+        ----------
+        count : int
+            Number of contributions of each document between the margin and the rest.
+        merge_ngrams : bool
+            Whether an n-gram contains what the shorter ones in it contribute, unless they are in a row above.
+        """
+        rows = []
+        for document, margin in enumerate(self.margins):
+            by_part = self._of(document)
+            totals, rest = self.totals[document], self.totals[document].copy()
+            rows.append((document, MARGIN, "", float(margin), *totals.tolist()))
+            remaining = float(margin)
+            for key, members in self._largest(by_part.sum(axis=1), count, merge_ngrams):
+                listed = by_part[members].sum(axis=0)
+                rows.append((document, *self.keys[key], float(listed.sum()), *listed.tolist()))
+                rest -= listed
+                remaining -= float(listed.sum())
+            rows.append((document, REST, "", remaining, *rest.tolist()))
+        return rows
+
+    def by_token(self, document: int) -> dict[str, float]:
+        """Contribution of each distinct token of a document: equal shares of the n-grams that it is in.
+
+        These are the Shapley values [1]_ of the tokens, if an n-gram contributes as soon as all of its tokens occur.
+
+        References
+        ----------
+        .. [1] L. S. Shapley, "A Value for n-Person Games", Contributions to the Theory of Games 2, 1953.
+        """
+        shares: dict[str, float] = {}
+        contributions = self._of(document).sum(axis=1)
+        for key in np.flatnonzero(contributions):
+            kind, name = self.keys[key]
+            tokens = name.split(" ") if kind == NGRAM else []
+            for token in tokens:
+                shares[token] = shares.get(token, 0.0) + float(contributions[key]) / len(tokens)
+        return shares
+
+    def _of(self, document: int) -> NDArray[np.floating]:
+        """Contributions in one document, of shape (n_keys, n_parts)."""
+        return np.stack([part[[document]].toarray()[0] for part in self.parts.values()], axis=1)
+
+    def _largest(
+        self, contributions: NDArray[np.floating], count: int, merge_ngrams: bool
+    ) -> Iterator[tuple[int, NDArray[np.integer]]]:
+        """The keys to list, and the keys whose contributions are listed under their names."""
+        occurring = np.flatnonzero(contributions)
+        # A row for each key, with a one for each key within it.
+        within = sp.eye_array(len(occurring), format="csr")
+        if merge_ngrams:
+            within = self._within(occurring)
+        left = contributions[occurring].astype(np.float64)
+        together = within @ left
+        containing = within.T.tocsr()
+        for _ in range(min(count, len(occurring))):
+            first = int(np.argmax(np.abs(together)))
+            members = within.indices[slice(*within.indptr[first : first + 2])]
+            members = members[left[members] != 0]
+            if not len(members):
+                return
+            yield int(occurring[first]), occurring[members]
+            together -= left[members] @ containing[members]
+            left[members] = 0
+            # What is listed, and what is left of rounding.
+            together[within @ (left != 0) == 0] = 0
+
+    def _within(self, occurring: NDArray[np.integer]) -> sp.csr_array:
+        places = {self.keys[key]: place for place, key in enumerate(occurring)}
+        rows, columns = [], []
+        for (kind, name), place in places.items():
+            tokens = name.split(" ")
+            for start, end in combinations(range(len(tokens) + 1), 2):
+                inner = places.get((kind, " ".join(tokens[start:end])))
+                if inner is not None:
+                    rows.append(place)
+                    columns.append(inner)
+        ones = np.ones(len(rows))
+        return sp.coo_array((ones, (rows, columns)), shape=2 * (len(occurring),)).tocsr()
+
+
+class _Sources:
+    """Collects contributions, by part of the head and by what contributes."""
+
+    def __init__(self, tokens: NDArray[Any]) -> None:
+        self.tokens = tokens
+        self._numbers: dict[tuple[str, str], int] = {}
+        self._found: dict[str, list[Any]] = {}
+
+    def add_tokens(self, part: str, values: sp.csr_array) -> None:
+        """Contributions of tokens, of shape (n_documents, n_tokens)."""
+        self._add_named(part, values, lambda ids: self.tokens[ids])
+
+    def add_ngrams(self, part: str, values: sp.csr_array, ngrams: Ngrams) -> None:
+        """Contributions of n-grams, of shape (n_documents, n_features)."""
+        self._add_named(part, values, lambda columns: ngrams.names(self.tokens, columns))
+
+    def add_one(self, part: str, kind: str, values: NDArray[np.floating]) -> None:
+        """Contributions of something that each document has, of shape (n_documents,)."""
+        n_documents = len(values)
+        columns = np.full(n_documents, self._number(kind, ""))
+        self._found.setdefault(part, []).append((values, columns, np.arange(n_documents + 1)))
+
+    def _add_named(
+        self, part: str, values: sp.csr_array, names: Callable[[NDArray[np.integer]], Iterable[Any]]
+    ) -> None:
+        occurring, inverse = np.unique(values.indices, return_inverse=True)
+        numbers = np.array([self._number(NGRAM, str(name)) for name in names(occurring)], dtype=np.int64)
+        self._found.setdefault(part, []).append((values.data, numbers[inverse], values.indptr))
+
+    def _number(self, kind: str, name: str) -> int:
+        return self._numbers.setdefault((kind, name), len(self._numbers))
+
+    def collected(self, n_documents: int) -> tuple[list[tuple[str, str]], dict[str, sp.csr_array]]:
+        """Keys, and the contributions of each part, of shape (n_documents, n_keys)."""
+        shape = (n_documents, len(self._numbers))
+        parts = {
+            name: sum((sp.csr_array(each, shape=shape) for each in self._found[name]), sp.csr_array(shape))
+            for name in _PARTS
+            if name in self._found
+        }
+        return list(self._numbers), parts
 
 
 def explain(
-    head: ClassHead,
-    autoencoder: FittedAutoencoder,
-    corpus: Corpus,
-    labels: NDArray[np.integer] | None,
-    head_gradient: Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]],
-    count: int,
-    *,
-    merge_ngrams: bool = True,
-) -> tuple[list[tuple[int, str, str, float]], NDArray[np.integer]]:
+    head: ClassHead, autoencoder: FittedAutoencoder, corpus: Corpus, labels: NDArray[np.integer] | None
+) -> Explanation:
     """Split the margin of each document into contributions.
+
+    Linear models are split exactly. The encoder's output is split over what the encoder reads, relative to
+    a document without words and with average vectors.
 
     Parameters
     ----------
@@ -55,91 +194,93 @@ def explain(
         The documents.
     labels : ndarray of shape (n_documents,), or None
         Index of the class to explain; None means the predicted one.
-    head_gradient : callable
-        Maps features and weights of the outputs to the gradient of the weighted sum; used for hidden layers.
-    count : int
-        Number of contributions of each document before "rest", largest absolute values first.
-    merge_ngrams : bool, default=True
-        Whether an n-gram of the lexical model and its vector are one contribution.
 
     Returns
     -------
-    rows : list of (document, part, name, contribution)
-    labels : ndarray of shape (n_documents,)
-        Index of the explained class.
+    explanation : Explanation
     """
     documents = autoencoder.prepare(corpus)
     features, inputs = autoencoder.features(documents), head.inputs(corpus, documents)
-    logits = head.logits(features, inputs)
+    of_parts = head.parts(features, inputs)
+    logits = summed(list(of_parts.values()))
     if labels is None:
         labels = log_probabilities(logits).argmax(axis=1)
-    directions = class_directions(labels, logits.shape[1])
-    if len(head.layers) == 1:
-        gradient = directions @ head.layers[0].kernel.T
-    else:
-        gradient = head_gradient(features, directions)
-    parts = [_latent_contributions(autoencoder, features - head.feature_means, gradient)]
-    of_ngrams = []
+    directions = class_directions(labels, head.n_outputs)
+    reference = autoencoder.features(autoencoder.without_words())
+    without = {"latent": head.latent_logits(reference)} | {
+        name: model.bias for name, model in head.models.items()
+    }
+    totals = {
+        name: ((of_part - without[name]) * directions).sum(axis=1) for name, of_part in of_parts.items()
+    } | {"intercept": (sum(without.values()) * directions).sum(axis=1)}
+
+    sources = _Sources(autoencoder.tokens)
+    slopes = head.latent_slopes(features, reference, directions)
+    _add_encoder(sources, autoencoder, corpus, documents, slopes)
     if head.ngrams is not None:
         values = linear_contributions(inputs["lexical"], head.models["lexical"].kernel, directions)
-        of_ngrams.append(_NgramContributions("lexical", values, head.ngrams, autoencoder.tokens))
-    if "vector" in head.models and autoencoder.ngram_vectors is not None:
-        through = directions @ head.models["vector"].kernel.T
-        values = autoencoder.ngram_vectors.contributions(corpus, through)
-        of_ngrams.append(_NgramContributions("vector", values, autoencoder.ngram_vectors, autoencoder.tokens))
+        sources.add_ngrams("lexical", values, head.ngrams)
+    if autoencoder.ngram_vectors is not None and "vector" in head.models:
+        vectors = autoencoder.ngram_vectors
+        values = vectors.contributions(corpus, directions @ head.models["vector"].kernel.T)
+        sources.add_ngrams("vector", values, vectors)
     if "embedding" in head.models:
-        added = (
-            head.models["embedding"].logits(inputs["embedding"]) - head.models["embedding"].bias
-        ) * directions
-        values = sp.csr_array(added.sum(axis=1, keepdims=True))
-        parts.append(Contributions(values, lambda document, feature: ("embedding", "")))
-    parts += [_merged(of_ngrams)] if merge_ngrams and of_ngrams else of_ngrams
+        sources.add_one("embedding", EMBEDDING, totals["embedding"])
+    sources.add_one("intercept", INTERCEPT, totals["intercept"])
+    keys, parts = sources.collected(len(corpus))
     margins = (logits * directions).sum(axis=1)
-    return list(largest_contributions(parts, margins, count)), labels
+    return Explanation(labels, margins, keys, parts, np.stack([totals[name] for name in parts], axis=1))
 
 
-class _NgramContributions(Contributions):
-    """Contributions of n-grams, which are named when they are listed."""
-
-    def __init__(self, part: str, values: sp.csr_array, ngrams: Ngrams, tokens: NDArray[Any]) -> None:
-        super().__init__(values, lambda document, feature: (part, self.names(np.array([feature]))[0]))
-        self.ngrams = ngrams
-        self.tokens = tokens
-
-    def names(self, features: NDArray[np.integer]) -> NDArray[np.object_]:
-        """The n-grams of some columns."""
-        return self.ngrams.names(self.tokens, features)
-
-
-def _merged(parts: Sequence[_NgramContributions]) -> Contributions:
-    """The sum of the contributions of equal n-grams."""
-    numbers: dict[str, int] = {}
-    columns = []
-    for part in parts:
-        occurring, inverse = np.unique(part.values.indices, return_inverse=True)
-        merged = [numbers.setdefault(name, len(numbers)) for name in part.names(occurring)]
-        columns.append(np.array(merged, dtype=np.int64)[inverse])
-    names = list(numbers)
-    total = sum(
-        sp.csr_array((part.values.data, each, part.values.indptr), shape=(part.values.shape[0], len(names)))
-        for part, each in zip(parts, columns, strict=True)
-    )
-    return Contributions(sp.csr_array(total), lambda document, feature: ("ngram", names[feature]))
+def _add_encoder(
+    sources: _Sources,
+    autoencoder: FittedAutoencoder,
+    corpus: Corpus,
+    documents: Documents,
+    slopes: NDArray[np.float32],
+) -> None:
+    """Contributions through the encoder."""
+    through = attributions(autoencoder, documents, slopes)
+    sources.add_tokens("latent", through.tokens)
+    if autoencoder.ngram_vectors is not None and through.vectors is not None:
+        values = autoencoder.ngram_vectors.contributions(corpus, through.vectors)
+        sources.add_ngrams("latent", values, autoencoder.ngram_vectors)
+    if through.embeddings is not None and documents.embeddings is not None:
+        values = (through.embeddings * documents.embeddings).sum(axis=1)
+        sources.add_one("latent", EMBEDDING, values)
 
 
-def _latent_contributions(
-    autoencoder: FittedAutoencoder, features: NDArray[np.float32], gradient: NDArray[np.float32]
-) -> Contributions:
-    parts, words_of = autoencoder.feature_directions()
+def shares_of_pieces(
+    explanation: Explanation, autoencoder: FittedAutoencoder, text: str | list[str]
+) -> list[tuple[str, float]]:
+    """A text in pieces, and what the tokens of each piece contribute to its margin.
 
-    def name(document: int, feature: int) -> tuple[str, str]:
-        number = str(feature - parts.index(parts[feature]))
-        if words_of is None:
-            return parts[feature], number
-        words = in_words(words_of[feature], features[document, feature], autoencoder.words)
-        return parts[feature], f"{number} ({words})"
+    Parameters
+    ----------
+    explanation : Explanation
+        Of this text alone.
+    autoencoder : FittedAutoencoder
+    text : str or list of str
 
-    return Contributions(sp.csr_array(features * gradient), name)
+    Returns
+    -------
+    pieces : list of (str, float)
+        Together they are the text. White space contributes nothing.
+    """
+    tokenizer = autoencoder.tokenizer
+    assert tokenizer is not None
+    if isinstance(text, list):
+        pieces = [piece for token in text for piece in (token, " ")][:-1]
+    else:
+        pieces = list(characters(text)) if tokenizer.analyzer == "char" else _WHITE_SPACE.split(text)
+    corpus = tokenizer._encode([[piece] if isinstance(text, list) else piece for piece in pieces])
+    tokens = [str(token) for token in autoencoder.tokens[corpus.ids]]
+    shares, times = explanation.by_token(0), Counter(tokens)
+    added = [shares.get(token, 0.0) / times[token] for token in tokens]
+    return [
+        (piece, sum(added[start:end]))
+        for piece, (start, end) in zip(pieces, pairwise(corpus.starts), strict=True)
+    ]
 
 
 def class_directions(labels: NDArray[np.integer], n_outputs: int) -> NDArray[np.float32]:
@@ -169,30 +310,3 @@ def linear_contributions(
     rows = np.repeat(np.arange(features.shape[0]), np.diff(features.indptr))
     added = features.data * (kernel[features.indices] * directions[rows]).sum(axis=1)
     return sp.csr_array((added, features.indices, features.indptr), shape=features.shape)
-
-
-def largest_contributions(
-    parts: Sequence[Contributions], margins: NDArray[np.floating], count: int
-) -> Iterator[tuple[int, str, str, float]]:
-    """Document, part, name and value of the largest contributions, then a "rest" for each document."""
-    for document, margin in enumerate(margins):
-        rest = float(margin)
-        found = []
-        for part in parts:
-            here = slice(*part.values.indptr[document : document + 2])
-            found += [
-                (float(value), int(feature), part)
-                for feature, value in zip(part.values.indices[here], part.values.data[here], strict=True)
-                if value
-            ]
-        found.sort(key=lambda each: -abs(each[0]))
-        for value, feature, part in found[:count]:
-            yield (document, *part.name(document, feature), value)
-            rest -= value
-        yield document, "rest", "", rest
-
-
-def in_words(direction: NDArray[np.floating], value: float, words: NDArray[Any]) -> str:
-    """The words that a feature with this value represents, largest weight first."""
-    order = np.argsort(-np.sign(value) * direction, kind="stable")[:_WORDS_OF_A_DIRECTION]
-    return ", ".join(str(word) for word in words[order])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._base.forking import check_can_run
+from .._network.attribution import mean_slopes
 from .._texts.corpus import Corpus
 from .._texts.documents import Documents
 from .._texts.ngrams import NgramFeatures
@@ -101,6 +103,37 @@ class ClassHead:
         for layer in self.layers[:-1]:
             features = _activate(self.activation, layer.logits(features))
         return self.layers[-1].logits(features)
+
+    def latent_slopes(
+        self,
+        features: NDArray[np.float32],
+        reference: NDArray[np.float32],
+        directions: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """Slopes of a weighted sum of `latent_logits` in the features, on average between reference and features.
+
+        With a linear layer, they are its kernel; with hidden layers, they follow the rescale rule of DeepLIFT.
+
+        Parameters
+        ----------
+        features : ndarray of shape (n_documents, n_features)
+        reference : ndarray of shape (1, n_features)
+        directions : ndarray of shape (n_documents, n_outputs)
+            Weights of the sum.
+
+        Returns
+        -------
+        slopes : ndarray of shape (n_documents, n_features)
+        """
+        of_activations = []
+        for layer in self.layers[:-1]:
+            features, reference = layer.logits(features), layer.logits(reference)
+            of_activations.append(mean_slopes(partial(_activate, self.activation), features, reference))
+            features, reference = _activate(self.activation, features), _activate(self.activation, reference)
+        slopes = directions @ self.layers[-1].kernel.T
+        for layer, of_activation in zip(reversed(self.layers[:-1]), reversed(of_activations), strict=True):
+            slopes = (slopes * of_activation) @ layer.kernel.T
+        return np.asarray(slopes)
 
     def parts(self, features: NDArray[np.float32], inputs: dict[str, Any]) -> dict[str, NDArray[np.float32]]:
         """Logits of the layers ("latent") and of each linear model, each of shape (n_documents, n_outputs)."""

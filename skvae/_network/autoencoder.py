@@ -113,6 +113,39 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
         mean, log_variance = self._after_entry(self.read(inputs), training=training)
         return mean, log_variance
 
+    def integrated_gradients(self, ids: Any, slopes: Any, n_steps: int) -> Any:
+        """What each token of one document adds to a linear function of the posterior mean.
+
+        Parameters
+        ----------
+        ids : array of shape (1, time)
+        slopes : array of shape (n_components,)
+            The linear function.
+        n_steps : int
+            Number of gradients, at the middles of equal steps from embeddings of zero to those of the tokens.
+
+        Returns
+        -------
+        added : ndarray of shape (n_read,), dtype float32
+        """
+        read, encoder = self.read({"ids": ids}), self.encoder
+        weights = [each.value for each in encoder.trainable_variables]
+        (place,) = [
+            place for place, each in enumerate(encoder.trainable_variables) if "embedding" in each.path
+        ]
+        embeddings, gradient = weights[place], 0.0
+        for step in range(n_steps):
+            weights[place] = tf.identity(embeddings * ((step + 0.5) / n_steps))
+            with tf.GradientTape() as tape:
+                tape.watch(weights[place])
+                (mean, _), _ = encoder.stateless_call(
+                    weights, encoder.non_trainable_variables, read, training=False
+                )
+                total = tf.reduce_sum(mean[0] * slopes)
+            gradient += tape.gradient(total, weights[place]).values
+        tokens = tf.gather(embeddings, tf.reshape(read, [-1]))
+        return (tf.reduce_sum(gradient * tokens, axis=1) / n_steps).numpy()
+
     @cached_property
     def encode_many(self) -> Any:
         """`encode` for token ids (batch, time), compiled: for long texts it takes an eighth of the time."""

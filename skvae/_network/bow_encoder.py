@@ -38,6 +38,13 @@ def hidden_layers(
     layers : list of ndarray of shape (n_documents, units), dtype float32
         From the first to the last, including the bottleneck.
     """
+    return [np.maximum(raw, 0) for raw in pre_activations(documents, weights, config)]
+
+
+def pre_activations(
+    documents: Documents, weights: dict[str, NDArray[Any]], config: NetworkConfig
+) -> list[NDArray[np.float32]]:
+    """What the activations of `hidden_layers` are computed from."""
     assert documents.counts is not None
     log_counts = documents.counts.copy()
     log_counts.data = np.log1p(log_counts.data)
@@ -45,13 +52,51 @@ def hidden_layers(
     for name in config.hidden_layer_names:
         kernel = weights[f"encoder/{name}/kernel"]
         if layers:
-            raw = product(layers[-1], kernel)
+            raw = product(np.maximum(layers[-1], 0), kernel)
         else:
             raw = product(log_counts, kernel[: config.n_words])
             if config.dense_dim:
                 raw = raw + product(documents.dense, kernel[config.n_words :])
-        layers.append(np.maximum(raw + weights[f"encoder/{name}/bias"], 0))
+        layers.append(raw + weights[f"encoder/{name}/bias"])
     return layers
+
+
+def slopes_of_inputs(
+    slopes: NDArray[np.float32],
+    of_activations: list[NDArray[np.float32]],
+    weights: dict[str, NDArray[Any]],
+    config: NetworkConfig,
+) -> NDArray[np.float32]:
+    """Slopes of a linear function of the features in what the first layer reads.
+
+    Parameters
+    ----------
+    slopes : ndarray of shape (n_documents, n_features)
+        The linear function of each document's `features`.
+    of_activations : list of ndarray of shape (n_documents, units)
+        Slope of each activation.
+    weights : dict of str to ndarray
+        Weights of a fitted network.
+    config : NetworkConfig
+        Its configuration.
+
+    Returns
+    -------
+    slopes : ndarray of shape (n_documents, n_words + dense_dim), dtype float32
+    """
+    kernels = [weights[f"encoder/{name}/kernel"] for name in config.hidden_layer_names]
+    ends = np.cumsum([config.n_components, *(kernel.shape[1] for kernel in kernels)])
+    of_mean: NDArray[Any]
+    of_mean, *of_layers = np.split(slopes, ends[:-1], axis=1)
+    if config.posterior_scale is not None:
+        variance = weights["encoder/normalization/moving_variance"]
+        of_mean = of_mean * config.posterior_scale / np.sqrt(variance + _EPSILON)
+    after: NDArray[Any] = of_mean @ weights["encoder/mean/kernel"].T
+    for kernel, of_layer, of_activation in zip(
+        reversed(kernels), reversed(of_layers), reversed(of_activations), strict=True
+    ):
+        after = ((after + of_layer) * of_activation) @ kernel.T
+    return np.asarray(after, dtype=np.float32)
 
 
 def posterior(

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from .._texts.documents import Documents, prepare_documents, sequential_batches,
 from .._texts.embedding import FittedEmbedder
 from .._texts.ids import UNKNOWN_ID
 from .._texts.ngram_vectors import NgramVectors
+from .._texts.splitting import is_word
 from .._texts.tokenizer import FittedTokenizer
 from .._texts.validation import check_documents
 from . import bow_encoder
@@ -31,6 +32,8 @@ _ENCODING_BATCH = 512
 _STEPS_PER_BATCH = 16_384
 _DOCUMENTS_PER_BLOCK = 4_096
 _NO_VARIANCE = 1e-10
+# More frequent words are named for no latent.
+_SHARE_OF_STOP_WORDS = 0.05
 # Compiling a recurrent layer takes as long as this many uncompiled steps.
 _STEPS_WORTH_COMPILING = 300
 
@@ -178,6 +181,12 @@ class FittedAutoencoder:
         vectors = None if self.ngram_vectors is None else self.ngram_vectors.read(corpus)
         return replace(documents, vectors=vectors, embeddings=corpus.embeddings)
 
+    def without_words(self) -> Documents:
+        """The network's input for one document without words, and with average vectors."""
+        embeddings = None if self.embedder is None else np.zeros((1, self.embedder.n_dims), dtype=np.float32)
+        none = Corpus.from_lengths(np.empty(0, dtype=np.int32), np.zeros(1, dtype=np.int64))
+        return self.prepare(replace(none, embeddings=embeddings))
+
     def learn_vectors(self, corpus: Corpus, seed: int) -> None:
         """Learn vectors of n-grams from documents, or go on with those learned before."""
         if not self.config.ngram_dim:
@@ -221,33 +230,30 @@ class FittedAutoencoder:
         """Features of a sample of the documents, evenly spread."""
         return self.features(documents.take(spread_rows(len(documents), _DOCUMENTS_TO_STANDARDISE_BY)))
 
-    def feature_directions(self) -> tuple[list[str], NDArray[np.float32] | None]:
-        """The words that each feature represents.
+    def distinctive_words(self) -> NDArray[np.float64]:
+        """How much each word tells a latent from the others: for names of latents.
+
+        Weights of the bag-of-words decoder, times the square root of the word's frequency, so that rare words do not
+        dominate, and its idf, so that frequent ones do not either. 0 for marks and for words of many documents.
 
         Returns
         -------
-        parts : list of str
-            The part of each feature: "latent", or "hidden_0", ...
-        directions : ndarray of shape (n_features, n_words), dtype float32, or None
-            How much each word increases with the feature: for a latent according to the
-            bag-of-words decoder, for a hidden unit according to the kernels from the words to it. Multiplied
-            by the square root of the words' frequencies, so that rare words do not dominate. None
-            without a bag-of-words decoder.
+        weights : ndarray of shape (n_components, n_words)
+            Positive for words that become more frequent as the latent grows.
         """
-        weights, config = self.network.weights, self.network.config
-        hidden = config.hidden_layer_names if config.encoder == "bow" else []
-        kernels = [weights[f"encoder/{name}/kernel"] for name in hidden]
-        # Without the rows that read the document's vector.
-        kernels[:1] = [kernel[: config.n_words] for kernel in kernels[:1]]
-        parts = ["latent"] * config.n_components
-        for name, kernel in zip(hidden, kernels, strict=True):
-            parts += [name] * kernel.shape[1]
-        if not self.has_bow_decoder:
-            return parts, None
-        paths = [path.T for path in accumulate(kernels, np.matmul)]
-        frequency = np.exp(log_softmax(weights["bow_decoder/background"]))
-        rows = [weights["bow_decoder/kernel"], *paths]
-        return parts, np.concatenate(rows) * np.sqrt(frequency)
+        weights = self.network.weights
+        log_frequency = log_softmax(weights["bow_decoder/background"].astype(np.float64))
+        rarity, words = -log_frequency, self.words
+        shown = np.ones(len(words), dtype=bool)
+        if self.tokenizer is not None:
+            known = self.word_columns >= 0
+            share = self.tokenizer.document_frequency_[known] / max(1, self.tokenizer.n_documents_)
+            rarity = np.log(1 / np.maximum(share, 1e-9))
+            lettered = np.fromiter(map(is_word, map(str, words)), dtype=bool, count=len(words))
+            shown = lettered & (share <= max(_SHARE_OF_STOP_WORDS, float(np.median(share))))
+        if not shown.any():
+            shown[:] = True
+        return np.asarray(weights["bow_decoder/kernel"] * np.exp(log_frequency / 2) * rarity * shown)
 
     def normalise_over(self, documents: Documents, *, keep_history: bool = False) -> None:
         """Set the statistics of the normalisation to those of the documents instead of the last batches.

@@ -19,6 +19,7 @@ from .._texts.ids import UNKNOWN_ID
 from ..exceptions import CollapseWarning
 from ..metrics import (
     active_units,
+    antithetic_latents,
     draw_latents,
     effective_sample_size,
     gaussian_kl,
@@ -34,6 +35,10 @@ _DOCUMENTS_TO_WARN_BY = 128
 # Nats per document: above the values of decoders that ignore the latents, and a tenth of the values of the others
 # (see docs/architecture.md).
 _COLLAPSED_USE = 0.2
+# The odd terms of the NLL, which are most of its variance, cancel in a pair; what is left is below a tenth of the
+# differences between documents (see docs/architecture.md). A text decoder takes far longer to read.
+_PAIRS_OF_A_BAG = 4
+_PAIRS_OF_A_TEXT = 1
 _DECODING_BATCH = 64
 # Limits the logits of a batch to a few hundred MB.
 _LOGITS_PER_BATCH = 100_000_000
@@ -49,8 +54,9 @@ def diagnose(
     seeds = SeedSequence(0)
     mean, log_variance = autoencoder.posterior(documents)
     noise = DocumentNoise(documents.keys(), seeds.next())
-    latents = draw_latents(mean, log_variance, noise)
-    nll, accuracies = _reconstruction(autoencoder, latents, documents)
+    latents = antithetic_latents(mean, log_variance, noise, _n_pairs(autoencoder))
+    of_draws, accuracies = _reconstructions(autoencoder, latents, documents)
+    nll = of_draws.mean(axis=0)
     kl = float(gaussian_kl(mean, log_variance).mean())
     some = spread_rows(len(documents), _DOCUMENTS_TO_JUDGE_BY)
     figures = {
@@ -65,7 +71,7 @@ def diagnose(
     if len(documents) > 1:
         random = np.random.default_rng(seeds.next())
         figures["latent_use"] = _rise_with_other_latents(
-            autoencoder, latents, nll, documents, _DOCUMENTS_TO_JUDGE_BY, random
+            autoencoder, latents[0], of_draws[0], documents, _DOCUMENTS_TO_JUDGE_BY, random
         )
     if characters is not None and characters.read.any():
         spelt_out = -figures["elbo"] * len(documents) + characters.spelling.sum()
@@ -111,16 +117,16 @@ def bounds_of_each(autoencoder: FittedAutoencoder, corpus: Corpus) -> Bounds:
     """The ELBO of each document, which does not depend on other documents."""
     documents = autoencoder.prepare(corpus)
     mean, log_variance = autoencoder.posterior(documents)
-    latents = draw_latents(mean, log_variance, DocumentNoise(documents.keys(), SeedSequence(0).next()))
+    noise = DocumentNoise(documents.keys(), SeedSequence(0).next())
+    latents = antithetic_latents(mean, log_variance, noise, _n_pairs(autoencoder))
+    nll = _reconstructions(autoencoder, latents, documents)[0].mean(axis=0)
     if documents.texts is not None and autoencoder.has_text_decoder:
-        nll = _reconstruction(autoencoder, latents, documents)[0]
         n_tokens, is_unknown = documents.texts.lengths, documents.texts.ids == UNKNOWN_ID
         n_unknown = np.bincount(
             np.repeat(np.arange(len(documents)), n_tokens), weights=is_unknown, minlength=len(documents)
         )
     else:
         assert documents.counts is not None
-        nll = _bow_nll(autoencoder, latents, documents.counts)
         n_unknown = np.bincount(
             np.repeat(np.arange(len(corpus)), corpus.lengths),
             weights=corpus.ids == UNKNOWN_ID,
@@ -186,10 +192,27 @@ def _rise_with_other_latents(
     return float((_reconstruction(autoencoder, of_others, documents.take(rows))[0] - nll[rows]).mean())
 
 
+def _n_pairs(autoencoder: FittedAutoencoder) -> int:
+    """Pairs of latents that the ELBO of a document is estimated from."""
+    return _PAIRS_OF_A_TEXT if autoencoder.has_text_decoder else _PAIRS_OF_A_BAG
+
+
+def _reconstructions(
+    autoencoder: FittedAutoencoder, latents: NDArray[np.float32], documents: Documents
+) -> tuple[NDArray[np.float64], dict[str, float]]:
+    """`_reconstruction` for each of several draws, of shape (n_draws, n_documents); accuracies averaged."""
+    found = [_reconstruction(autoencoder, draw, documents) for draw in latents]
+    accuracies = {name: float(np.mean([each[name] for _, each in found])) for name in found[0][1]}
+    return np.stack([nll for nll, _ in found]), accuracies
+
+
 def _reconstruction(
     autoencoder: FittedAutoencoder, latents: NDArray[np.float32], documents: Documents
 ) -> tuple[NDArray[np.float64], dict[str, float]]:
     """Negative log-likelihood of each document given its latents, and token accuracies."""
+    if not autoencoder.has_text_decoder:
+        assert documents.counts is not None
+        return _bow_nll(autoencoder, latents, documents.counts), {}
     model, config = autoencoder.network.model, autoencoder.network.config
     nll, right = np.zeros(len(documents)), 0
     frequency = np.zeros(config.n_tokens, dtype=np.int64)
@@ -197,9 +220,6 @@ def _reconstruction(
     compiled = many_steps(documents, len(batches))
     for rows in batches:
         inputs = documents.batch(rows)
-        if model.text_decoder is None:
-            nll[rows] = model.decode_nll(latents[rows], inputs)["nll_bow"].numpy()
-            continue
         from .objectives import token_nll
 
         targets = inputs["ids"]

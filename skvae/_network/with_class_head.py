@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from .._base.seeds import SeedSequence
@@ -122,25 +121,6 @@ class TextVAEWithClassHead(BuiltBeforeTraining, keras.Model):
     def read(self, inputs: dict[str, Any], training: bool = False) -> tuple[Any, Any, Any]:
         """Posterior mean and log-variance of documents, and the features that the class head reads."""
         return self.reader(self.vae.read(inputs), training=training)
-
-    def head_gradient(self, features: Any, directions: Any) -> Any:
-        """Gradient, in the features, of a weighted sum of the class head's logits.
-
-        Parameters
-        ----------
-        features : array of shape (n_documents, n_features)
-        directions : array of shape (n_documents, n_outputs)
-            Weights of the sum.
-
-        Returns
-        -------
-        gradient : ndarray of shape (n_documents, n_features), dtype float32
-        """
-        features = tf.convert_to_tensor(features)
-        with tf.GradientTape() as tape:
-            tape.watch(features)
-            total = tf.reduce_sum(self.class_head(features, training=False) * directions)
-        return tape.gradient(total, features).numpy()
 
     def compute_loss(
         self,
