@@ -469,6 +469,7 @@ class LatentWordsDisplay:
         self.figure_ = self.axes_[0].figure
         for axis, weights, name in zip(self.axes_, self.weights, self.names, strict=True):
             order = np.argsort(weights, kind="stable")
+            order = order[weights[order] != 0]
             less = order[: n_words // 2]
             chosen = np.concatenate([less, order[len(less) :][-(n_words - len(less)) :]])
             colours = np.where(weights[chosen] < 0, "C1", "C0")
