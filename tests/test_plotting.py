@@ -111,7 +111,7 @@ def test_latents_are_named_by_words_that_tell_them_apart():
     ]
     vae = TextVAETransformer(n_components=2, decoder="bow", max_df=1.0, epochs=10, random_state=0).fit(texts)
     assert {"the", "of", "."} <= set(vae.words_)
-    display = LatentWordsDisplay.from_estimator(vae, n_words=4)
+    display = LatentWordsDisplay.from_estimator(vae, n_words=20)
     for axis in display.axes_:
         assert not {label.get_text() for label in axis.get_yticklabels()} & {"the", "of", "."}
 
