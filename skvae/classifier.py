@@ -40,6 +40,7 @@ from ._estimator.sklearn import (
     with_callbacks,
 )
 from ._estimator.texts import TextInputMixin
+from ._estimator.training import progress_of
 from ._estimator.writing import ClassWriterMixin
 from ._head.documents import TrainingDocuments
 from ._head.fitting import fit_class_head
@@ -138,7 +139,8 @@ class TextVAEClassifier(
         `random_state`. No global random generator is read or changed.
 
     verbose : int, default=0
-        1 prints a line for each epoch.
+        1 prints a line for each step and epoch, with seconds and an estimate of those left in the step. With
+        `vae=None`, also those of the autoencoder.
 
     Attributes
     ----------
@@ -413,19 +415,22 @@ class TextVAEClassifier(
         documents = TrainingDocuments(corpus, read, labels, given.weights)
         # X_val is validated even if it is not used.
         measured = None if validation is None else autoencoder.read(validation[0], name="X_val")
-        fitted = fit_class_head(
-            autoencoder,
-            documents,
-            len(classes),
-            ngram_range=ngram_range if self.lexical else None,
-            activation=self.head_activation,
-            labelled_only=self._is_frozen,
-            seed=seeds.next(),
-        )
+        progress = progress_of(self)
+        with progress.step(f"class head of {len(labels):,} labelled texts"):
+            fitted = fit_class_head(
+                autoencoder,
+                documents,
+                len(classes),
+                ngram_range=ngram_range if self.lexical else None,
+                activation=self.head_activation,
+                labelled_only=self._is_frozen,
+                seed=seeds.next(),
+            )
         self._take(vae, classes, fitted)
         X, y = given.labelled, classes[labels]
         epochs = min(1, self.epochs) if one_pass else self.epochs
         if epochs and (head_units or not self._was_frozen):
+            progress.say("fine-tuning")
             self._fine_tune_on_labels(
                 documents,
                 fitted,

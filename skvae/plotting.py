@@ -181,7 +181,10 @@ class TrainingHistoryDisplay:
     Parameters
     ----------
     history : dict of str to list of float
-        `history_` of an estimator: losses in nats per document, accuracies as shares.
+        `history_` of an estimator: losses in nats per document, accuracies as shares. NaN for epochs in which a part
+        was not measured.
+    n_pretraining : int, default=0
+        The number of first epochs that belong to the pre-training of a classifier.
 
     Attributes
     ----------
@@ -198,8 +201,9 @@ class TrainingHistoryDisplay:
     ['loss', 'kl']
     """
 
-    def __init__(self, history: dict[str, list[float]]) -> None:
+    def __init__(self, history: dict[str, list[float]], *, n_pretraining: int = 0) -> None:
         self.history = history
+        self.n_pretraining = n_pretraining
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None) -> TrainingHistoryDisplay:
@@ -208,7 +212,7 @@ class TrainingHistoryDisplay:
         Parameters
         ----------
         estimator : TextVAETransformer or TextVAEClassifier
-            Fitted.
+            Fitted. Of a classifier, the training of its autoencoder is drawn to the left of the fine-tuning.
         ax : array of matplotlib.axes.Axes or None, default=None
             Where to draw, one for each part; None makes a new figure.
 
@@ -217,7 +221,13 @@ class TrainingHistoryDisplay:
         display : TrainingHistoryDisplay
         """
         check_is_fitted(estimator)
-        return cls(estimator.history_).plot(ax=ax)
+        before = getattr(getattr(estimator, "vae_", None), "history_", {})
+        n_before, n_after = (len(next(iter(each.values()), [])) for each in (before, estimator.history_))
+        history = {
+            name: before.get(name, [np.nan] * n_before) + estimator.history_.get(name, [np.nan] * n_after)
+            for name in before | estimator.history_
+        }
+        return cls(history, n_pretraining=n_before).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> TrainingHistoryDisplay:
         """Draw one panel for each part of the loss.
@@ -241,6 +251,8 @@ class TrainingHistoryDisplay:
                 values = self.history.get(name)
                 if values is not None:
                     axis.plot(range(1, len(values) + 1), values, marker=".", label=label)
+            if 0 < self.n_pretraining < len(self.history[part]):
+                axis.axvline(self.n_pretraining + 0.5, color="0.6", linewidth=1, linestyle=":")
             axis.set(title=part, xlabel="epoch")
             axis.xaxis.get_major_locator().set_params(integer=True)
             axis.set_ylabel("share" if part.endswith("accuracy") else "nats per document")

@@ -32,7 +32,7 @@ from ._estimator.sklearn import (
 )
 from ._estimator.storing import StoredMixin
 from ._estimator.texts import ReadTexts, TextInputMixin, read_for_fit
-from ._estimator.training import train
+from ._estimator.training import progress_of, train
 from ._estimator.writing import TextWriterMixin
 from ._network.building import build_autoencoder
 from ._network.fitted import FittedAutoencoder
@@ -178,7 +178,7 @@ class TextVAETransformer(
         is read or changed.
 
     verbose : int, default=0
-        1 prints a line for each epoch.
+        1 prints a line for each step and epoch, with seconds and an estimate of those left in the step.
 
     Attributes
     ----------
@@ -445,7 +445,7 @@ class TextVAETransformer(
     def _go_on(self, corpus: Corpus) -> Documents:
         """One more pass, over these documents, which are returned as the network reads them."""
         seeds = self._new_seeds()
-        self._autoencoder.learn_vectors(corpus, seeds.next())
+        self._autoencoder.learn_vectors(corpus, seeds.next(), progress_of(self))
         documents = self._autoencoder.prepare(corpus)
         history = train(self, self._autoencoder, documents, seeds, goes_on=True, one_pass=True)
         self.history_ = {name: self.history_.get(name, []) + values for name, values in history.items()}
@@ -500,8 +500,10 @@ class TextVAETransformer(
             autoencoder = build_autoencoder(
                 read.tokenizer, read.corpus, self.max_df, config, seeds.next(), read.embedder
             )
-        autoencoder.learn_vectors(read.corpus, seeds.next())
+        progress = progress_of(self)
+        autoencoder.learn_vectors(read.corpus, seeds.next(), progress)
         documents = autoencoder.prepare(read.corpus)
+        progress.say(f"training of the autoencoder on {len(documents):,} documents")
         history = train(
             self, autoencoder, documents, seeds, goes_on=goes_on, one_pass=one_pass, task=task, given=given
         )

@@ -295,6 +295,20 @@ MUTANTS = [
         "test_explanation.py::test_the_words_of_a_text_share_the_contributions_of_its_ngrams",
     ),
     Mutant(
+        "all that is written while TensorFlow loads is dropped",
+        "_network/backend.py",
+        "if not _CHATTER.match(line):",
+        "if False:",
+        "test_faults.py::test_only_lines_of_tensorflow_are_left_out",
+    ),
+    Mutant(
+        "epochs show the loss in place of the ELBO",
+        "_network/callbacks.py",
+        "ELBO {-nll - figures['kl']:.2f}",
+        "ELBO {figures['loss']:.2f}",
+        "test_callbacks.py::test_each_step_of_a_fit_is_told",
+    ),
+    Mutant(
         "the ELBO is an average over independent latents",
         "metrics.py",
         "for each in (latents, 2 * mean - latents)",

@@ -1,11 +1,14 @@
 """scikit-learn's own callbacks, where it has them: from 1.9 on."""
 
+import re
+
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skvae import TextVAEClassifier, TextVAETransformer
+from skvae._base.progress import duration
 
 from .conftest import SMALL
 
@@ -91,3 +94,45 @@ def test_progress_and_scores_under_a_search(n_jobs, reviews, capsys):
 def test_without_callbacks_in_scikit_learn_there_is_no_method_to_set_them(bow_vae, classifier):
     assert not hasattr(bow_vae, "set_callbacks")
     assert not hasattr(classifier, "set_callbacks")
+
+
+def test_each_step_of_a_fit_is_told(reviews, capsys):
+    X, y = reviews
+    vae = small_vae(decoder="bow", epochs=3, kl_warmup=0.5, verbose=1)
+    classifier = TextVAEClassifier(vae, epochs=2, verbose=1, random_state=0)
+    classifier.fit(X[:60], y[:60], X_unlabeled=X[60:], X_val=X[:9], y_val=y[:9])
+    lines = capsys.readouterr().out.splitlines()
+    names = [line.split("] ")[0][1:] for line in lines]
+    assert names == sorted(names, reverse=True)
+    told = [line.split("] ")[1] for line in lines]
+    steps = [
+        r"tokenisation of 160 texts: [\d.]+ s",
+        *[rf"vectors of \d+ n-grams, epoch {n}/30: [\d.]+ s, [\d.]+ s left" for n in (10, 20)],
+        r"vectors of \d+ n-grams, epoch 30/30: [\d.]+ s",
+        r"training of the autoencoder on 160 documents",
+        r"epoch 1/3: ELBO .* \(trained with a weight of 0.\d+ of the KL\); [\d.]+ s, [\d.]+ s left",
+        r"epoch 2/3: ELBO [^;]* KL [\d.]+\); [\d.]+ s, [\d.]+ s left",
+        r"epoch 3/3: ELBO [^;]*; [\d.]+ s",
+        r"class head of 60 labelled texts: [\d.]+ s",
+        r"fine-tuning",
+        r"epoch 1/2: cross-entropy .*, accuracy .*; held out: cross-entropy .*; [\d.]+ s, [\d.]+ s left",
+        r"epoch 2/2: .* s",
+    ]
+    assert len(told) == len(steps)
+    for line, pattern in zip(told, steps, strict=True):
+        assert re.fullmatch(pattern, line), line
+    # Of full weight, so that it does not fall while the weight of the KL rises.
+    for line, nll, kl in zip(
+        told[5:8], *(classifier.vae_.history_[name] for name in ("nll_bow", "kl")), strict=True
+    ):
+        assert f"ELBO {-nll - kl:.2f} (NLL {nll:.2f}, KL {kl:.2f})" in line
+    TextVAEClassifier(small_vae(epochs=1), epochs=0, random_state=0).fit(X[:60], y[:60])
+    assert not capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (99.4, "99 s"), (100, "1 min 40 s"), (3599.6, "60 min 0 s")],
+)
+def test_durations_in_words(seconds, words):
+    assert duration(seconds) == words

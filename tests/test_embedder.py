@@ -264,7 +264,7 @@ def test_an_embedder_that_cannot_be_pickled_is_named(reviews):
 
 def test_progress_is_told(reviews, capsys):
     small_vae(embedder=letters, verbose=1, epochs=1, random_state=0).fit(reviews[0])
-    assert "[TextVAETransformer] embedded 160 of 160 texts" in capsys.readouterr().out
+    assert "[TextVAETransformer] embedding of 160 texts, part 1/1: " in capsys.readouterr().out
 
 
 def test_lists_of_tokens_are_joined(reviews):

@@ -173,6 +173,7 @@ writer = TextVAETransformer(encoder="bilstm", tokenizer=TextTokenizer(max_length
 classifier = TextVAEClassifier(TextVAETransformer(decoder="bow", **small), epochs=1, random_state=0).fit(X, y)
 streamed = TextVAETransformer(decoder="bow", **small).partial_fit(X).partial_fit(X)
 expected = bag.transform(X), classifier.predict_proba(X)
+likely = bag.score(X)
 
 def refused(use):
     try:
@@ -189,7 +190,7 @@ def child(answers):
         refused(lambda: writer.sample(2)),
         refused(lambda: bag.fit(X)),
         refused(lambda: bag.partial_fit(X)),
-        refused(lambda: bag.score(X)),
+        bag.score(X) == likely,
         refused(lambda: classifier.partial_fit(X, y)),
         refused(lambda: classifier.model_),
         refused(lambda: TextVAEClassifier(random_state=0).fit(X, y)),
@@ -267,3 +268,58 @@ status = os.waitpid(os.fork() or os._exit(bool(skvae._base.forking.check_can_run
 sys.exit(status)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=100).returncode == 0
+
+
+def _errors_of(code, *paths, level=None, folder=None):
+    """What a fresh process writes on standard error."""
+    kept = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    environment = kept | ({} if level is None else {"TF_CPP_MIN_LOG_LEVEL": level})
+    if folder is not None:
+        environment["PYTHONPATH"] = os.pathsep.join([str(folder), *sys.path])
+    ended = subprocess.run(
+        [sys.executable, "-c", code, *paths], env=environment, capture_output=True, text=True
+    )
+    return ended.stderr
+
+
+@pytest.mark.processes
+def test_a_fresh_process_loads_and_predicts_without_chatter(classifier, tmp_path):
+    joblib.dump(classifier, tmp_path / "classifier.joblib")
+    code = """
+import sys, joblib
+classifier = joblib.load(sys.argv[1])
+classifier.predict(["a dull mess"])
+classifier.vae_.model_.encode_many
+import tensorflow as tf
+print((tf.ones(3) * 2).numpy())
+"""
+    assert _errors_of(code, str(tmp_path / "classifier.joblib")) == ""
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(("level", "shows"), [(None, False), ("2", False), ("0", True)])
+def test_only_lines_of_tensorflow_are_left_out(level, shows, tmp_path):
+    """In place of TensorFlow and Keras, modules that write what it writes, and what a user must see."""
+    (tmp_path / "tensorflow.py").write_text("")
+    lines = "I0000 00:00:1795889559.341724   11877 port.cc:153] oneDNN\\nTo enable the following instructions: AVX2\\n"
+    (tmp_path / "keras").mkdir()
+    (tmp_path / "keras" / "__init__.py").write_text(
+        f"import os, sys\nos.write(2, b'{lines}Segmentation fault\\n')\nprint('a warning', file=sys.stderr)\n"
+    )
+    for name in ("layers", "ops", "tree"):
+        (tmp_path / "keras" / f"{name}.py").write_text("")
+    told = _errors_of("import skvae._network.backend", level=level, folder=tmp_path)
+    assert "Segmentation fault\n" in told
+    assert "a warning\n" in told
+    assert ("oneDNN" in told) == ("AVX2" in told) == shows
+
+
+@pytest.mark.processes
+def test_what_fails_while_tensorflow_loads_is_shown(tmp_path):
+    (tmp_path / "tensorflow.py").write_text("")
+    (tmp_path / "keras.py").write_text(
+        "import os\nos.write(2, b'no such library\\n')\nraise ImportError('broken')\n"
+    )
+    told = _errors_of("import skvae._network.backend", folder=tmp_path)
+    assert told.startswith("no such library\n")
+    assert told.endswith("ImportError: broken\n")

@@ -50,6 +50,19 @@ def test_history_has_a_panel_for_each_part(gru_vae):
         TrainingHistoryDisplay({}).plot()
 
 
+def test_the_history_of_a_classifier_begins_with_its_autoencoder(classifier):
+    before, after = classifier.vae_.history_, classifier.history_
+    display = TrainingHistoryDisplay.from_estimator(classifier)
+    panels = {axis.get_title(): axis for axis in display.axes_}
+    assert set(panels) == before.keys() | after.keys()
+    n_before = len(before["kl"])
+    curve, border = panels["kl"].get_lines()
+    np.testing.assert_array_equal(curve.get_ydata(), before["kl"] + after["kl"])
+    assert border.get_xdata()[0] == n_before + 0.5
+    accuracy = panels["accuracy"].get_lines()[0].get_ydata()
+    np.testing.assert_array_equal(accuracy, [np.nan] * n_before + after["accuracy"])
+
+
 def test_history_goes_into_axes_given(gru_vae):
     _, axes = plt.subplots(1, len(gru_vae.history_))
     display = TrainingHistoryDisplay.from_estimator(gru_vae, ax=axes)

@@ -34,6 +34,7 @@ from .composition import warn_if_unused, with_unlabelled
 from .scikeras import NOT_PARAMETERS, KerasEstimator
 from .sklearn import names_without
 from .storing import StoredMixin, head_from_store, head_to_store
+from .training import progress_of
 
 _model_lock = threading.Lock()
 
@@ -140,7 +141,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
             ).as_dataset()
         callbacks = user_callbacks(self.callbacks)
         self._fit_callbacks = training_callbacks(
-            batches, callbacks, name=type(self).__name__, verbose=self.verbose, report=report
+            batches, callbacks, progress=progress_of(self), report=report
         )
         try:
             self._fit(

@@ -12,6 +12,10 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+# First, since it keeps TensorFlow quiet, which scikeras would import.
+from .._network.backend import keras  # noqa: F401
+
+# isort: split
 from scikeras.wrappers import BaseWrapper
 from sklearn.base import BaseEstimator
 

@@ -15,6 +15,7 @@ from .._texts.corpus import Corpus
 from .._texts.embedding import FittedEmbedder
 from .._texts.tokenizer import FittedTokenizer
 from .._texts.validation import check_enough_tokens
+from .training import progress_of
 
 
 @dataclass(frozen=True)
@@ -68,17 +69,17 @@ def read_for_fit(
                 f"tokenizer is a frozen {type(tokenizer).__name__}; expected FrozenEstimator({kind.__name__})."
             )
         check_is_fitted(tokenizer)
-        corpus = tokenizer._encode(X)
+        with progress_of(estimator).step(f"tokenisation of {len(X):,} texts"):
+            corpus = tokenizer._encode(X)
     else:
         tokenizer = default_tokenizer if estimator.tokenizer is None else clone(estimator.tokenizer)
         # `fit_context` skips the validation of estimators that are fitted inside `fit`.
         tokenizer._validate_params()
-        corpus = tokenizer._learn(X, n_first)
+        with progress_of(estimator).step(f"tokenisation of {len(X):,} texts"):
+            corpus = tokenizer._learn(X, n_first)
     if estimator.embedder is None:
         return ReadTexts(tokenizer, None, corpus)
-    name = type(estimator).__name__
-    report = (lambda line: print(f"[{name}] {line}")) if estimator.verbose else None
-    embedder, embeddings = FittedEmbedder.fit(estimator.embedder, X, report)
+    embedder, embeddings = FittedEmbedder.fit(estimator.embedder, X, progress_of(estimator))
     return ReadTexts(tokenizer, embedder, replace(corpus, embeddings=embeddings))
 
 

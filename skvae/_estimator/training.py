@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .._base.progress import Progress
 from .._base.seeds import SeedSequence
 from .._network.fitted import FittedAutoencoder
 from .._texts.documents import Documents
+
+
+def progress_of(estimator: Any) -> Progress:
+    """What tells the user how far a fit of the estimator is."""
+    return Progress(type(estimator).__name__, estimator.verbose)
 
 
 def train(
@@ -54,8 +60,7 @@ def train(
         callbacks=estimator.callbacks,
         patience=estimator.n_iter_no_change if estimator.early_stopping and not one_pass else None,
         validation_fraction=estimator.validation_fraction,
-        name=type(estimator).__name__,
-        verbose=estimator.verbose,
+        progress=progress_of(estimator),
         goes_on=goes_on,
     )
 

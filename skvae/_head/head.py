@@ -189,6 +189,6 @@ def _activate(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
     if name == "relu":
         return np.maximum(values, 0)
     check_can_run()
-    import keras
+    from .._network.backend import keras
 
     return np.asarray(keras.ops.convert_to_numpy(keras.activations.get(name)(values)))

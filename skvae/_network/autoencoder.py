@@ -5,13 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
-from keras import ops
 
 from .._base.forking import check_can_run
 from .._base.seeds import SeedSequence
+from .backend import keras, ops, tf
 from .config import NetworkConfig
 from .decoders import BowDecoder, RecurrentTextDecoder, RepeatTextDecoder
 from .encoders import build_encoder

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 
+from .._base.progress import Progress
+from .backend import keras
 from .training import Batches
 
 
@@ -82,14 +83,34 @@ class ReportEpochs(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-class _PrintEpoch(keras.callbacks.Callback):
-    def __init__(self, name: str) -> None:
+class _TellEpoch(keras.callbacks.Callback):
+    """Prints the parts of the ELBO of each epoch, whose sum does not depend on the weight of the KL in training."""
+
+    def __init__(self, progress: Progress) -> None:
         super().__init__()
-        self.name_ = name
+        self.progress = progress
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        self.rounds = self.progress.rounds("epoch", self.params["epochs"])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        parts = ", ".join(f"{name} = {value:.4g}" for name, value in (logs or {}).items())
-        print(f"[{self.name_}] epoch {epoch + 1}/{self.params['epochs']}, {parts}", flush=True)
+        figures = _in_words(logs or {})
+        warmup = getattr(self.model, "warmup_steps", 0)
+        weight = int(self.model.optimizer.iterations.numpy()) / warmup if warmup else 1.0
+        if weight < 1:
+            figures += f" (trained with a weight of {weight:.2g} of the KL)"
+        held_out = _in_words({name[4:]: value for name, value in (logs or {}).items() if name[:4] == "val_"})
+        self.rounds.done(f"{figures}; held out: {held_out}" if held_out else figures)
+
+
+def _in_words(figures: dict[str, float]) -> str:
+    parts = []
+    if "cross_entropy" in figures:
+        parts.append(f"cross-entropy {figures['cross_entropy']:.3f}, accuracy {figures['accuracy']:.3f}")
+    if "kl" in figures:
+        nll = figures.get("nll_text", figures.get("nll_bow", 0.0))
+        parts.append(f"ELBO {-nll - figures['kl']:.2f} (NLL {nll:.2f}, KL {figures['kl']:.2f})")
+    return ", ".join(parts)
 
 
 def user_callbacks(callbacks: Any) -> list[Any]:
@@ -116,8 +137,7 @@ def training_callbacks(
     batches: Batches,
     callbacks: list[Any],
     *,
-    name: str,
-    verbose: int,
+    progress: Progress,
     patience: int | None = None,
     first_compared: int = 0,
     report: ReportEpochs | None = None,
@@ -130,10 +150,8 @@ def training_callbacks(
         The training batches.
     callbacks : list of keras.callbacks.Callback
         The user's callbacks.
-    name : str
-        Start of printed lines.
-    verbose : int
-        0 prints nothing.
+    progress : Progress
+        Told of each epoch.
     patience : int or None, default=None
         Stop after this many epochs without a lower validation loss.
     first_compared : int, default=0
@@ -146,8 +164,8 @@ def training_callbacks(
     callbacks : list of keras.callbacks.Callback
     """
     ours: list[Any] = [_EpochStart(batches), _Directions(callbacks), _StopOnNonFinite()]
-    if verbose:
-        ours.append(_PrintEpoch(name))
+    if progress.verbose:
+        ours.append(_TellEpoch(progress))
     if patience is not None:
         # "min" is explicit, since Keras does not infer it for a custom loss.
         ours.append(

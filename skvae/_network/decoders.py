@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-from keras import layers, ops
-
 from .._base.seeds import SeedSequence
 from .._texts.ids import BOUNDARY_ID, UNKNOWN_ID
+from .backend import keras, layers, ops
 from .config import NetworkConfig
 from .layers import DTYPE, dense_layer, dropout_layer, embedding_layer, functional, glorot, recurrent_layer
 

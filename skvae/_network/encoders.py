@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
-from keras import layers, ops
 
 from .._base.seeds import SeedSequence
+from .backend import keras, layers, ops
 from .config import NetworkConfig
 from .layers import DTYPE, dense_layer, dropout_layer, embedding_layer, functional, recurrent_layer
 

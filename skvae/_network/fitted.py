@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from .._base.progress import Progress
 from .._texts.corpus import Corpus
 from .._texts.documents import Documents, prepare_documents, sequential_batches, spread_rows
 from .._texts.embedding import FittedEmbedder
@@ -187,15 +188,17 @@ class FittedAutoencoder:
         none = Corpus.from_lengths(np.empty(0, dtype=np.int32), np.zeros(1, dtype=np.int64))
         return self.prepare(replace(none, embeddings=embeddings))
 
-    def learn_vectors(self, corpus: Corpus, seed: int) -> None:
+    def learn_vectors(self, corpus: Corpus, seed: int, progress: Progress) -> None:
         """Learn vectors of n-grams from documents, or go on with those learned before."""
         if not self.config.ngram_dim:
             return
         if self.ngram_vectors is None:
             vectors = NgramVectors(self.config.ngram_dim)
-            self.ngram_vectors = vectors.fit(corpus, self.n_tokens, self.stop_ids, seed=seed)
+            self.ngram_vectors = vectors.fit(
+                corpus, self.n_tokens, self.stop_ids, seed=seed, progress=progress
+            )
         else:
-            self.ngram_vectors = self.ngram_vectors.after(corpus, seed=seed)
+            self.ngram_vectors = self.ngram_vectors.after(corpus, seed=seed, progress=progress)
 
     def posterior(self, documents: Documents) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Posterior mean and log-variance, both of shape (n_documents, n_components)."""

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-import tensorflow as tf
-from keras import layers
-
 from .._base.seeds import SeedSequence
+from .backend import keras, layers, tf
 from .config import NetworkConfig
 from .recurrence import LSTM
 

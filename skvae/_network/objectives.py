@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import tensorflow as tf
-from keras import ops
+from .backend import ops, tf
 
 
 def gaussian_kl(mean: Any, log_variance: Any) -> Any:

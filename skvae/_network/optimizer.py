@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import keras
-
+from .backend import keras
 from .private import skip_reduction_of_one_replica
 
 _floatx_lock = threading.RLock()

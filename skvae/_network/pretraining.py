@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .._base.progress import Progress
 from .._base.seeds import SeedSequence
 from .._base.stacklevel import stacklevel_of_user
 from .._texts.documents import Documents
@@ -28,9 +29,8 @@ class Pretraining:
     patience : int or None
         Epochs without a better validation loss after which training stops; None holds out no documents.
     validation_fraction
-    name : str
-        Start of printed lines.
-    verbose
+    progress : Progress
+        Told of each epoch.
     goes_on : bool
         Whether weights, normalisation and optimizer continue from an earlier training. There is then no warm-up.
     """
@@ -43,8 +43,7 @@ class Pretraining:
     callbacks: Any
     patience: int | None
     validation_fraction: float
-    name: str
-    verbose: int
+    progress: Progress
     goes_on: bool
 
 
@@ -106,8 +105,7 @@ def pretrain(
             callbacks=training_callbacks(
                 batches,
                 callbacks,
-                name=how.name,
-                verbose=how.verbose,
+                progress=how.progress,
                 patience=how.patience,
                 first_compared=first_compared,
                 report=report,

@@ -10,10 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-import tensorflow as tf
-from keras import layers
-
+from .backend import keras, layers, tf
 from .objectives import traced_once
 
 _SEQUENCE = tf.TensorSpec((None, None, None), tf.float32)

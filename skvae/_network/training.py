@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from keras import tree
 from numpy.typing import NDArray
 
 from .._texts.documents import Documents, epoch_order, sequential_batches
+from .backend import tf, tree
 from .private import set_number_of_batches
 
 _BATCHES_AHEAD = 2

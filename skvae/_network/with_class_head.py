@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
-from keras import ops
-
 from .._base.seeds import SeedSequence
 from .autoencoder import TextVAE
+from .backend import keras, ops
 from .layers import DTYPE, dense_layer, functional, mean_tracker, share_of_replica
 from .private import BuiltBeforeTraining
 

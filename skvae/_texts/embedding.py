@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from .._base.progress import Progress
 from .documents import spread_rows
 from .ngram_vectors import LENGTH
 
+_LINES_OF_PROGRESS = 10
 _TEXTS_PER_CALL = 1_024
 _TEXTS_TO_CENTRE_BY = 10_000
 _EXPECTED = (
@@ -47,7 +49,7 @@ class FittedEmbedder:
 
     @classmethod
     def fit(
-        cls, model: Any, texts: Sequence[Any], report: Callable[[str], None] | None = None
+        cls, model: Any, texts: Sequence[Any], progress: Progress | None = None
     ) -> tuple[FittedEmbedder, NDArray[np.float32]]:
         """An embedder for some texts, and their embeddings.
 
@@ -56,14 +58,14 @@ class FittedEmbedder:
         model : object
             The user's parameter; a scikit-learn transformer is cloned and fitted.
         texts : sequence of str, or of lists of tokens
-        report : callable or None, default=None
-            Called with a line of text from time to time.
+        progress : Progress or None, default=None
+            Told of parts of the texts.
         """
         if _is_transformer(model):
             model = clone(model)
             model.fit(_as_texts(texts))
         embedder = cls(model)
-        embeddings = embedder._embed(texts, None, report)
+        embeddings = embedder._embed(texts, None, progress or Progress())
         some = embeddings[spread_rows(len(embeddings), _TEXTS_TO_CENTRE_BY)]
         embedder.centre = some.mean(axis=0)
         embedder.spread = float(np.sqrt(some.var(axis=0).sum())) / LENGTH or 1.0
@@ -76,24 +78,22 @@ class FittedEmbedder:
 
     def read(self, texts: Sequence[Any]) -> NDArray[np.float32]:
         """Embeddings of texts, of shape (n_texts, n_dims), dtype float32."""
-        return self._standardised(self._embed(texts, self.n_dims, None))
+        return self._standardised(self._embed(texts, self.n_dims, Progress()))
 
     def _standardised(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray((embeddings - self.centre) / np.float32(self.spread))
 
-    def _embed(
-        self, texts: Sequence[Any], n_dims: int | None, report: Callable[[str], None] | None
-    ) -> NDArray[np.float32]:
-        embed, parts, told = _function_of(self.model), [], 0
-        for start in range(0, len(texts), _TEXTS_PER_CALL):
+    def _embed(self, texts: Sequence[Any], n_dims: int | None, progress: Progress) -> NDArray[np.float32]:
+        embed, parts = _function_of(self.model), []
+        starts = range(0, len(texts), _TEXTS_PER_CALL)
+        what = f"embedding of {len(texts):,} texts, part"
+        rounds = progress.rounds(what, len(starts), min(len(starts), _LINES_OF_PROGRESS))
+        for start in starts:
             given = _as_texts(texts[start : start + _TEXTS_PER_CALL])
             part = self._checked(embed(given), len(given), n_dims)
             n_dims = part.shape[1]
             parts.append(part)
-            done = start + len(given)
-            if report is not None and 10 * done // len(texts) > told:
-                told = 10 * done // len(texts)
-                report(f"embedded {done:,} of {len(texts):,} texts")
+            rounds.done()
         return np.concatenate(parts) if parts else np.zeros((0, n_dims or 0), dtype=np.float32)
 
     def _checked(self, output: Any, n_texts: int, n_dims: int | None) -> NDArray[np.float32]:

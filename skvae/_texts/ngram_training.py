@@ -12,15 +12,24 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from .._base.progress import Progress
+
 _DOCUMENTS_PER_BLOCK = 32
 _NEGATIVES = 2.0
 # Waking threads takes as long as this many rows.
 _ROWS_WORTH_SHARING = 2_000
 _MOST_THREADS = 8
+_LINES_OF_PROGRESS = 3
 
 
 def train_vectors(
-    vectors: NDArray[np.float32], counts: sp.csr_array, *, epochs: int, first_step: float, seed: int
+    vectors: NDArray[np.float32],
+    counts: sp.csr_array,
+    *,
+    epochs: int,
+    first_step: float,
+    seed: int,
+    progress: Progress,
 ) -> None:
     """Train n-gram vectors on documents, so that a document tells its own n-grams from others.
 
@@ -39,6 +48,8 @@ def train_vectors(
     first_step : float
     seed : int
         Determines the order of the documents. The result does not depend on the number of threads.
+    progress : Progress
+        Told of each epoch.
 
     References
     ----------
@@ -57,11 +68,15 @@ def train_vectors(
     n_threads = min(get_num_threads(), _MOST_THREADS)
     with ThreadPoolExecutor(n_threads) as threads:
         shares = Shares(threads, n_threads)
+        rounds = progress.rounds(
+            f"vectors of {counts.shape[1]:,} n-grams, epoch", epochs, min(epochs, _LINES_OF_PROGRESS)
+        )
         for epoch in range(epochs):
             order = random.permutation(n_documents).astype(np.int32)
             for number, documents in enumerate(np.array_split(order, n_blocks)):
                 done = (epoch + number / n_blocks) / epochs
                 block.learn(documents, first_step * (1 - done), shares)
+            rounds.done()
 
 
 class _Block:

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from .._base.progress import Progress
 from .corpus import Corpus
 from .documents import sequential_batches, spread_rows
 from .ngram_training import train_vectors
@@ -69,7 +70,13 @@ class NgramVectors(Ngrams):
         self.n_dims = int(n_dims)
 
     def fit(
-        self, corpus: Corpus, n_tokens: int, left_out: NDArray[np.int64] | None = None, *, seed: int
+        self,
+        corpus: Corpus,
+        n_tokens: int,
+        left_out: NDArray[np.int64] | None = None,
+        *,
+        seed: int,
+        progress: Progress | None = None,
     ) -> NgramVectors:
         """Find frequent n-grams of documents, and learn their vectors.
 
@@ -83,11 +90,14 @@ class NgramVectors(Ngrams):
             Ids of stop words.
         seed : int
             Determines the first vectors, and the order of the documents.
+        progress : Progress or None, default=None
+            Told of each epoch.
 
         Returns
         -------
         self : NgramVectors
         """
+        progress = progress or Progress()
         frequency = self.find_frequent(corpus, n_tokens, left_out, min_df=_MIN_DF, max_features=_MAX_NGRAMS)
         self.idf = np.log((1 + len(corpus)) / (1 + frequency)).astype(np.float32)
         random = np.random.default_rng(seed)
@@ -95,7 +105,7 @@ class NgramVectors(Ngrams):
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         counts = self.counts(corpus)
         epochs = int(np.clip(_VISITS / max(1, counts.sum()), _FEWEST_EPOCHS, _MOST_EPOCHS))
-        self._train(vectors, counts, epochs, _FIRST_STEP, seed)
+        self._train(vectors, counts, epochs, seed, progress)
         weights = _weighted(counts[spread_rows(len(corpus), _DOCUMENTS_TO_CENTRE_BY)], self.idf)
         self.usual_length = _usual(np.linalg.norm(self._sums(weights), axis=1))
         self.usual_weight = _usual(weights.sum(axis=1))
@@ -104,18 +114,20 @@ class NgramVectors(Ngrams):
         self.spread = float(np.sqrt(some.var(axis=0).sum())) / LENGTH or 1.0
         return self
 
-    def after(self, corpus: Corpus, *, seed: int) -> NgramVectors:
+    def after(self, corpus: Corpus, *, seed: int, progress: Progress | None = None) -> NgramVectors:
         """A copy whose vectors have been trained for one more pass, over these documents."""
         later = copy.copy(self)
         vectors = self.directions * (self.units * self.lengths)[:, None]
-        later._train(vectors, self.counts(corpus), 1, _FIRST_STEP, seed)
+        later._train(vectors, self.counts(corpus), 1, seed, progress or Progress())
         return later
 
     def _train(
-        self, vectors: NDArray[np.float32], counts: sp.csr_array, epochs: int, first_step: float, seed: int
+        self, vectors: NDArray[np.float32], counts: sp.csr_array, epochs: int, seed: int, progress: Progress
     ) -> None:
         if self.n_features and len(counts.indices):
-            train_vectors(vectors, counts, epochs=epochs, first_step=first_step, seed=seed)
+            train_vectors(
+                vectors, counts, epochs=epochs, first_step=_FIRST_STEP, seed=seed, progress=progress
+            )
         self.lengths = np.linalg.norm(vectors, axis=1)
         unit = vectors / self.lengths[:, None]
         self.units = np.abs(unit).max(axis=1, initial=0) / _LARGEST_INT8

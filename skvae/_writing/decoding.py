@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from keras import ops
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from .._network.backend import ops
 from .._network.decoders import RepeatTextDecoder
 from .._texts.corpus import Corpus
 from .._texts.ids import BOUNDARY_ID, UNKNOWN_ID

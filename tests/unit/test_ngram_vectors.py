@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 import skvae._texts.ngram_training as training
 import skvae._texts.ngram_vectors as ngram_vectors
+from skvae._base.progress import Progress
 from skvae._texts.corpus import Corpus
 from skvae._texts.ngram_training import train_vectors
 from skvae._texts.ngram_vectors import NgramVectors
@@ -108,7 +109,7 @@ def test_a_step_is_the_gradient_of_the_loss():
     counts[3, 5] = 2
     vectors = random.normal(size=(14, 6)).astype(np.float32)
     learned = vectors.copy()
-    train_vectors(learned, sp.csr_array(counts), epochs=1, first_step=0.05, seed=0)
+    train_vectors(learned, sp.csr_array(counts), epochs=1, first_step=0.05, seed=0, progress=Progress())
     np.testing.assert_allclose(learned, expected_step(vectors, counts, 0.05), atol=3e-4)
     assert np.abs(learned - vectors).max() > 0.05
 
@@ -124,7 +125,7 @@ def test_the_number_of_threads_does_not_matter(topics, monkeypatch, n_threads):
         vectors = first.copy()
         monkeypatch.setattr("numba.get_num_threads", lambda limit=limit: limit)
         monkeypatch.setattr(training, "_ROWS_WORTH_SHARING", 0 if limit > 1 else np.inf)
-        train_vectors(vectors, counts, epochs=2, first_step=0.05, seed=3)
+        train_vectors(vectors, counts, epochs=2, first_step=0.05, seed=3, progress=Progress())
         found.append(vectors)
     np.testing.assert_array_equal(*found)
 
