@@ -25,6 +25,7 @@ from ._estimator.composition import (
     with_unlabelled,
 )
 from ._estimator.fine_tuning import FineTunedEstimator
+from ._estimator.frames import ClassFramesMixin
 from ._estimator.parameters import head_parameters
 from ._estimator.predicting import ClassPredictorMixin
 from ._estimator.restoring import attributes_restored
@@ -64,6 +65,7 @@ from .transformer import TextVAETransformer
 
 class TextVAEClassifier(
     ClassPredictorMixin,
+    ClassFramesMixin,
     ClassWriterMixin,
     TextInputMixin,
     ClassifierMixin,

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base.seeds import SeedSequence, draw_seed
 from ._estimator.attributes import AutoencoderAttributesMixin
+from ._estimator.frames import FramesMixin
 from ._estimator.likelihood import LikelihoodMixin
 from ._estimator.parameters import check_unchanged, network_config
 from ._estimator.restoring import attributes_restored
@@ -46,6 +47,7 @@ from .tokenization import TextTokenizer
 class TextVAETransformer(
     AutoencoderAttributesMixin,
     LikelihoodMixin,
+    FramesMixin,
     TextWriterMixin,
     TextInputMixin,
     ClassNamePrefixFeaturesOutMixin,

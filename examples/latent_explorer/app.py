@@ -51,7 +51,7 @@ if not st.session_state.get("trusted"):
 classifier, texts, index = load(sys.argv[1])
 st.caption(f"{len(texts):,} texts, {classifier.vae_.n_components} latents. Everything runs on this machine.")
 
-read, walk, rewrite = st.tabs(["Read", "Walk", "Rewrite"])
+read, latents_tab, walk, rewrite = st.tabs(["Read", "Latents", "Walk", "Rewrite"])
 
 with read:
     text = st.text_area("A review", texts[0], key="review")
@@ -65,6 +65,9 @@ with read:
         neighbours = pd.DataFrame({"similarity": 1 - distances[0], "text": texts[rows[0]]}).round(2)
         # A text of the collection is its own nearest neighbour.
         st.dataframe(neighbours[neighbours["text"] != text].head(5), hide_index=True)
+
+with latents_tab:
+    st.dataframe(classifier.latents_frame(texts[:1_000]).round(2), hide_index=True)
 
 with walk:
     start = st.text_area("From", texts[0], key="start", height=70)

@@ -14,6 +14,7 @@ from .._head.head import ClassHead
 from .._head.logits import log_probabilities, margins, summed
 from .._network.fitted import FittedAutoencoder
 from .._writing.options import is_count
+from .frames import pandas_for
 
 
 def logit_parts(
@@ -186,15 +187,12 @@ class ClassPredictorMixin:
         ['contribution', 'lexical', 'vector', 'latent', 'intercept']
         """
         check_is_fitted(self)
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("explain needs pandas; install it with: pip install pandas") from error
+        pandas = pandas_for("explain")
         if not is_count(n_contributions):
             raise ValueError(f"n_contributions={n_contributions!r}; expected an int of at least 1.")
         explanation = self._explained(X, y)
         columns = ["document", "part", "name", "contribution", *explanation.parts]
-        frame = pd.DataFrame(
+        frame = pandas.DataFrame(
             explanation.rows(int(n_contributions), merge_ngrams=bool(merge_ngrams)), columns=columns
         )
         frame.insert(1, "class", self.classes_[explanation.labels[frame["document"]]])
