@@ -462,11 +462,11 @@ class TextVAEClassifier(
         task: Any,
     ) -> tuple[TextVAETransformer, Corpus, Documents]:
         """A fitted autoencoder, the documents for the next steps, and the network's input for them."""
-        X = with_unlabelled(given.documents, X_unlabeled)
         if self._is_frozen:
             vae = frozen_autoencoder(self.vae, TextVAETransformer, X_unlabeled)
             corpus = vae._autoencoder.read(given.labelled)
             return vae, corpus, vae._autoencoder.prepare(corpus)
+        X = with_unlabelled(given.documents, X_unlabeled)
         if validation is not None and isinstance(X, np.ndarray) and not isinstance(validation[0], np.ndarray):
             raise ValueError(
                 "X_val holds texts, but X holds token ids; pass the output of transform of the same TextTokenizer."

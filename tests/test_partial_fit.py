@@ -345,6 +345,11 @@ def test_unlabelled_texts_of_a_batch_train_the_autoencoder(reviews):
     with pytest.raises(TypeError, match="X_unlabeled has int"):
         classifier.partial_fit(X[:4], y[:4], X_unlabeled=["a text", 3])
     assert pickle.dumps(classifier) == before
+    ids = classifier.tokenizer_.transform(X[:8])
+    unknown = np.array(ids[:3])
+    unknown[1, 0] = 9_999
+    with pytest.raises(ValueError, match=r"X_unlabeled has token id 9999 in row 1,"):
+        classifier.partial_fit(ids[:4], y[:4], X_unlabeled=unknown)
 
 
 def test_a_frozen_autoencoder_warns_of_unlabelled_texts_in_a_batch(bow_vae, reviews):
@@ -352,7 +357,9 @@ def test_a_frozen_autoencoder_warns_of_unlabelled_texts_in_a_batch(bow_vae, revi
     classifier = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)
     for rows in (slice(40), slice(40, 80)):
         with pytest.warns(UserWarning, match="X_unlabeled is not used: vae is frozen"):
-            classifier.partial_fit(X[rows], y[rows], classes=[0, 1], X_unlabeled=X[80:])
+            classifier.partial_fit(
+                X[rows], y[rows], classes=[0, 1], X_unlabeled=lambda: pytest.fail("is read")
+            )
 
 
 def test_an_interruption_while_linear_models_learn_changes_nothing(reviews, monkeypatch):

@@ -16,13 +16,18 @@ from .._base.stacklevel import stacklevel_of_user
 from .._texts.validation import joined
 
 
-def with_unlabelled(X: list[Any] | NDArray[np.int32], X_unlabeled: Any) -> list[Any] | NDArray[np.int32]:
-    """Documents, followed by those of the fit parameter `X_unlabeled`, which may be a function."""
+def with_unlabelled(
+    X: list[Any] | NDArray[np.int32], X_unlabeled: Any, n_tokens: int | None = None
+) -> list[Any] | NDArray[np.int32]:
+    """Documents, followed by those of the fit parameter `X_unlabeled`, which may be a function.
+
+    `n_tokens` is the number of known token ids, if there is a fitted tokenizer.
+    """
     if callable(X_unlabeled):
         X_unlabeled = X_unlabeled()
         if X_unlabeled is None:
             raise ValueError("the function X_unlabeled returned None; expected texts.")
-    return X if X_unlabeled is None else joined(X, X_unlabeled)
+    return X if X_unlabeled is None else joined(X, X_unlabeled, n_tokens)
 
 
 def frozen_autoencoder(vae: Any, kind: type, X_unlabeled: Any) -> Any:

@@ -353,10 +353,14 @@ def hold_lists(documents: list[Any] | NDArray[np.int32]) -> bool:
     return isinstance(documents, list) and bool(documents) and isinstance(documents[0], list)
 
 
-def joined(X: list[Any] | NDArray[np.int32], X_unlabeled: Any) -> list[Any] | NDArray[np.int32]:
+def joined(
+    X: list[Any] | NDArray[np.int32], X_unlabeled: Any, n_tokens: int | None = None
+) -> list[Any] | NDArray[np.int32]:
     """Validated documents, followed by others that are validated here."""
     in_lists = hold_lists(X)
-    unlabeled = check_documents(X_unlabeled, name="X_unlabeled", allow_empty=True, in_lists=in_lists)
+    unlabeled = check_documents(
+        X_unlabeled, name="X_unlabeled", allow_empty=True, in_lists=in_lists, n_tokens=n_tokens
+    )
     if not len(unlabeled):
         return X
     if isinstance(X, list) and isinstance(unlabeled, list) and hold_lists(unlabeled) != in_lists:
