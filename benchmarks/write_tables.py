@@ -322,6 +322,35 @@ def anomalies(document: dict[str, Any]) -> str:
     return "\n".join([*lines, "", source(document)])
 
 
+NEXT_DAY = """\
+## New labels and texts the next day
+
+News of Reuters R8. On the first day, 200 texts have labels and 2,500 have none; on the second, 200 more have labels and the other training texts have none. Means over
+draws. In the second table, one class has no text on the first day; recall is that of the new class.
+"""
+
+
+def next_day_table(document: dict[str, Any], *, new: bool) -> str:
+    """Accuracy and seconds of each way to go on."""
+    runs = [run for run in document["runs"] if (run["new_class"] is not None) == new]
+    last = "recall" if new else "log-loss"
+    lines = [f"| on the second day | accuracy | {last} | seconds |", "| --- | --- | --- | --- |"]
+    for way in dict.fromkeys(run["way"] for run in runs):
+        own = [run for run in runs if run["way"] == way]
+        accuracy, seconds = (mean([run[name] for run in own]) for name in ("accuracy", "seconds"))
+        if new:
+            cell = f"{100 * mean([run['recall'] for run in own]):.0f} %"
+        else:
+            cell = f"{mean([run['log_loss'] for run in own]):.3f}"
+        lines.append(f"| {way} | {100 * accuracy:.1f} | {cell} | {seconds:.0f} |")
+    return "\n".join(lines) + "\n"
+
+
+def next_day(document: dict[str, Any]) -> str:
+    tables = [next_day_table(document, new=new) for new in (False, True)]
+    return "\n".join([NEXT_DAY, *tables, source(document)])
+
+
 def scale(document: dict[str, Any]) -> str:
     trace, transformed = document["stream"]["trace"], document["stream"]["transform"]
     fits = document["fits"]["resident_mb"]
@@ -482,6 +511,7 @@ def page() -> str:
         ("generation", generation),
         ("topics", topics),
         ("anomalies", anomalies),
+        ("next_day", next_day),
         ("foundation", foundation),
         ("scale", scale),
         ("serving", serving),
