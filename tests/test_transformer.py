@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from skvae import CollapseWarning, TextTokenizer, TextVAEClassifier, TextVAETransformer
-from skvae.datasets import load_imdb
+from skvae.datasets import load_imdb, load_rotten_tomatoes
 from skvae.plotting import LatentSpaceDisplay
 
 from .conftest import SMALL, small_vae
@@ -410,3 +410,15 @@ def test_the_features_of_a_text_do_not_depend_on_its_place(bow_vae, reviews):
     np.testing.assert_allclose(vae.transform(X[order]), together[order], rtol=1e-7, atol=1e-9)
     alone = np.concatenate([vae.transform([text]) for text in X[:20]])
     np.testing.assert_allclose(alone, together[:20], rtol=1e-7, atol=1e-9)
+
+
+def test_sentences_come_in_equal_shares_and_any_order():
+    sentences = load_rotten_tomatoes(n_samples=100, random_state=0)
+    assert sentences.target.sum() == 50
+    assert len(set(sentences.data)) == 100
+    assert 0 < sentences.target[:50].sum() < 50
+    # As Pang and Lee wrote them: lower-cased, marks apart.
+    assert all(text == text.lower() for text in sentences.data)
+    assert np.mean([len(text.split()) for text in sentences.data]) < 30
+    with pytest.raises(ValueError, match="n_samples=9000; expected 1 to 8530"):
+        load_rotten_tomatoes(n_samples=9_000)
