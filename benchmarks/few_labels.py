@@ -85,6 +85,8 @@ def imdb(folder: Path) -> TextSet:
 
 def split_set(path: Path, **options: Any) -> TextSet:
     table = pd.read_parquet(path)
+    # Names of topics as numbers.
+    table["label"] = np.unique(table["label"], return_inverse=True)[1]
     training, test = table[table["split"] == "train"], table[table["split"] == "test"]
     return TextSet(
         training["text"].to_numpy(dtype=object),

@@ -181,10 +181,9 @@ class TrainingHistoryDisplay:
     Parameters
     ----------
     history : dict of str to list of float
-        `history_` of an estimator: losses in nats per document, accuracies as shares. NaN for epochs in which a part
-        was not measured.
-    n_pretraining : int, default=0
-        The number of first epochs that belong to the pre-training of a classifier.
+        `history_` of an estimator: losses in nats per document, accuracies as shares.
+    pretraining : dict of str to list of float or None, default=None
+        `history_` of the autoencoder of a classifier, which minimises another loss; drawn first, in panels of its own.
 
     Attributes
     ----------
@@ -201,9 +200,11 @@ class TrainingHistoryDisplay:
     ['loss', 'kl']
     """
 
-    def __init__(self, history: dict[str, list[float]], *, n_pretraining: int = 0) -> None:
+    def __init__(
+        self, history: dict[str, list[float]], *, pretraining: dict[str, list[float]] | None = None
+    ) -> None:
         self.history = history
-        self.n_pretraining = n_pretraining
+        self.pretraining = pretraining
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, ax: Any = None) -> TrainingHistoryDisplay:
@@ -212,7 +213,7 @@ class TrainingHistoryDisplay:
         Parameters
         ----------
         estimator : TextVAETransformer or TextVAEClassifier
-            Fitted. Of a classifier, the training of its autoencoder is drawn to the left of the fine-tuning.
+            Fitted. Of a classifier, the training of its autoencoder is drawn first.
         ax : array of matplotlib.axes.Axes or None, default=None
             Where to draw, one for each part; None makes a new figure.
 
@@ -221,13 +222,8 @@ class TrainingHistoryDisplay:
         display : TrainingHistoryDisplay
         """
         check_is_fitted(estimator)
-        before = getattr(getattr(estimator, "vae_", None), "history_", {})
-        n_before, n_after = (len(next(iter(each.values()), [])) for each in (before, estimator.history_))
-        history = {
-            name: before.get(name, [np.nan] * n_before) + estimator.history_.get(name, [np.nan] * n_after)
-            for name in before | estimator.history_
-        }
-        return cls(history, n_pretraining=n_before).plot(ax=ax)
+        vae = getattr(estimator, "vae_", None)
+        return cls(estimator.history_, pretraining=None if vae is None else vae.history_).plot(ax=ax)
 
     def plot(self, *, ax: Any = None) -> TrainingHistoryDisplay:
         """Draw one panel for each part of the loss.
@@ -241,23 +237,29 @@ class TrainingHistoryDisplay:
         -------
         display : TrainingHistoryDisplay
         """
-        parts = [name for name in self.history if not name.startswith("val_")]
-        if not parts:
+        phases = {"": self.history}
+        if self.pretraining is not None:
+            phases = {"pre-training: ": self.pretraining, "fine-tuning: ": self.history}
+        panels = [
+            (phase, part, history)
+            for phase, history in phases.items()
+            for part in history
+            if not part.startswith("val_")
+        ]
+        if not panels:
             raise ValueError("the history is empty: this estimator was fitted without training a network.")
-        self.axes_ = new_panels(ax, len(parts), min(len(parts), 4), (3.2, 2.8))
+        self.axes_ = new_panels(ax, len(panels), min(len(panels), 4), (3.2, 2.8))
         self.figure_ = self.axes_[0].figure
-        for axis, part in zip(self.axes_, parts, strict=True):
+        for axis, (phase, part, history) in zip(self.axes_, panels, strict=True):
             for name, label in ((part, "training"), (f"val_{part}", "validation")):
-                values = self.history.get(name)
+                values = history.get(name)
                 if values is not None:
                     axis.plot(range(1, len(values) + 1), values, marker=".", label=label)
-            if 0 < self.n_pretraining < len(self.history[part]):
-                axis.axvline(self.n_pretraining + 0.5, color="0.6", linewidth=1, linestyle=":")
-            axis.set(title=part, xlabel="epoch")
+            axis.set(title=phase + part, xlabel="epoch")
             axis.xaxis.get_major_locator().set_params(integer=True)
             axis.set_ylabel("share" if part.endswith("accuracy") else "nats per document")
-        if any(name.startswith("val_") for name in self.history):
-            self.axes_[0].legend()
+            if len(axis.get_lines()) > 1 and not any(other.get_legend() for other in self.axes_):
+                axis.legend()
         return self
 
 

@@ -423,6 +423,13 @@ class TextTokenizer(
             return split_words(self._cleaned(texts))
         return split_by_pattern(self._cleaned(texts), self._compiled_pattern())
 
+    def _written(self, text: Any) -> list[str]:
+        """The tokens of a document, with or without an id, as they are written."""
+        if not isinstance(self._table, Vocabulary):
+            return [str(token) for token in self.tokens_[self._encode([text]).ids]]
+        tokens = self._split([text])
+        return [tokens.words[word] for word in tokens.word[tokens.corpus.ids]]
+
     def _refuse_lists(self, texts: list[Any]) -> None:
         if isinstance(texts[0], list):
             raise ValueError(

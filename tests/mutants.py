@@ -290,8 +290,8 @@ MUTANTS = [
     Mutant(
         "each occurrence of a word has its whole contribution",
         "_head/explanation.py",
-        "shares.get(token, 0.0) / times[token]",
-        "shares.get(token, 0.0)",
+        "shares.get(each, 0.0) / times[each]",
+        "shares.get(each, 0.0)",
         "test_explanation.py::test_the_words_of_a_text_share_the_contributions_of_its_ngrams",
     ),
     Mutant(

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
@@ -224,8 +225,11 @@ def test_the_words_of_a_text_share_the_contributions_of_its_ngrams(name, request
     expected = frame[frame["part"] == "ngram"]["contribution"].sum()
     assert shares.sum() == pytest.approx(expected, abs=1e-4)
     alone = model.explain([text], y=1, n_contributions=10_000, merge_ngrams=False)
-    tokens = alone[alone["name"].str.split().map(len) > 0].set_index("name")["contribution"]
-    of_great = sum(value * name.split().count("great") / len(name.split()) for name, value in tokens.items())
+    tokens = alone[alone["part"] == "ngram"].set_index("name")["contribution"]
+    # Equal shares of the distinct tokens of an n-gram.
+    of_great = sum(
+        value * ("great" in name.split()) / len(set(name.split())) for name, value in tokens.items()
+    )
     of_first, of_second = (value for piece, value in pieces if piece.lower() == "great")
     assert of_first + of_second == pytest.approx(of_great, abs=1e-4)
     html = display._repr_html_()
@@ -255,17 +259,56 @@ def test_the_picture_shows_the_parts_and_the_contributions(classifier):
     assert f"{frame['contribution'][0]:+.2f}" in display.ax_.get_title()
 
 
-def test_texts_that_are_characters_or_lists_of_tokens_are_coloured_too(reviews):
+@pytest.mark.parametrize(
+    ("tokenizer", "text"),
+    [
+        (TextTokenizer("char", max_length=99), "a dull   cast"),
+        (TextTokenizer("bpe", max_features=150, max_length=99), "a dull cast, a delight"),
+        (TextTokenizer(token_pattern=r"a \w+|\w+", max_length=99), "a dull film and a delight"),
+        (TextTokenizer(str.split, max_length=99), "a dull film and a delight"),
+        (TextTokenizer(stop_words=["the"], max_length=99), "the music is the dull dull part"),
+    ],
+    ids=["char", "bpe", "pattern", "callable", "stop words"],
+)
+def test_pieces_of_a_text_add_up_whatever_its_tokens_are(tokenizer, text, reviews):
     X, y = reviews
-    letters = TextVAEClassifier(
-        small_vae(tokenizer=TextTokenizer("char", max_length=99)), epochs=0, random_state=0
-    ).fit(X[:80], y[:80])
-    pieces = ExplanationDisplay.from_estimator(letters, "a dull cast").pieces
-    assert [piece for piece, _ in pieces] == list("a dull cast")
-    assert sum(value != 0 for _, value in pieces) > 5
-    lists = TextVAEClassifier(small_vae(), epochs=0, random_state=0).fit(
-        [text.split() for text in X[:80]], y[:80]
+    model = TextVAEClassifier(small_vae(tokenizer=tokenizer), epochs=0, random_state=0).fit(X[:80], y[:80])
+    pieces = ExplanationDisplay.from_estimator(model, text, y=1).pieces
+    frame = model.explain([text], y=1, n_contributions=10_000)
+    assert sum(value for _, value in pieces) == pytest.approx(
+        frame[frame["part"] == "ngram"]["contribution"].sum(), abs=1e-4
     )
+    assert sum(value != 0 for _, value in pieces) >= 3
+    assert "".join(piece for piece, _ in pieces).replace(" ", "") == text.replace(" ", "")
+
+
+def test_a_text_of_tokens_is_coloured_by_token(reviews):
+    X, y = reviews
+    lists = TextVAEClassifier(small_vae(), epochs=0, random_state=0)
+    lists.fit([text.split() for text in X[:80]], y[:80])
     pieces = ExplanationDisplay.from_estimator(lists, ["a", "dull", "cast"]).pieces
     assert [piece for piece, _ in pieces] == ["a", " ", "dull", " ", "cast"]
     assert pieces[2][1] != 0
+    with pytest.raises(TypeError, match="text is a str; expected one text, as a list"):
+        ExplanationDisplay.from_estimator(lists, "a dull cast")
+
+
+def test_a_picture_is_of_one_text_and_of_a_classifier(classifier, bow_vae, reviews):
+    X = reviews[0]
+    with pytest.raises(TypeError, match="text is a list; expected one text, as a str"):
+        ExplanationDisplay.from_estimator(classifier, [X[0]])
+    with pytest.raises(TypeError, match="estimator is a TextVAETransformer; expected a TextVAEClassifier"):
+        ExplanationDisplay.from_estimator(bow_vae, X[0])
+    with pytest.raises(ValueError, match="explanation is about 2 texts; expected the rows of one"):
+        ExplanationDisplay(classifier.explain(X[:2])).plot()
+    with pytest.raises(ValueError, match="n_contributions=0"):
+        ExplanationDisplay.from_estimator(classifier, X[0], n_contributions=0)
+
+
+def test_many_long_texts_are_explained_one_by_one(classifier, reviews):
+    X = [" ".join(reviews[0][start : start + 20]) for start in range(0, 140, 20)]
+    together = classifier.explain(X, y=1, n_contributions=5)
+    alone = pd.concat([classifier.explain([text], y=1, n_contributions=5) for text in X], ignore_index=True)
+    pd.testing.assert_frame_equal(
+        together.drop(columns="document"), alone.drop(columns="document"), atol=1e-4, rtol=1e-4
+    )

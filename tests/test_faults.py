@@ -297,7 +297,7 @@ print((tf.ones(3) * 2).numpy())
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize(("level", "shows"), [(None, False), ("2", False), ("0", True)])
+@pytest.mark.parametrize(("level", "shows"), [(None, False), ("2", True), ("0", True)])
 def test_only_lines_of_tensorflow_are_left_out(level, shows, tmp_path):
     """In place of TensorFlow and Keras, modules that write what it writes, and what a user must see."""
     (tmp_path / "tensorflow.py").write_text("")
@@ -312,6 +312,40 @@ def test_only_lines_of_tensorflow_are_left_out(level, shows, tmp_path):
     assert "Segmentation fault\n" in told
     assert "a warning\n" in told
     assert ("oneDNN" in told) == ("AVX2" in told) == shows
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    "before",
+    [
+        "import sys; sys.stderr = type('Writer', (), {'write': lambda self, text: None})()",
+        "import sys; sys.stderr = None",
+        "import os; os.close(2)",
+        "import tempfile; tempfile.TemporaryFile = lambda: open('/no/such/folder')",
+        "import sys; sys.modules['tensorflow'] = sys; import os; seen = dict(os.environ)",
+        "import faulthandler; faulthandler.enable()",
+    ],
+    ids=["writes only", "none", "closed", "no files", "loaded before", "faulthandler"],
+)
+def test_tensorflow_is_imported_whatever_standard_error_is(before, tmp_path):
+    (tmp_path / "tensorflow.py").write_text("")
+    (tmp_path / "keras").mkdir()
+    (tmp_path / "keras" / "__init__.py").write_text(
+        "import os\nseen = os.environ.get('TF_CPP_MIN_LOG_LEVEL')\n"
+    )
+    for name in ("layers", "ops", "tree"):
+        (tmp_path / "keras" / f"{name}.py").write_text("")
+    code = f"""{before}
+import skvae._network.backend as backend, os
+loaded_before = "seen" in globals()
+assert backend.keras.seen == (None if loaded_before else "3"), backend.keras.seen
+assert "TF_CPP_MIN_LOG_LEVEL" not in os.environ
+print("imported")
+"""
+    kept = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    kept["PYTHONPATH"] = os.pathsep.join([str(tmp_path), *sys.path])
+    ended = subprocess.run([sys.executable, "-c", code], env=kept, capture_output=True, text=True)
+    assert ended.stdout == "imported\n", ended.stderr
 
 
 @pytest.mark.processes

@@ -6,6 +6,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
+from skvae.plotting import ExplanationDisplay
 
 from .conftest import small_vae
 
@@ -61,6 +62,36 @@ def test_the_table_of_documents_of_a_classifier_has_predictions(writing_classifi
     frame = writing_classifier.documents_frame(X)
     assert frame["class"].tolist() == writing_classifier.predict(X).tolist()
     np.testing.assert_allclose(frame["probability"], writing_classifier.predict_proba(X).max(axis=1))
+
+
+def test_rows_keep_their_labels(classifier, reviews):
+    X = pd.Series(reviews[0][:4], index=[7, 3, 9, 1])
+    for frame in (classifier.documents_frame(X), classifier.vae_.documents_frame(X.to_frame("text"))):
+        assert frame.index.tolist() == [7, 3, 9, 1]
+        assert frame["text"].tolist() == X.tolist()
+
+
+def test_tables_and_pictures_embed_each_text_once(reviews):
+    X, y = reviews
+    calls = []
+
+    def embed(texts):
+        calls.extend(texts)
+        return np.array([[len(text), text.count("a")] for text in texts], dtype=np.float32)
+
+    classifier = TextVAEClassifier(small_vae(embedder=embed), epochs=0, random_state=0).fit(X[:60], y[:60])
+    for use in (
+        lambda: classifier.latents_frame(X[:5]),
+        lambda: classifier.documents_frame(X[:5]),
+        lambda: classifier.vae_.documents_frame(X[:5]),
+        lambda: classifier.explain(X[:5]),
+    ):
+        calls.clear()
+        use()
+        assert calls == X[:5].tolist()
+    calls.clear()
+    ExplanationDisplay.from_estimator(classifier, X[0])
+    assert calls == [X[0]]
 
 
 def test_tables_of_token_ids_and_without_words(reviews):

@@ -350,6 +350,8 @@ def test_unlabelled_texts_of_a_batch_train_the_autoencoder(reviews):
     unknown[1, 0] = 9_999
     with pytest.raises(ValueError, match=r"X_unlabeled has token id 9999 in row 1,"):
         classifier.partial_fit(ids[:4], y[:4], X_unlabeled=unknown)
+    with pytest.raises(ValueError, match=r"X_unlabeled has token id 9999 in row 1,"):
+        classifier.set_params(warm_start=True).fit(ids, y[:8], X_unlabeled=unknown)
 
 
 def test_a_frozen_autoencoder_warns_of_unlabelled_texts_in_a_batch(bow_vae, reviews):

@@ -10,8 +10,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._head.explanation import class_directions
 from .._head.head import ClassHead
+from .._head.logits import log_probabilities
 from .._network.fitted import FittedAutoencoder
 from .._network.likelihood import bounds_of_each
+from .._texts.corpus import Corpus
 from .._texts.ids import UNKNOWN_ID
 from .._texts.validation import check_documents
 from .._writing.options import is_count
@@ -69,7 +71,7 @@ class FramesMixin:
         ['latent', 'kl', 'std', 'more', 'less']
         """
         check_is_fitted(self)
-        return _latents_frame(self._autoencoder, X, n_words, self)
+        return _latents_frame(self._autoencoder, self._autoencoder.read(X, fitted=self), n_words)
 
     def documents_frame(self, X: Any, *, n_words: int = 5) -> Any:
         """Table of documents: how usual each is, and what is special about it.
@@ -85,7 +87,7 @@ class FramesMixin:
         Returns
         -------
         frame : pandas.DataFrame
-            A row for each document, with the columns:
+            A row for each document, with the index of `X` if that is a pandas object, and the columns:
 
             - "text": the text; not for token ids.
             - "n_tokens": number of its tokens; "unknown": share of those that are not in the vocabulary.
@@ -99,7 +101,8 @@ class FramesMixin:
             If pandas is not installed.
         """
         check_is_fitted(self)
-        return _documents_frame(self._autoencoder, X, n_words, self)
+        texts, index = _texts_and_index(X, self._autoencoder, self)
+        return _documents_frame(self._autoencoder, texts, self._autoencoder.read(texts), n_words, index)
 
 
 class ClassFramesMixin:
@@ -107,7 +110,6 @@ class ClassFramesMixin:
 
     classes_: NDArray[Any]
     vae_: Any
-    predict_proba: Any
     _class_head: ClassHead
 
     def latents_frame(self, X: Any, *, n_words: int = 5) -> Any:
@@ -137,9 +139,9 @@ class ClassFramesMixin:
         """
         check_is_fitted(self)
         autoencoder, head = self.vae_._autoencoder, self._class_head
-        X = check_documents(X, fitted=self)
-        frame = _latents_frame(autoencoder, X, n_words, None)
-        features = autoencoder.features(autoencoder.prepare(autoencoder.read(X)))
+        corpus = autoencoder.read(X, fitted=self)
+        frame = _latents_frame(autoencoder, corpus, n_words)
+        features = autoencoder.features(autoencoder.prepare(corpus))
         reference = autoencoder.features(autoencoder.without_words())
         for label, name in enumerate(self.classes_):
             if len(self.classes_) == 2 and label == 0:
@@ -172,58 +174,75 @@ class ClassFramesMixin:
             If pandas is not installed.
         """
         check_is_fitted(self)
-        X = check_documents(X, fitted=self)
-        frame = _documents_frame(self.vae_._autoencoder, X, n_words, None)
-        probabilities = self.predict_proba(X)
+        autoencoder, head = self.vae_._autoencoder, self._class_head
+        texts, index = _texts_and_index(X, autoencoder, self)
+        corpus = autoencoder.read(texts)
+        documents = autoencoder.prepare(corpus)
+        frame = _documents_frame(autoencoder, texts, corpus, n_words, index)
+        logits = head.logits(autoencoder.features(documents), head.inputs(corpus, documents))
+        probabilities = np.exp(log_probabilities(logits))
         frame["class"] = self.classes_[probabilities.argmax(axis=1)]
         frame["probability"] = probabilities.max(axis=1)
         return frame
 
 
-def _latents_frame(autoencoder: FittedAutoencoder, X: Any, n_words: int, fitted: Any) -> Any:
+def _latents_frame(autoencoder: FittedAutoencoder, corpus: Corpus, n_words: int) -> Any:
     pandas = pandas_for("latents_frame")
     _check_n_words(n_words)
-    mean, log_variance = autoencoder.posterior(autoencoder.prepare(autoencoder.read(X, fitted=fitted)))
-    of_latents = [
-        gaussian_kl(mean[:, [latent]], log_variance[:, [latent]]).mean() for latent in range(mean.shape[1])
-    ]
-    frame = pandas.DataFrame(
-        {"latent": np.arange(mean.shape[1]), "kl": of_latents, "std": mean.std(axis=0).astype(np.float64)}
-    )
+    mean, log_variance = autoencoder.posterior(autoencoder.prepare(corpus))
+    kl = _kl_of_latents(mean, log_variance).mean(axis=0)
+    std = mean.std(axis=0).astype(np.float64)
+    frame = pandas.DataFrame({"latent": np.arange(mean.shape[1]), "kl": kl, "std": std})
     if autoencoder.has_bow_decoder:
-        weights = autoencoder.distinctive_words()
-        for name, sign in (("more", 1), ("less", -1)):
-            frame[name] = [autoencoder.words_by(sign * each, n_words) for each in weights]
+        frame["more"], frame["less"] = _words_of_ends(autoencoder, n_words)
     return frame
 
 
-def _documents_frame(autoencoder: FittedAutoencoder, X: Any, n_words: int, fitted: Any) -> Any:
+def _kl_of_latents(mean: NDArray[np.float32], log_variance: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Nats of each latent of each document: the prior is independent in its dimensions."""
+    each = [gaussian_kl(mean[:, [row]], log_variance[:, [row]]) for row in range(mean.shape[1])]
+    return np.stack(each, axis=1)
+
+
+def _words_of_ends(autoencoder: FittedAutoencoder, n_words: int) -> list[list[str]]:
+    """For the upper and the lower end of each latent, its words joined by ", "."""
+    weights, words = autoencoder.distinctive_words(), autoencoder.words
+    ends = []
+    for signed in (weights, -weights):
+        orders = np.argsort(-signed, axis=1, kind="stable")[:, :n_words]
+        ends.append(
+            [", ".join(map(str, words[o[own[o] > 0]])) for own, o in zip(signed, orders, strict=True)]
+        )
+    return ends
+
+
+def _texts_and_index(X: Any, autoencoder: FittedAutoencoder, fitted: Any) -> tuple[Any, Any]:
+    """Validated documents, and the row labels of a pandas object."""
+    index = X.index if hasattr(X, "iloc") else None
+    n_tokens = None if autoencoder.tokenizer is None else autoencoder.tokenizer.n_tokens_
+    return check_documents(X, fitted=fitted, n_tokens=n_tokens), index
+
+
+def _documents_frame(
+    autoencoder: FittedAutoencoder, texts: Any, corpus: Corpus, n_words: int, index: Any
+) -> Any:
     pandas = pandas_for("documents_frame")
     _check_n_words(n_words)
-    X = check_documents(X, fitted=fitted, in_lists=autoencoder.from_lists)
-    corpus = autoencoder.read(X)
     mean, log_variance = autoencoder.posterior(autoencoder.prepare(corpus))
-    # Nats of each latent of each document, since the prior is independent in its dimensions.
-    nats = np.stack(
-        [gaussian_kl(mean[:, [each]], log_variance[:, [each]]) for each in range(mean.shape[1])], axis=1
-    )
-    latents = nats.argmax(axis=1)
-    unknown = np.add.reduceat(np.append(corpus.ids == UNKNOWN_ID, False), corpus.starts[:-1])
-    unknown = np.where(corpus.lengths > 0, unknown, 0) / np.maximum(corpus.lengths, 1)
-    columns: dict[str, Any] = {} if isinstance(X, np.ndarray) else {"text": X}
+    latents = _kl_of_latents(mean, log_variance).argmax(axis=1)
+    n_unknown = np.add.reduceat(np.append(corpus.ids == UNKNOWN_ID, False), corpus.starts[:-1])
+    columns: dict[str, Any] = {} if isinstance(texts, np.ndarray) else {"text": texts}
     columns |= {
         "n_tokens": corpus.lengths,
-        "unknown": unknown,
+        "unknown": np.where(corpus.lengths > 0, n_unknown, 0) / np.maximum(corpus.lengths, 1),
         "elbo": bounds_of_each(autoencoder, corpus).per_token(),
         "latent": latents,
     }
     if autoencoder.has_bow_decoder:
-        weights, signs = autoencoder.distinctive_words(), np.sign(mean[np.arange(len(mean)), latents])
-        columns["words"] = [
-            autoencoder.words_by(sign * weights[latent], n_words)
-            for sign, latent in zip(signs, latents, strict=True)
-        ]
-    return pandas.DataFrame(columns)
+        more, less = (np.array(words, dtype=object) for words in _words_of_ends(autoencoder, n_words))
+        upper = mean[np.arange(len(mean)), latents] > 0
+        columns["words"] = np.where(upper, more[latents], less[latents])
+    return pandas.DataFrame(columns, index=index)
 
 
 def _check_n_words(n_words: int) -> None:

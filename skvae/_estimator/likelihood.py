@@ -52,7 +52,7 @@ class LikelihoodMixin:
         """Evidence lower bound (ELBO) of each document.
 
         It depends on the document alone, up to rounding: not on its neighbours in `X`, their order or their number. It is
-        estimated from a few latents drawn in antithetic pairs, which the document's content determines.
+        estimated from a pair of opposite latents, which the document's content determines.
 
         Parameters
         ----------

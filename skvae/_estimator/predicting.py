@@ -187,23 +187,26 @@ class ClassPredictorMixin:
         ['contribution', 'lexical', 'vector', 'latent', 'intercept']
         """
         check_is_fitted(self)
-        pandas = pandas_for("explain")
+        pandas_for("explain")
         if not is_count(n_contributions):
             raise ValueError(f"n_contributions={n_contributions!r}; expected an int of at least 1.")
-        explanation = self._explained(X, y)
-        columns = ["document", "part", "name", "contribution", *explanation.parts]
-        frame = pandas.DataFrame(
-            explanation.rows(int(n_contributions), merge_ngrams=bool(merge_ngrams)), columns=columns
-        )
-        frame.insert(1, "class", self.classes_[explanation.labels[frame["document"]]])
-        return frame
+        return self._explanation_frame(self._explained(X, y), int(n_contributions), bool(merge_ngrams))
 
-    def _shares_of_pieces(self, text: Any, y: Any) -> list[tuple[str, float]]:
-        """The text in pieces, and the contribution of each, for `ExplanationDisplay`."""
-        return shares_of_pieces(self._explained([text], y), self.vae_._autoencoder, text)
+    def _explanation_of_text(self, text: Any, y: Any, **options: Any) -> tuple[Any, list[tuple[str, float]]]:
+        """The frame of `explain`, and the text in pieces with the contribution of each, for `ExplanationDisplay`."""
+        explanation = self._explained([text], y)
+        pieces = shares_of_pieces(explanation, self.vae_._autoencoder, text)
+        return self._explanation_frame(explanation, **options), pieces
 
     def _explained(self, X: Any, y: Any) -> Explanation:
         autoencoder = self.vae_._autoencoder
         corpus = autoencoder.read(X, fitted=self)
         labels = None if y is None else self._classes_of(y, len(corpus))
         return explain(self._class_head, autoencoder, corpus, labels)
+
+    def _explanation_frame(self, explanation: Explanation, n_contributions: int, merge_ngrams: bool) -> Any:
+        rows = explanation.rows(self.vae_._autoencoder.tokens, n_contributions, merge_ngrams=merge_ngrams)
+        columns = ["document", "part", "name", "contribution", *explanation.parts]
+        frame = pandas_for("explain").DataFrame(rows, columns=columns)
+        frame.insert(1, "class", self.classes_[explanation.labels[frame["document"]]])
+        return frame

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Any
@@ -27,6 +27,10 @@ _PARTS = ("lexical", "vector", "latent", "embedding", "intercept")
 _WHITE_SPACE = re.compile(r"(\s+)")
 
 
+# What contributes: its kind, and the token ids of an n-gram.
+Key = tuple[str, tuple[int, ...]]
+
+
 @dataclass
 class Explanation:
     """Margins of documents, split by part of the head and by what the part reads.
@@ -37,8 +41,8 @@ class Explanation:
         Index of the explained class of each document.
     margins : ndarray of shape (n_documents,)
         What the contributions add up to.
-    keys : list of (str, str)
-        What contributes: kind (`NGRAM`, `EMBEDDING` or `INTERCEPT`) and name.
+    keys : list of (str, tuple of int)
+        What contributes: kind (`NGRAM`, `EMBEDDING` or `INTERCEPT`) and the token ids of an n-gram.
     parts : dict of str to CSR array of shape (n_documents, n_keys)
         Contributions through each part of the head.
     totals : ndarray of shape (n_documents, n_parts)
@@ -47,15 +51,17 @@ class Explanation:
 
     labels: NDArray[np.integer]
     margins: NDArray[np.floating]
-    keys: list[tuple[str, str]]
+    keys: list[Key]
     parts: dict[str, sp.csr_array]
     totals: NDArray[np.floating]
 
-    def rows(self, count: int, *, merge_ngrams: bool) -> list[tuple[Any, ...]]:
+    def rows(self, tokens: NDArray[Any], count: int, *, merge_ngrams: bool) -> list[tuple[Any, ...]]:
         """Document, kind, name, contribution, and its split by part: the margin, the largest ones, and the rest.
 
         Parameters
         ----------
+        tokens : ndarray of shape (n_tokens,)
+            The token of each id.
         count : int
             Number of contributions of each document between the margin and the rest.
         merge_ngrams : bool
@@ -63,20 +69,22 @@ class Explanation:
         """
         rows = []
         for document, margin in enumerate(self.margins):
-            by_part = self._of(document)
+            keys, by_part = self._of(document)
             totals, rest = self.totals[document], self.totals[document].copy()
             rows.append((document, MARGIN, "", float(margin), *totals.tolist()))
             remaining = float(margin)
-            for key, members in self._largest(by_part.sum(axis=1), count, merge_ngrams):
+            for place, members in _largest(keys, by_part.sum(axis=1), count, merge_ngrams):
                 listed = by_part[members].sum(axis=0)
-                rows.append((document, *self.keys[key], float(listed.sum()), *listed.tolist()))
+                kind, ids = keys[place]
+                name = " ".join(str(tokens[each]) for each in ids)
+                rows.append((document, kind, name, float(listed.sum()), *listed.tolist()))
                 rest -= listed
                 remaining -= float(listed.sum())
             rows.append((document, REST, "", remaining, *rest.tolist()))
         return rows
 
-    def by_token(self, document: int) -> dict[str, float]:
-        """Contribution of each distinct token of a document: equal shares of the n-grams that it is in.
+    def by_token(self, document: int) -> dict[int, float]:
+        """Contribution of each distinct token id of a document: equal shares of the n-grams that it is in.
 
         These are the Shapley values [1]_ of the tokens, if an n-gram contributes as soon as all of its tokens occur.
 
@@ -84,90 +92,91 @@ class Explanation:
         ----------
         .. [1] L. S. Shapley, "A Value for n-Person Games", Contributions to the Theory of Games 2, 1953.
         """
-        shares: dict[str, float] = {}
-        contributions = self._of(document).sum(axis=1)
-        for key in np.flatnonzero(contributions):
-            kind, name = self.keys[key]
-            tokens = name.split(" ") if kind == NGRAM else []
-            for token in tokens:
-                shares[token] = shares.get(token, 0.0) + float(contributions[key]) / len(tokens)
+        shares: dict[int, float] = {}
+        keys, by_part = self._of(document)
+        for (_, ids), contribution in zip(keys, by_part.sum(axis=1).tolist(), strict=True):
+            distinct = set(ids)
+            for token in distinct:
+                shares[token] = shares.get(token, 0.0) + contribution / len(distinct)
         return shares
 
-    def _of(self, document: int) -> NDArray[np.floating]:
-        """Contributions in one document, of shape (n_keys, n_parts)."""
-        return np.stack([part[[document]].toarray()[0] for part in self.parts.values()], axis=1)
+    def _of(self, document: int) -> tuple[list[Key], NDArray[np.floating]]:
+        """What contributes to one document, and its contributions, of shape (n_occurring, n_parts)."""
+        ranges = {name: slice(*part.indptr[document : document + 2]) for name, part in self.parts.items()}
+        columns = [part.indices[ranges[name]] for name, part in self.parts.items()]
+        occurring = np.unique(np.concatenate(columns))
+        by_part = np.zeros((len(occurring), len(self.parts)))
+        for number, (name, part) in enumerate(self.parts.items()):
+            by_part[np.searchsorted(occurring, columns[number]), number] = part.data[ranges[name]]
+        return [self.keys[key] for key in occurring], by_part
 
-    def _largest(
-        self, contributions: NDArray[np.floating], count: int, merge_ngrams: bool
-    ) -> Iterator[tuple[int, NDArray[np.integer]]]:
-        """The keys to list, and the keys whose contributions are listed under their names."""
-        occurring = np.flatnonzero(contributions)
-        # A row for each key, with a one for each key within it.
-        within = sp.eye_array(len(occurring), format="csr")
-        if merge_ngrams:
-            within = self._within(occurring)
-        left = contributions[occurring].astype(np.float64)
-        together = within @ left
-        containing = within.T.tocsr()
-        for _ in range(min(count, len(occurring))):
-            first = int(np.argmax(np.abs(together)))
-            members = within.indices[slice(*within.indptr[first : first + 2])]
-            members = members[left[members] != 0]
-            if not len(members):
-                return
-            yield int(occurring[first]), occurring[members]
-            together -= left[members] @ containing[members]
-            left[members] = 0
-            # What is listed, and what is left of rounding.
-            together[within @ (left != 0) == 0] = 0
 
-    def _within(self, occurring: NDArray[np.integer]) -> sp.csr_array:
-        places = {self.keys[key]: place for place, key in enumerate(occurring)}
-        rows, columns = [], []
-        for (kind, name), place in places.items():
-            tokens = name.split(" ")
-            for start, end in combinations(range(len(tokens) + 1), 2):
-                inner = places.get((kind, " ".join(tokens[start:end])))
-                if inner is not None:
-                    rows.append(place)
-                    columns.append(inner)
-        ones = np.ones(len(rows))
-        return sp.coo_array((ones, (rows, columns)), shape=2 * (len(occurring),)).tocsr()
+def _largest(
+    keys: list[Key], contributions: NDArray[np.floating], count: int, merge_ngrams: bool
+) -> Iterator[tuple[int, NDArray[np.integer]]]:
+    """Places of the keys to list, and of those whose contributions are listed under their names."""
+    # A row for each key, with a one for each key within it.
+    within = _within(keys) if merge_ngrams else sp.eye_array(len(keys), format="csr")
+    left = contributions.copy()
+    together = within @ left
+    containing = within.T.tocsr()
+    for _ in range(min(count, len(keys))):
+        first = int(np.argmax(np.abs(together)))
+        members = within.indices[slice(*within.indptr[first : first + 2])]
+        members = members[left[members] != 0]
+        if not len(members):
+            return
+        yield first, members
+        together -= left[members] @ containing[members]
+        left[members] = 0
+        # What is listed, and what is left of rounding.
+        together[within @ (left != 0) == 0] = 0
+
+
+def _within(keys: list[Key]) -> sp.csr_array:
+    places = {key: place for place, key in enumerate(keys)}
+    rows, columns = [], []
+    for (kind, ids), place in places.items():
+        parts = {ids[start:end] for start, end in combinations(range(len(ids) + 1), 2)} or {ids}
+        inner = [places[kind, part] for part in parts if (kind, part) in places]
+        rows += [place] * len(inner)
+        columns += inner
+    ones = np.ones(len(rows))
+    return sp.coo_array((ones, (rows, columns)), shape=2 * (len(keys),)).tocsr()
 
 
 class _Sources:
     """Collects contributions, by part of the head and by what contributes."""
 
-    def __init__(self, tokens: NDArray[Any]) -> None:
-        self.tokens = tokens
-        self._numbers: dict[tuple[str, str], int] = {}
+    def __init__(self) -> None:
+        self._numbers: dict[Key, int] = {}
         self._found: dict[str, list[Any]] = {}
 
     def add_tokens(self, part: str, values: sp.csr_array) -> None:
         """Contributions of tokens, of shape (n_documents, n_tokens)."""
-        self._add_named(part, values, lambda ids: self.tokens[ids])
+        self._add(part, values, lambda ids: [(each,) for each in ids.tolist()])
 
     def add_ngrams(self, part: str, values: sp.csr_array, ngrams: Ngrams) -> None:
         """Contributions of n-grams, of shape (n_documents, n_features)."""
-        self._add_named(part, values, lambda columns: ngrams.names(self.tokens, columns))
+        self._add(part, values, ngrams.token_ids)
 
     def add_one(self, part: str, kind: str, values: NDArray[np.floating]) -> None:
         """Contributions of something that each document has, of shape (n_documents,)."""
         n_documents = len(values)
-        columns = np.full(n_documents, self._number(kind, ""))
+        columns = np.full(n_documents, self._number(kind, ()))
         self._found.setdefault(part, []).append((values, columns, np.arange(n_documents + 1)))
 
-    def _add_named(
-        self, part: str, values: sp.csr_array, names: Callable[[NDArray[np.integer]], Iterable[Any]]
+    def _add(
+        self, part: str, values: sp.csr_array, ids_of: Callable[[NDArray[np.integer]], list[tuple[int, ...]]]
     ) -> None:
         occurring, inverse = np.unique(values.indices, return_inverse=True)
-        numbers = np.array([self._number(NGRAM, str(name)) for name in names(occurring)], dtype=np.int64)
+        numbers = np.array([self._number(NGRAM, ids) for ids in ids_of(occurring)], dtype=np.int64)
         self._found.setdefault(part, []).append((values.data, numbers[inverse], values.indptr))
 
-    def _number(self, kind: str, name: str) -> int:
-        return self._numbers.setdefault((kind, name), len(self._numbers))
+    def _number(self, kind: str, ids: tuple[int, ...]) -> int:
+        return self._numbers.setdefault((kind, ids), len(self._numbers))
 
-    def collected(self, n_documents: int) -> tuple[list[tuple[str, str]], dict[str, sp.csr_array]]:
+    def collected(self, n_documents: int) -> tuple[list[Key], dict[str, sp.csr_array]]:
         """Keys, and the contributions of each part, of shape (n_documents, n_keys)."""
         shape = (n_documents, len(self._numbers))
         parts = {
@@ -214,7 +223,7 @@ def explain(
         name: ((of_part - without[name]) * directions).sum(axis=1) for name, of_part in of_parts.items()
     } | {"intercept": (sum(without.values()) * directions).sum(axis=1)}
 
-    sources = _Sources(autoencoder.tokens)
+    sources = _Sources()
     slopes = head.latent_slopes(features, reference, directions)
     _add_encoder(sources, autoencoder, corpus, documents, slopes)
     if head.ngrams is not None:
@@ -265,22 +274,26 @@ def shares_of_pieces(
     Returns
     -------
     pieces : list of (str, float)
-        Together they are the text. White space contributes nothing.
+        Chunks between white space, characters, or tokens. Together they are the text, up to its case and spacing.
     """
     tokenizer = autoencoder.tokenizer
     assert tokenizer is not None
-    if isinstance(text, list):
-        pieces = [piece for token in text for piece in (token, " ")][:-1]
-    else:
+    ids = tokenizer._encode([text]).ids
+    shares, times = explanation.by_token(0), Counter(ids.tolist())
+    added = np.array([shares.get(each, 0.0) / times[each] for each in ids.tolist()])
+    if isinstance(text, str):
         pieces = list(characters(text)) if tokenizer.analyzer == "char" else _WHITE_SPACE.split(text)
-    corpus = tokenizer._encode([[piece] if isinstance(text, list) else piece for piece in pieces])
-    tokens = [str(token) for token in autoencoder.tokens[corpus.ids]]
-    shares, times = explanation.by_token(0), Counter(tokens)
-    added = [shares.get(token, 0.0) / times[token] for token in tokens]
-    return [
-        (piece, sum(added[start:end]))
-        for piece, (start, end) in zip(pieces, pairwise(corpus.starts), strict=True)
-    ]
+        apart = tokenizer._encode(pieces)
+        if np.array_equal(apart.ids, ids):
+            ends = pairwise(apart.starts)
+            return [
+                (piece, float(added[start:end].sum()))
+                for piece, (start, end) in zip(pieces, ends, strict=True)
+            ]
+    # Tokens that span white space, or are not the same in a part of the text.
+    space = "" if tokenizer.analyzer == "char" else " "
+    pieces = [part for token in tokenizer._written(text) for part in (token, space)][:-1]
+    return [(piece, 0.0 if row % 2 else float(added[row // 2])) for row, piece in enumerate(pieces)]
 
 
 def class_directions(labels: NDArray[np.integer], n_outputs: int) -> NDArray[np.float32]:

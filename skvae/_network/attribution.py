@@ -115,6 +115,8 @@ def _over_positions(
     """Integrated gradients along the path on which the embeddings of all tokens grow from zero."""
     assert documents.texts is not None
     shape = (len(documents), autoencoder.n_tokens)
+    if not slopes.any():
+        return sp.csr_array(shape, dtype=np.float32)
     found = []
     for row in range(len(documents)):
         ids = documents.batch(np.array([row]))["ids"]

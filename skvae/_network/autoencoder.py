@@ -126,23 +126,28 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
         -------
         added : ndarray of shape (n_read,), dtype float32
         """
-        read, encoder = self.read({"ids": ids}), self.encoder
-        weights = [each.value for each in encoder.trainable_variables]
-        (place,) = [
-            place for place, each in enumerate(encoder.trainable_variables) if "embedding" in each.path
-        ]
-        embeddings, gradient = weights[place], 0.0
-        for step in range(n_steps):
-            weights[place] = tf.identity(embeddings * ((step + 0.5) / n_steps))
-            with tf.GradientTape() as tape:
-                tape.watch(weights[place])
-                (mean, _), _ = encoder.stateless_call(
-                    weights, encoder.non_trainable_variables, read, training=False
-                )
-                total = tf.reduce_sum(mean[0] * slopes)
-            gradient += tape.gradient(total, weights[place]).values
-        tokens = tf.gather(embeddings, tf.reshape(read, [-1]))
-        return (tf.reduce_sum(gradient * tokens, axis=1) / n_steps).numpy()
+        embedding = self.encoder.get_layer("embedding")
+        tokens = embedding(self.read({"ids": ids}))[0]
+        # All points of the path are one batch.
+        points = (tf.range(n_steps, dtype=tokens.dtype) + 0.5) / n_steps
+        path = points[:, None, None] * tokens
+        with tf.GradientTape() as tape:
+            tape.watch(path)
+            total = tf.reduce_sum(self._after_embedding(path) * slopes)
+        gradient = tf.reduce_mean(tape.gradient(total, path), axis=0)
+        return tf.reduce_sum(gradient * tokens, axis=1).numpy()
+
+    def _after_embedding(self, hidden: Any) -> Any:
+        """The posterior mean from embedded tokens of documents without padding."""
+        names = [f"hidden_{depth}" for depth in range(len(self.config.encoder_units))]
+        if self.config.bottleneck_units is not None:
+            names.append("bottleneck")
+        names.append("mean")
+        if self.config.posterior_scale is not None:
+            names.append("normalization")
+        for name in names:
+            hidden = self.encoder.get_layer(name)(hidden, training=False)
+        return hidden
 
     @cached_property
     def encode_many(self) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 
 # Lines of TensorFlow's C++ parts: none of them says anything about what the user does.
 _CHATTER = re.compile(
@@ -19,40 +20,51 @@ _VARIABLE = "TF_CPP_MIN_LOG_LEVEL"
 
 @contextmanager
 def _without_chatter() -> Iterator[None]:
-    """Drop these lines from standard error in the block, unless the user has asked for them.
+    """Drop these lines from standard error in the block, unless the user has set the variable.
 
     The variable that TensorFlow documents for this works only once its library has loaded, and some lines come
-    before. So the file of standard error is exchanged for the time of the import, and all else goes on to it.
+    before. So the file of standard error is exchanged for the time of the import, and all else goes on to it. If
+    the interpreter crashes meanwhile, what it has written is lost; so this is not done if faulthandler looks for crashes.
     """
-    asked = os.environ.setdefault(_VARIABLE, "3")
-    if asked == "0" or "tensorflow" in sys.modules:
+    if _VARIABLE in os.environ or "tensorflow" in sys.modules:
         yield
         return
+    os.environ[_VARIABLE] = "3"
+    with ExitStack() as stack:
+        # TensorFlow has read it by the end of the import.
+        stack.callback(os.environ.pop, _VARIABLE, None)
+        if not faulthandler.is_enabled():
+            stack.enter_context(_filtered())
+        yield
+
+
+@contextmanager
+def _filtered() -> Iterator[None]:
     try:
         kept = os.dup(2)
+        instead = tempfile.TemporaryFile()  # noqa: SIM115
     except OSError:
-        # A process without standard error.
+        # No standard error, or no place for files.
         yield
         return
-    with tempfile.TemporaryFile() as instead:
+    with closing(os.fdopen(kept, "wb", buffering=0)) as original, instead:
         _flush()
         os.dup2(instead.fileno(), 2)
         try:
             yield
         finally:
             _flush()
-            os.dup2(kept, 2)
+            os.dup2(original.fileno(), 2)
             instead.seek(0)
-            for line in instead:
-                if not _CHATTER.match(line):
-                    os.write(kept, line)
-            os.close(kept)
+            with suppress(OSError):
+                original.writelines(line for line in instead if not _CHATTER.match(line))
 
 
 def _flush() -> None:
-    # Windows has no standard streams in programs without a console.
-    if sys.stderr is not None:
-        sys.stderr.flush()
+    # In its place may be None, or an object that only writes.
+    flush = getattr(sys.stderr, "flush", None)
+    if flush is not None:
+        flush()
 
 
 with _without_chatter():

@@ -258,11 +258,6 @@ class FittedAutoencoder:
             shown[:] = True
         return np.asarray(weights["bow_decoder/kernel"] * np.exp(log_frequency / 2) * rarity * shown)
 
-    def words_by(self, weights: NDArray[np.floating], count: int) -> str:
-        """The words with the largest positive weights, joined by ", "."""
-        order = np.argsort(-weights, kind="stable")[:count]
-        return ", ".join(str(word) for word in self.words[order[weights[order] > 0]])
-
     def normalise_over(self, documents: Documents, *, keep_history: bool = False) -> None:
         """Set the statistics of the normalisation to those of the documents instead of the last batches.
 

@@ -35,10 +35,6 @@ _DOCUMENTS_TO_WARN_BY = 128
 # Nats per document: above the values of decoders that ignore the latents, and a tenth of the values of the others
 # (see docs/architecture.md).
 _COLLAPSED_USE = 0.2
-# The odd terms of the NLL, which are most of its variance, cancel in a pair; what is left is below a tenth of the
-# differences between documents (see docs/architecture.md). A text decoder takes far longer to read.
-_PAIRS_OF_A_BAG = 4
-_PAIRS_OF_A_TEXT = 1
 _DECODING_BATCH = 64
 # Limits the logits of a batch to a few hundred MB.
 _LOGITS_PER_BATCH = 100_000_000
@@ -54,7 +50,7 @@ def diagnose(
     seeds = SeedSequence(0)
     mean, log_variance = autoencoder.posterior(documents)
     noise = DocumentNoise(documents.keys(), seeds.next())
-    latents = antithetic_latents(mean, log_variance, noise, _n_pairs(autoencoder))
+    latents = antithetic_latents(mean, log_variance, noise, 1)
     of_draws, accuracies = _reconstructions(autoencoder, latents, documents)
     nll = of_draws.mean(axis=0)
     kl = float(gaussian_kl(mean, log_variance).mean())
@@ -118,7 +114,8 @@ def bounds_of_each(autoencoder: FittedAutoencoder, corpus: Corpus) -> Bounds:
     documents = autoencoder.prepare(corpus)
     mean, log_variance = autoencoder.posterior(documents)
     noise = DocumentNoise(documents.keys(), SeedSequence(0).next())
-    latents = antithetic_latents(mean, log_variance, noise, _n_pairs(autoencoder))
+    # The odd terms of the NLL, which are most of its variance, cancel in a pair.
+    latents = antithetic_latents(mean, log_variance, noise, 1)
     nll = _reconstructions(autoencoder, latents, documents)[0].mean(axis=0)
     if documents.texts is not None and autoencoder.has_text_decoder:
         n_tokens, is_unknown = documents.texts.lengths, documents.texts.ids == UNKNOWN_ID
@@ -190,11 +187,6 @@ def _rise_with_other_latents(
     rows = spread_rows(len(documents), largest)
     of_others = permuted_latents(latents[rows], random)
     return float((_reconstruction(autoencoder, of_others, documents.take(rows))[0] - nll[rows]).mean())
-
-
-def _n_pairs(autoencoder: FittedAutoencoder) -> int:
-    """Pairs of latents that the ELBO of a document is estimated from."""
-    return _PAIRS_OF_A_TEXT if autoencoder.has_text_decoder else _PAIRS_OF_A_BAG
 
 
 def _reconstructions(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._writing.options import is_count
 from .axes import new_axes
 
 
@@ -90,16 +91,29 @@ class ExplanationDisplay:
 
         Raises
         ------
+        TypeError
+            If `estimator` does not explain, or `text` is not one text.
         ValueError
             If the classifier was fitted on token ids, and as in `TextVAEClassifier.explain`.
         """
+        if not hasattr(estimator, "explain"):
+            raise TypeError(f"estimator is a {type(estimator).__name__}; expected a TextVAEClassifier.")
         check_is_fitted(estimator)
         if estimator.tokenizer_ is None:
             raise ValueError(
                 "the classifier was fitted on token ids, whose words it does not know; use explain."
             )
-        explanation = estimator.explain([text], y, n_contributions=n_contributions, merge_ngrams=merge_ngrams)
-        return cls(explanation, estimator._shares_of_pieces(text, y)).plot(ax=ax, **kwargs)
+        kind = list if estimator.tokenizer_._from_lists else str
+        if not isinstance(text, kind):
+            raise TypeError(
+                f"text is a {type(text).__name__}; expected one text, as a {kind.__name__}, as in the fit."
+            )
+        if not is_count(n_contributions):
+            raise ValueError(f"n_contributions={n_contributions!r}; expected an int of at least 1.")
+        explanation, pieces = estimator._explanation_of_text(
+            text, y, n_contributions=int(n_contributions), merge_ngrams=bool(merge_ngrams)
+        )
+        return cls(explanation, pieces).plot(ax=ax, **kwargs)
 
     def plot(self, *, ax: Any = None, **kwargs: Any) -> ExplanationDisplay:
         """Draw a bar for each part of the class head, and for each contribution.
@@ -115,6 +129,9 @@ class ExplanationDisplay:
         -------
         display : ExplanationDisplay
         """
+        if self.explanation["document"].nunique() != 1:
+            n_texts = self.explanation["document"].nunique()
+            raise ValueError(f"explanation is about {n_texts} texts; expected the rows of one.")
         margin, *rows = self.explanation.to_dict("records")
         parts = self.explanation.columns[list(self.explanation.columns).index("contribution") + 1 :]
         names = [*parts, *(row["name"] or row["part"] for row in rows)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -161,33 +160,22 @@ class Ngrams:
             number = np.cumsum(here) - 1
         self.codes = tables
 
-    def names(self, tokens: NDArray[Any], features: NDArray[np.integer]) -> NDArray[np.object_]:
-        """The n-grams of some features, their tokens joined by spaces.
-
-        Parameters
-        ----------
-        tokens : ndarray of shape (n_tokens,)
-            The token of each id.
-        features : ndarray of shape (n_named,)
-            Columns of the output of `transform`.
-
-        Returns
-        -------
-        names : ndarray of shape (n_named,), dtype object
-        """
+    def token_ids(self, features: NDArray[np.integer]) -> list[tuple[int, ...]]:
+        """The token ids of the n-grams of some features, which are columns of the output of `transform`."""
         kept = range(self.shortest, self.longest + 1)
         ends = np.cumsum([len(self.codes[length - 1]) for length in kept])
-        names = np.empty(len(features), dtype=object)
+        found = np.empty(len(features), dtype=object)
         for length, first, end in zip(kept, [0, *ends[:-1]], ends, strict=True):
             chosen = np.flatnonzero((features >= first) & (features < end))
             index = features[chosen] - first
-            parts = []
-            for shorter in range(length, 0, -1):
-                code = self.codes[shorter - 1][index]
-                parts.append(tokens[code % self.n_tokens])
+            ids = np.empty((len(chosen), length), dtype=np.int64)
+            for place in range(length - 1, -1, -1):
+                code = self.codes[place][index]
+                ids[:, place] = code % self.n_tokens
                 index = code // self.n_tokens
-            names[chosen] = [" ".join(map(str, words)) for words in zip(*reversed(parts), strict=True)]
-        return names
+            for row, own in zip(chosen.tolist(), ids.tolist(), strict=True):
+                found[row] = tuple(own)
+        return list(found)
 
     def by_next_token(self, added: NDArray[np.float32]) -> tuple[NDArray[np.float32], TokenPairs]:
         """What each possible next token adds, from what each n-gram adds, of shape (n_features, n_outputs)."""

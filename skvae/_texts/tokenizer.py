@@ -34,5 +34,8 @@ class FittedTokenizer(Protocol):
     def _decode(self, corpus: Corpus) -> NDArray[np.object_]:
         """Whole documents as texts."""
 
+    def _written(self, text: Any) -> list[str]:
+        """The tokens of a document, with or without an id."""
+
     def _forms(self) -> list[str]:
         """The written form of each id."""

@@ -14,6 +14,8 @@ from skvae._texts.ngram_training import train_vectors
 from skvae._texts.ngram_vectors import NgramVectors
 from skvae._texts.ngrams import Ngrams
 
+from .test_ngrams import names_of
+
 N_TOKENS = 63
 
 
@@ -41,7 +43,7 @@ def test_frequent_ngrams_are_counted_in_documents():
     corpus = corpus_of([[5, 6, 7, 5, 6], [5, 6, 7], [6, 7, 9], [9, 9, 9]])
     ngrams = Ngrams((1, 3))
     frequency = ngrams.find_frequent(corpus, N_TOKENS, min_df=2, max_features=100)
-    names = ngrams.names(np.arange(N_TOKENS).astype(object), np.arange(ngrams.n_features))
+    names = names_of(ngrams, np.arange(N_TOKENS).astype(object))
     assert dict(zip(names, frequency, strict=True)) == {
         "5": 2,
         "6": 3,
@@ -66,8 +68,8 @@ def test_the_number_of_ngrams_is_limited_by_document_frequency(largest, kept):
     ngrams.find_frequent(corpus, N_TOKENS, min_df=2, max_features=largest)
     everything.find_frequent(corpus, N_TOKENS, min_df=2, max_features=100)
     tokens = np.arange(N_TOKENS).astype(object)
-    names = ngrams.names(tokens, np.arange(ngrams.n_features))
-    all_names = everything.names(tokens, np.arange(everything.n_features))
+    names = names_of(ngrams, tokens)
+    all_names = names_of(everything, tokens)
     assert set(names) == (set(all_names) if kept is None else kept)
     columns = [all_names.tolist().index(name) for name in names]
     np.testing.assert_array_equal(
@@ -225,7 +227,7 @@ def test_what_next_tokens_add_is_what_they_contribute_to_a_usual_text(topics, fi
         np.linalg.norm(weights @ (fitted.directions * fitted.units[:, None].astype(np.float32)))
     )
     alone, pairs = usual.next_token_weights(kernel)
-    names = fitted.names(np.arange(N_TOKENS).astype(object), np.arange(fitted.n_features))
+    names = names_of(fitted, np.arange(N_TOKENS).astype(object))
     parts = dict(zip(names, fitted.contributions(document, kernel.T).toarray()[0], strict=True))
     for token in (3, 7, 8):
         assert alone[token, 0] == pytest.approx(parts[str(token)], rel=1e-3)

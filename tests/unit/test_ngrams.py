@@ -16,6 +16,12 @@ def corpus_of(documents):
     return Corpus.from_lengths(ids, np.array([len(document) for document in documents]))
 
 
+def names_of(ngrams, tokens):
+    """All n-grams, their tokens joined by spaces."""
+    ids = ngrams.token_ids(np.arange(ngrams.n_features))
+    return np.array([" ".join(str(tokens[each]) for each in own) for own in ids], dtype=object)
+
+
 @pytest.fixture
 def documents():
     random = np.random.default_rng(0)
@@ -26,7 +32,7 @@ def documents():
 def test_weights_are_those_of_scikit_learn(ngram_range, documents):
     features = NgramFeatures(ngram_range)
     weights = features.fit_transform(corpus_of(documents), len(WORDS)).toarray()
-    names = features.names(WORDS, np.arange(features.n_features))
+    names = names_of(features, WORDS)
     plain = TfidfVectorizer(ngram_range=ngram_range, sublinear_tf=True, analyzer="word", token_pattern=r"\w+")
     texts = [" ".join(WORDS[document]) for document in documents]
     expected = plain.fit_transform(texts).toarray()
@@ -44,9 +50,9 @@ def test_weights_are_those_of_scikit_learn(ngram_range, documents):
 def test_reserved_ids_break_ngrams_and_stop_words_do_not():
     features = NgramFeatures((2, 2))
     features.fit_transform(corpus_of([[3, 1, 4, 5]]), len(WORDS))
-    assert features.names(WORDS, np.arange(features.n_features)).tolist() == ["b c"]
+    assert names_of(features, WORDS).tolist() == ["b c"]
     features.fit_transform(corpus_of([[3, 4, 5]]), len(WORDS), np.array([4]))
-    assert features.names(WORDS, np.arange(features.n_features)).tolist() == ["a c"]
+    assert names_of(features, WORDS).tolist() == ["a c"]
 
 
 @pytest.mark.parametrize("shortest", [1, 2])
@@ -59,7 +65,7 @@ def test_of_many_ngrams_those_in_the_most_documents_are_kept(documents, monkeypa
     features = NgramFeatures((shortest, 3))
     some = features.fit_transform(corpus_of(documents), len(WORDS))
     assert 0 < features.n_features == some.shape[1] == limit < everything.n_features
-    names, kept = (each.names(WORDS, np.arange(each.n_features)) for each in (everything, features))
+    names, kept = (names_of(each, WORDS) for each in (everything, features))
     assert kept.tolist() == names[frequency > 1].tolist()
     np.testing.assert_allclose(np.linalg.norm(some.toarray(), axis=1), some.toarray().any(axis=1), rtol=1e-5)
 
