@@ -111,7 +111,7 @@ MUTANTS = [
     Mutant(
         "texts without labels of a later batch ignored",
         "_estimator/fine_tuning.py",
-        "read = with_unlabelled(given.documents, X_unlabeled)",
+        "read = with_unlabelled(given.documents, X_unlabeled, n_tokens)",
         "read = given.documents",
         "test_partial_fit.py::test_unlabelled_texts_of_a_batch_train_the_autoencoder",
     ),
@@ -276,14 +276,14 @@ MUTANTS = [
     Mutant(
         "integrated gradients at half of the embeddings",
         "_network/autoencoder.py",
-        "tf.reduce_sum(gradient * tokens, axis=1)",
-        "tf.reduce_sum(gradient * tokens, axis=1) / 2",
+        "tf.reduce_sum(gradient(tokens, points, slopes) * tokens, axis=1)",
+        "tf.reduce_sum(gradient(tokens, points, slopes) * tokens, axis=1) / 2",
         "test_explanation.py::test_tokens_of_a_recurrent_encoder_explain_most_of_what_it_adds",
     ),
     Mutant(
         "an n-gram that has been listed is listed again within a longer one",
         "_head/explanation.py",
-        "            left[members] = 0\n",
+        "        left[members] = 0\n",
         "",
         "test_explanation.py::test_an_ngram_stands_for_those_within_it_or_for_itself",
     ),
@@ -297,8 +297,8 @@ MUTANTS = [
     Mutant(
         "all that is written while TensorFlow loads is dropped",
         "_network/backend.py",
-        "if not _CHATTER.match(line):",
-        "if False:",
+        "(line for line in instead if not _CHATTER.match(line))",
+        "()",
         "test_faults.py::test_only_lines_of_tensorflow_are_left_out",
     ),
     Mutant(

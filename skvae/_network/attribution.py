@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .._texts.documents import Documents
 from .._texts.ids import FIRST_TOKEN_ID, UNKNOWN_ID
 from . import bow_encoder
-from .fitted import FittedAutoencoder
+from .fitted import STEPS_WORTH_COMPILING, FittedAutoencoder
 
 # Below this, a quotient of differences has no accurate digits.
 _SMALL = 1e-4
@@ -117,10 +117,12 @@ def _over_positions(
     shape = (len(documents), autoencoder.n_tokens)
     if not slopes.any():
         return sp.csr_array(shape, dtype=np.float32)
-    found = []
+    found, compiled = [], int(documents.texts.lengths.sum()) >= STEPS_WORTH_COMPILING
     for row in range(len(documents)):
         ids = documents.batch(np.array([row]))["ids"]
-        added = autoencoder.network.model.integrated_gradients(ids, slopes[row], _STEPS_OF_THE_PATH)
+        added = autoencoder.network.model.integrated_gradients(
+            ids, slopes[row].astype(np.float32), _STEPS_OF_THE_PATH, compiled=compiled
+        )
         ids = ids[:, : len(added)]
         known = (ids[0] >= FIRST_TOKEN_ID) | (ids[0] == UNKNOWN_ID)
         found.append((added[known], ids[0][known]))

@@ -36,7 +36,7 @@ _NO_VARIANCE = 1e-10
 # More frequent words are named for no latent.
 _SHARE_OF_STOP_WORDS = 0.05
 # Compiling a recurrent layer takes as long as this many uncompiled steps.
-_STEPS_WORTH_COMPILING = 300
+STEPS_WORTH_COMPILING = 300
 
 
 class FittedAutoencoder:
@@ -345,4 +345,4 @@ def many_steps(documents: Documents, n_batches: int) -> bool:
     """Whether there are enough steps of a recurrent layer for compiling to save time."""
     if documents.texts is None:
         return False
-    return bool(n_batches * documents.texts.lengths.max(initial=0) >= _STEPS_WORTH_COMPILING)
+    return bool(n_batches * documents.texts.lengths.max(initial=0) >= STEPS_WORTH_COMPILING)
