@@ -276,8 +276,8 @@ MUTANTS = [
     Mutant(
         "integrated gradients at half of the embeddings",
         "_network/autoencoder.py",
-        "tf.reduce_sum(gradient(tokens, points, slopes) * tokens, axis=1)",
-        "tf.reduce_sum(gradient(tokens, points, slopes) * tokens, axis=1) / 2",
+        "tf.reduce_sum(gradient(tokens, points, slopes) * tokens, axis=1).numpy()",
+        "tf.reduce_sum(gradient(tokens, points, slopes) * tokens, axis=1).numpy() / 2",
         "test_explanation.py::test_tokens_of_a_recurrent_encoder_explain_most_of_what_it_adds",
     ),
     Mutant(
