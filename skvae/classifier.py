@@ -462,12 +462,13 @@ class TextVAEClassifier(
         task: Any,
     ) -> tuple[TextVAETransformer, Corpus, Documents]:
         """A fitted autoencoder, the documents for the next steps, and the network's input for them."""
+        # Judged even if it is not used.
+        known = self.vae_.tokenizer_ if self.warm_start and self.__sklearn_is_fitted__() else None
+        X = with_unlabelled(given.documents, X_unlabeled, None if known is None else known.n_tokens_)
         if self._is_frozen:
             vae = frozen_autoencoder(self.vae, TextVAETransformer, X_unlabeled)
             corpus = vae._autoencoder.read(given.labelled)
             return vae, corpus, vae._autoencoder.prepare(corpus)
-        known = self.vae_.tokenizer_ if self.warm_start and self.__sklearn_is_fitted__() else None
-        X = with_unlabelled(given.documents, X_unlabeled, None if known is None else known.n_tokens_)
         if validation is not None and isinstance(X, np.ndarray) and not isinstance(validation[0], np.ndarray):
             raise ValueError(
                 "X_val holds texts, but X holds token ids; pass the output of transform of the same TextTokenizer."

@@ -1,6 +1,7 @@
 """Estimators fitted once for all tests: each fit costs a second of tracing."""
 
 import os
+import sys
 from functools import wraps
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -38,6 +39,13 @@ def pytest_runtest_setup(item):
         item.path.stem == "test_decoding"
         or any(item.get_closest_marker(name) for name in ("processes", "same_bits"))
     )
+
+
+@pytest.fixture(autouse=True)
+def no_open_figures():
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 def shared(fit):

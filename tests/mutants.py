@@ -111,8 +111,8 @@ MUTANTS = [
     Mutant(
         "texts without labels of a later batch ignored",
         "_estimator/fine_tuning.py",
-        "read = with_unlabelled(given.documents, X_unlabeled, n_tokens)",
-        "read = given.documents",
+        "        if self._was_frozen:\n            warn_if_unused(X_unlabeled)\n            read = given.labelled\n",
+        "        read = given.documents\n",
         "test_partial_fit.py::test_unlabelled_texts_of_a_batch_train_the_autoencoder",
     ),
     Mutant(

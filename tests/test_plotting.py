@@ -12,12 +12,6 @@ from skvae.plotting import (
 )
 
 
-@pytest.fixture(autouse=True)
-def no_open_figures():
-    yield
-    plt.close("all")
-
-
 def test_latent_space_colours_each_label(bow_vae, reviews):
     X, y = reviews
     names = np.array(["bad", "good"])[y]

@@ -333,14 +333,14 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
                 )
         given = self._labelled_first(X, y, sample_weight, self.classes_, goes_on=True)
         labels = class_indices(given.labels, self.classes_)
+        tokenizer = self.vae_.tokenizer_
+        # Judged even if it is not used.
+        read = with_unlabelled(
+            given.documents, X_unlabeled, None if tokenizer is None else tokenizer.n_tokens_
+        )
         if self._was_frozen:
-            # It does not learn from unlabelled documents.
             warn_if_unused(X_unlabeled)
             read = given.labelled
-        else:
-            tokenizer = self.vae_.tokenizer_
-            n_tokens = None if tokenizer is None else tokenizer.n_tokens_
-            read = with_unlabelled(given.documents, X_unlabeled, n_tokens)
         self.n_iter_ += 1
         if len(read):
             self._learn_batch(self.vae_._autoencoder.read(read), labels, given.weights, seeds)
