@@ -533,6 +533,8 @@ def figures() -> dict[str, Any]:
     quoted["tables"] |= {
         "topics": topics_table(_results("topics")),
         "clusters": clusters_table(_results("topics")),
+        "next_day": next_day_table(_results("next_day"), new=False),
+        "next_day_new": next_day_table(_results("next_day"), new=True),
     }
     for name, median in _results("foundation")["median"].items():
         quoted["foundation"][name] = {figure: f"{value:.1f}" for figure, value in median.items()}
