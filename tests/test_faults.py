@@ -297,7 +297,7 @@ print((tf.ones(3) * 2).numpy())
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize(("level", "shows"), [(None, False), ("2", True), ("0", True)])
+@pytest.mark.parametrize(("level", "shows"), [(None, False), ("3", False), ("2", True), ("0", True)])
 def test_only_lines_of_tensorflow_are_left_out(level, shows, tmp_path):
     """In place of TensorFlow and Keras, modules that write what it writes, and what a user must see."""
     (tmp_path / "tensorflow.py").write_text("")

@@ -15,24 +15,26 @@ _CHATTER = re.compile(
     rb"(WARNING: All log messages before absl::InitializeLog|[IWE]\d{4} \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWE] "
     rb"|To enable the following instructions: )"
 )
-_VARIABLE = "TF_CPP_MIN_LOG_LEVEL"
+_VARIABLE, _SILENCE = "TF_CPP_MIN_LOG_LEVEL", "3"
 
 
 @contextmanager
 def _without_chatter() -> Iterator[None]:
-    """Drop these lines from standard error in the block, unless the user has set the variable.
+    """Drop these lines from standard error in the block, unless the user has set the variable to less than silence.
 
     The variable that TensorFlow documents for this works only once its library has loaded, and some lines come
     before. So the file of standard error is exchanged for the time of the import, and all else goes on to it. If
     the interpreter crashes meanwhile, what it has written is lost; so this is not done if faulthandler looks for crashes.
     """
-    if _VARIABLE in os.environ or "tensorflow" in sys.modules:
+    asked = os.environ.get(_VARIABLE)
+    if asked not in (None, _SILENCE) or "tensorflow" in sys.modules:
         yield
         return
-    os.environ[_VARIABLE] = "3"
     with ExitStack() as stack:
-        # TensorFlow has read it by the end of the import.
-        stack.callback(os.environ.pop, _VARIABLE, None)
+        if asked is None:
+            os.environ[_VARIABLE] = _SILENCE
+            # TensorFlow has read it by the end of the import.
+            stack.callback(os.environ.pop, _VARIABLE, None)
         if not faulthandler.is_enabled():
             stack.enter_context(_filtered())
         yield
