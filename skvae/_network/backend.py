@@ -8,7 +8,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 # Lines of TensorFlow's C++ parts: none of them says anything about what the user does.
 _CHATTER = re.compile(
@@ -42,14 +42,14 @@ def _without_chatter() -> Iterator[None]:
 
 @contextmanager
 def _filtered() -> Iterator[None]:
-    try:
-        kept = os.dup(2)
-        instead = tempfile.TemporaryFile()  # noqa: SIM115
-    except OSError:
-        # No standard error, or no place for files.
-        yield
-        return
-    with closing(os.fdopen(kept, "wb", buffering=0)) as original, instead:
+    with ExitStack() as stack:
+        try:
+            instead = stack.enter_context(tempfile.TemporaryFile())
+            original = stack.enter_context(os.fdopen(os.dup(2), "wb", buffering=0))
+        except OSError:
+            # No standard error, or no place for files.
+            yield
+            return
         _flush()
         os.dup2(instead.fileno(), 2)
         try:
