@@ -29,7 +29,7 @@ from ._estimator.frames import ClassFramesMixin
 from ._estimator.parameters import head_parameters
 from ._estimator.predicting import ClassPredictorMixin
 from ._estimator.restoring import attributes_restored
-from ._estimator.scikeras import routes_to_keras
+from ._estimator.routing import routes_to_keras
 from ._estimator.sklearn import (
     CallbackSupportMixin,
     DocumentedMixin,

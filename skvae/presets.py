@@ -42,6 +42,7 @@ def keras_vae_2017(**overrides: Any) -> TextVAEClassifier:
         encoder="bilstm",
         encoder_units=(500, 500),
         bottleneck_units=435,
+        ngram_dim=None,
         decoder="repeat",
         decoder_units=(500, 500),
         embedding_dim=64,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -342,6 +343,15 @@ class TextTokenizer(
             texts[row] = table.text(ids[ids >= FIRST_TOKEN_ID])
         return texts
 
+    def _exact(self, texts: list[Any]) -> tuple[Corpus, Vocabulary | Subwords | FirstSplitting]:
+        """Ids that stand for all tokens as they are written, known or not, and the table that they belong to."""
+        table = self._table
+        if not isinstance(table, Vocabulary) or isinstance(texts[0], list) > self._from_lists:
+            return self._encode(texts), table
+        tokens = self._split(texts, lowercase=False)
+        table = table.with_forms_of(tokens)
+        return table.encode(tokens), table
+
     @property
     def tokens_(self) -> NDArray[np.object_]:
         check_is_fitted(self)
@@ -410,18 +420,19 @@ class TextTokenizer(
     def _cleaned(self, texts: Iterable[str]) -> Iterable[str]:
         return (clean(text, self.lowercase) for text in texts)
 
-    def _split(self, texts: list[str]) -> Tokens:
-        """The tokens of documents, with or without an id."""
+    def _split(self, texts: list[Any], *, lowercase: bool | None = None) -> Tokens:
+        """The tokens of documents, with or without an id; `lowercase` overrides the parameter."""
         if callable(self.analyzer):
             return read_lists(map(self._analyzed, texts))
+        cleaned = partial(clean, lowercase=self.lowercase if lowercase is None else lowercase)
         if isinstance(texts[0], list) and self.analyzer == "word":
-            return read_lists([*self._cleaned(tokens)] for tokens in texts)
+            return read_lists([*map(cleaned, tokens)] for tokens in texts)
         self._refuse_lists(texts)
         if self.analyzer == "char":
-            return split_characters(self._cleaned(texts))
+            return split_characters(map(cleaned, texts))
         if self.token_pattern is None:
-            return split_words(self._cleaned(texts))
-        return split_by_pattern(self._cleaned(texts), self._compiled_pattern())
+            return split_words(map(cleaned, texts))
+        return split_by_pattern(map(cleaned, texts), self._compiled_pattern())
 
     def _written(self, text: Any) -> list[str]:
         """The tokens of a document, with or without an id, as they are written."""

@@ -18,8 +18,9 @@ from ._base.seeds import SeedSequence, draw_seed
 from ._estimator.attributes import AutoencoderAttributesMixin
 from ._estimator.frames import FramesMixin
 from ._estimator.likelihood import LikelihoodMixin
-from ._estimator.parameters import check_unchanged, network_config
+from ._estimator.parameters import check_unchanged, network_config, resolved
 from ._estimator.restoring import attributes_restored
+from ._estimator.routing import KerasParamsMixin, routes_to_keras
 from ._estimator.sklearn import (
     CallbackSupportMixin,
     DocumentedMixin,
@@ -45,6 +46,7 @@ from .tokenization import TextTokenizer
 
 
 class TextVAETransformer(
+    KerasParamsMixin,
     AutoencoderAttributesMixin,
     LikelihoodMixin,
     FramesMixin,
@@ -61,7 +63,8 @@ class TextVAETransformer(
 
     `transform` returns the posterior means of the latent variables, which are features learned
     without labels. `inverse_transform`, `sample` and `interpolate` write texts from latents.
-    The model maximises the evidence lower bound (ELBO) of [1]_.
+    The model maximises the evidence lower bound (ELBO) of [1]_. Parameters that are "auto" depend on
+    the decoder: "gru" and "lstm" are set to write well, "bow" and "repeat" to give good features fast.
 
     Parameters
     ----------
@@ -70,31 +73,32 @@ class TextVAETransformer(
 
     tokenizer : TextTokenizer, FrozenEstimator or None, default=None
         Splits texts into tokens; cloned, not modified. None means `TextTokenizer()`. A fitted one in
-        a `sklearn.frozen.FrozenEstimator` keeps its vocabulary. Its
-        `max_length` limits what a text decoder writes and what a "bilstm" encoder reads. Not
+        a `sklearn.frozen.FrozenEstimator` keeps its vocabulary. The longest training text, and at most its
+        `max_length`, limits what a text decoder writes and what a "bilstm" encoder reads. Not
         used when fitted on token ids.
 
-    encoder : {"bow", "bilstm"}, default="bow"
+    encoder : {"auto", "bow", "bilstm"}, default="auto"
         "bow": a bag of words of the whole document; better features and much faster.
-        "bilstm": reads the tokens in order; better reconstruction of short sentences.
+        "bilstm": reads the tokens in order; better reconstruction of short sentences. "auto": "bilstm" with the
+        decoders "gru" and "lstm", else "bow".
 
     encoder_units : tuple of int or None, default=None
-        Width of each encoder layer. None: (128, 128) for "bow", (256,) for "bilstm".
+        Width of each encoder layer. None: (128, 128) for "bow", (128,) for "bilstm".
 
     bottleneck_units : int or None, default=None
         Width of a further dense layer between encoder and latents.
 
     ngram_dim : int or None, default=256
-        Width of the vectors of n-grams, which are learned before the autoencoder and which class heads read. Only
-        with the encoder "bow"; None turns them off.
+        Width of the vectors of n-grams, which are learned before the autoencoder. Encoder and class heads read
+        them. None turns them off.
 
     embedder : object or None, default=None
         What a pre-trained model knows: a scikit-learn transformer (a clone is fitted), an object with a method `encode` or `embed`,
-        or a function, from a list of str to a float array of shape (n_texts, n_dims). A "bow" encoder reads it
+        or a function, from a list of str to a float array of shape (n_texts, n_dims). The encoder reads it
         beside the words [5]_, and class heads read it. It is stored with the estimator, by its own pickling.
 
     passthrough : bool, default=False
-        Whether `transform` returns what a "bow" encoder reads beside the words to the right of the latents: the
+        Whether `transform` returns what the encoder reads beside the words to the right of the latents: the
         vector of n-grams, and that of the embedder. Linear models gain most from these vectors, clusters
         from the latents.
 
@@ -109,11 +113,12 @@ class TextVAETransformer(
     embedding_dim : int, default=128
         Width of token embeddings.
 
-    posterior_scale : float or None, default=0.6
+    posterior_scale : float, "auto" or None, default="auto"
         Standard deviation that batch normalisation gives to each posterior mean over the
         documents [3]_. This keeps the KL at `n_components * posterior_scale ** 2 / 2` nats or
         more, so the latents can carry this much information at no further cost. "latent_use" of
-        `diagnostics` shows whether the decoder uses it. None turns it off.
+        `diagnostics` shows whether the decoder uses it. "auto": 1.15 with the decoders "gru" and "lstm", else 0.6.
+        None turns it off.
 
     beta : float, default=1.0
         Weight of the KL term. Below 1, latents carry more information and samples are worse.
@@ -144,18 +149,24 @@ class TextVAETransformer(
         Share of previous tokens hidden from the text decoder in training, so that it must use
         the latents [2]_.
 
-    epochs : int, default=8
-        Number of passes over the documents.
+    epochs : int or "auto", default="auto"
+        Number of passes over the documents. "auto": 18 with the decoders "gru" and "lstm", else 8.
 
     batch_size : int or "auto", default="auto"
         Number of documents in a batch. "auto": about 100 batches per epoch, of 16 to 256 documents (64 with
         a text decoder).
 
     optimizer : str, keras.optimizers.Optimizer or its class, default="adam"
-        Name, class or instance. An instance is copied and keeps its own learning rate.
+        Name, class or instance. An instance is copied and keeps its own learning rate. `optimizer__...` sets
+        an option, for example `optimizer__clipnorm=1.0`.
 
-    learning_rate : float, default=4e-3
-        Step size of the optimizer.
+    learning_rate : float, keras.optimizers.schedules.LearningRateSchedule or "auto", default="auto"
+        Step size of the optimizer, or a schedule of it. "auto": 5e-3 with the decoders "gru" and "lstm", else 4e-3.
+
+    learning_rate_schedule : {"auto", "constant", "cosine"}, default="auto"
+        "cosine": the learning rate falls along half a cosine to a fiftieth of it at the end of `fit` [6]_.
+        `partial_fit`, whose end is not known, does not lower it. Not used if `learning_rate` or `optimizer`
+        has a schedule. "auto": "cosine" with the decoders "gru" and "lstm", else "constant".
 
     early_stopping : bool, default=False
         Whether to hold out documents, stop when their loss no longer falls, and restore the weights of
@@ -181,6 +192,10 @@ class TextVAETransformer(
 
     verbose : int, default=0
         1 prints a line for each step and epoch, with seconds and an estimate of those left in the step.
+
+    keras_params : dict or None, default=None
+        Options of the optimizer by their names, for example `{"optimizer__clipnorm": 1.0}`. The constructor and
+        `set_params` also take them as arguments.
 
     Attributes
     ----------
@@ -231,6 +246,8 @@ class TextVAETransformer(
        Flow", NIPS 2016. https://arxiv.org/abs/1606.04934
     .. [5] F. Bianchi, S. Terragni and D. Hovy, "Pre-training is a Hot Topic: Contextualized Document
        Embeddings Improve Topic Coherence", ACL 2021. https://aclanthology.org/2021.acl-short.96/
+    .. [6] I. Loshchilov and F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017.
+       https://arxiv.org/abs/1608.03983
 
     Examples
     --------
@@ -248,7 +265,7 @@ class TextVAETransformer(
     _parameter_constraints: dict[str, Any] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "tokenizer": [TextTokenizer, FrozenEstimator, None],
-        "encoder": [StrOptions({"bow", "bilstm"})],
+        "encoder": [StrOptions({"auto", "bow", "bilstm"})],
         "encoder_units": [tuple, list, None],
         "bottleneck_units": [Interval(Integral, 1, None, closed="left"), None],
         "ngram_dim": [Interval(Integral, 1, None, closed="left"), None],
@@ -257,7 +274,7 @@ class TextVAETransformer(
         "decoder": [StrOptions({"gru", "lstm", "repeat", "bow"})],
         "decoder_units": [tuple, list],
         "embedding_dim": [Interval(Integral, 1, None, closed="left")],
-        "posterior_scale": [Interval(Real, 0, None, closed="neither"), None],
+        "posterior_scale": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"}), None],
         "beta": [Interval(Real, 0, None, closed="left")],
         "free_bits": [Interval(Real, 0, None, closed="left")],
         "kl_warmup": [Interval(Real, 0, 1, closed="both")],
@@ -265,10 +282,15 @@ class TextVAETransformer(
         "max_df": [Interval(Integral, 1, None, closed="left"), Interval(Real, 0, 1, closed="right")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "word_dropout": [Interval(Real, 0, 1, closed="left")],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "optimizer": [str, type, HasMethods(["get_config", "apply_gradients"])],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [
+            Interval(Real, 0, None, closed="neither"),
+            HasMethods(["__call__", "get_config"]),
+            StrOptions({"auto"}),
+        ],
+        "learning_rate_schedule": [StrOptions({"auto", "constant", "cosine"})],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -276,14 +298,16 @@ class TextVAETransformer(
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
+        "keras_params": [dict, None],
     }
 
+    @routes_to_keras
     def __init__(
         self,
         n_components: int = 64,
         *,
         tokenizer: TextTokenizer | None = None,
-        encoder: str = "bow",
+        encoder: str = "auto",
         encoder_units: tuple[int, ...] | None = None,
         bottleneck_units: int | None = None,
         ngram_dim: int | None = 256,
@@ -292,7 +316,7 @@ class TextVAETransformer(
         decoder: str = "gru",
         decoder_units: tuple[int, ...] = (256,),
         embedding_dim: int = 128,
-        posterior_scale: float | None = 0.6,
+        posterior_scale: float | str | None = "auto",
         beta: float = 1.0,
         free_bits: float = 0.0,
         kl_warmup: float = 0.33,
@@ -300,10 +324,11 @@ class TextVAETransformer(
         max_df: float = 0.5,
         dropout: float = 0.2,
         word_dropout: float = 0.3,
-        epochs: int = 8,
+        epochs: int | str = "auto",
         batch_size: int | str = "auto",
         optimizer: Any = "adam",
-        learning_rate: float = 4e-3,
+        learning_rate: Any = "auto",
+        learning_rate_schedule: str = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 3,
@@ -311,6 +336,7 @@ class TextVAETransformer(
         warm_start: bool = False,
         random_state: Any = None,
         verbose: int = 0,
+        keras_params: dict[str, Any] | None = None,
     ) -> None:
         self.n_components = n_components
         self.tokenizer = tokenizer
@@ -335,6 +361,7 @@ class TextVAETransformer(
         self.batch_size = batch_size
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -342,6 +369,7 @@ class TextVAETransformer(
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
+        self.keras_params = keras_params
 
     def set_params(self, **params: Any) -> TextVAETransformer:
         """Set parameters of this estimator and of its tokenizer.
@@ -350,18 +378,21 @@ class TextVAETransformer(
         ----------
         **params : dict
             Parameters, for example `n_components=32` or `tokenizer__max_length=32`. The latter sets
-            `tokenizer` to `TextTokenizer(max_length=32)` if it is None.
+            `tokenizer` to `TextTokenizer(max_length=32)` if it is None. `optimizer__clipnorm=1.0` is an entry of
+            `keras_params`.
 
         Returns
         -------
         self : TextVAETransformer
         """
-        set_params(self, params, {"tokenizer": TextTokenizer})
+        set_params(self, self._without_routed(params), {"tokenizer": TextTokenizer})
+        self._take_routed(params)
         return self
 
     def _from_store(self, state: dict[str, Any]) -> dict[str, Any]:
-        # Formats 1 and 2 had fewer parameters.
-        return {"ngram_dim": None, "embedder": None, "passthrough": False} | state
+        # Formats 1 to 3 had fewer parameters.
+        before = {"ngram_dim": None, "embedder": None, "passthrough": False, "keras_params": None}
+        return before | {"learning_rate_schedule": "constant"} | state
 
     # Fitting
 
@@ -491,9 +522,10 @@ class TextVAETransformer(
         Nothing is set before training has succeeded. `given`, the X and y of `fit`, is for
         scikit-learn's callbacks.
         """
-        task = None if given is None else begin_fit_task(self, *given, self.epochs)
+        self._check_routed()
+        parameters = resolved(self.get_params(deep=False))
+        task = None if given is None else begin_fit_task(self, *given, parameters["epochs"])
         seeds, goes_on = self._new_seeds(), self._goes_on
-        parameters = self.get_params(deep=False)
         if goes_on:
             autoencoder = self._autoencoder
             check_unchanged(autoencoder.config, parameters)

@@ -82,7 +82,13 @@ def bow_vae(reviews):
 @shared
 def gru_vae(reviews):
     return TextVAETransformer(
-        tokenizer=TextTokenizer(max_length=16), epochs=8, learning_rate=1e-2, **SMALL
+        tokenizer=TextTokenizer(max_length=16),
+        encoder="bow",
+        posterior_scale=0.6,
+        epochs=8,
+        learning_rate=1e-2,
+        learning_rate_schedule="constant",
+        **SMALL,
     ).fit(reviews[0])
 
 

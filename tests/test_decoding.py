@@ -24,7 +24,14 @@ def writer():
     """A classifier whose decoder has learned enough to write about the class."""
     X, y = make_reviews(400, random_state=3)
     vae = TextVAETransformer(
-        12, tokenizer=TextTokenizer(max_length=16), decoder_units=(48,), epochs=25, learning_rate=1e-2
+        12,
+        tokenizer=TextTokenizer(max_length=16),
+        encoder="bow",
+        posterior_scale=0.6,
+        decoder_units=(48,),
+        epochs=25,
+        learning_rate=1e-2,
+        learning_rate_schedule="constant",
     )
     names = np.array(["bad", "good"])
     return TextVAEClassifier(vae, epochs=0, random_state=0).fit(X, names[y])
@@ -123,7 +130,7 @@ def test_bad_options_are_refused_by_all_that_write(writer, options, message):
     for write in (
         lambda: writer.inverse_transform(latents, **options),
         lambda: writer.sample(1, **options),
-        lambda: writer.rewrite(["a film"], "good", **options),
+        lambda: writer.rewrite(["a film"], "good", **options, method="decode"),
         lambda: writer.vae_.sample(1, **options),
         lambda: writer.vae_.interpolate("a film", "a story", **options),
     ):
@@ -167,9 +174,9 @@ def test_the_class_of_what_is_written_can_be_chosen(writer):
     X, y = make_reviews(200, random_state=9)
     for label in ("bad", "good"):
         assert (writer.predict(writer.sample(200, label, random_state=0)) == label).mean() > 0.7
-        assert (writer.predict(writer.rewrite(X, label)) == label).mean() > 0.7
+        assert (writer.predict(writer.rewrite(X, label, method="decode")) == label).mean() > 0.7
     each = np.where(y == 0, "good", "bad")
-    assert (writer.predict(writer.rewrite(X, each)) == each).mean() > 0.8
+    assert (writer.predict(writer.rewrite(X, each, method="decode")) == each).mean() > 0.8
 
 
 def test_guidance_makes_what_is_written_clearer(writer):
@@ -180,7 +187,9 @@ def test_guidance_makes_what_is_written_clearer(writer):
         clear = []
         for guidance in (0, 1, 4):
             # With the document's own words asked for, there is something to turn.
-            written = writer.rewrite(X, other, guidance=guidance, content_weight=2, **options)
+            written = writer.rewrite(
+                X, other, guidance=guidance, content_weight=2, **options, method="decode"
+            )
             clear.append(writer.predict_log_proba(written)[np.arange(200), column].mean())
         assert clear[0] < clear[1] < clear[2]
     latents = writer.transform(X)
@@ -196,7 +205,7 @@ def test_rewriting_keeps_as_much_of_the_document_as_is_asked(writer):
     other = np.where(y == 0, "good", "bad")
 
     def share_kept(**options):
-        written = writer.rewrite(X, other, **options)
+        written = writer.rewrite(X, other, **options, method="decode")
         pairs = [(set(old.split()), set(new.split())) for old, new in zip(X, written, strict=True)]
         return np.mean([len(old & new) / len(old) for old, new in pairs])
 
@@ -205,7 +214,7 @@ def test_rewriting_keeps_as_much_of_the_document_as_is_asked(writer):
         assert kept[0] < kept[1] < kept[2]
     # With nothing else to heed, the document itself, in its order.
     own = np.where(y == 1, "good", "bad")
-    again = writer.rewrite(X, own, guidance=0, content_weight=8)
+    again = writer.rewrite(X, own, guidance=0, content_weight=8, method="decode")
     assert (
         np.mean(again == writer.vae_.tokenizer_.inverse_transform(writer.vae_.tokenizer_.transform(X))) > 0.9
     )
@@ -219,12 +228,15 @@ def test_documents_are_rewritten_together_as_alone(writer):
     X = [*(" ".join(text.split()[: 1 + row % 9]) for row, text in enumerate(X)), "the zyx was dull", ""]
     other = np.where(writer.predict(X) == "bad", "good", "bad")
     for options in ({}, {"decoding": "beam", "beam_width": 2}):
-        together = writer.rewrite(X, other, **options)
-        alone = [writer.rewrite([text], label, **options)[0] for text, label in zip(X, other, strict=True)]
+        together = writer.rewrite(X, other, **options, method="decode")
+        alone = [
+            writer.rewrite([text], label, **options, method="decode")[0]
+            for text, label in zip(X, other, strict=True)
+        ]
         assert together.tolist() == alone
     # What follows an unknown word follows on the word before it.
     assert (
-        writer.rewrite(["the zyx music is dull"], "bad", guidance=0, content_weight=50)[0]
+        writer.rewrite(["the zyx music is dull"], "bad", guidance=0, content_weight=50, method="decode")[0]
         == "the music is dull"
     )
 
@@ -232,7 +244,7 @@ def test_documents_are_rewritten_together_as_alone(writer):
 def test_a_rewritten_document_goes_on_after_the_words_that_were_changed(writer):
     X, y = make_reviews(200, random_state=9)
     # So strong that it begins with a word of the class, where the document has another.
-    written = writer.rewrite(X, np.where(y == 0, "good", "bad"), guidance=60)
+    written = writer.rewrite(X, np.where(y == 0, "good", "bad"), guidance=60, method="decode")
     n_words = [sum(len(text.split()) for text in texts) for texts in (X, written)]
     assert n_words[1] > 0.7 * n_words[0]
 
@@ -240,17 +252,26 @@ def test_a_rewritten_document_goes_on_after_the_words_that_were_changed(writer):
 def test_guidance_needs_a_model_of_ngrams():
     X, y = make_reviews(40, random_state=9)
     for ngram_dim, is_guided in ((None, False), (8, True)):
-        vae = small_vae(decoder="gru", ngram_dim=ngram_dim, tokenizer=TextTokenizer(max_length=16))
+        vae = small_vae(
+            decoder="gru", encoder="bow", ngram_dim=ngram_dim, tokenizer=TextTokenizer(max_length=16)
+        )
         plain = TextVAEClassifier(vae, lexical=False, epochs=0, random_state=0).fit(X, y)
-        texts = plain.rewrite(X, 1)
-        assert (texts.tolist() != plain.rewrite(X, 1, guidance=0).tolist()) == is_guided
+        texts = plain.rewrite(X, 1, method="decode")
+        assert (texts.tolist() != plain.rewrite(X, 1, guidance=0, method="decode").tolist()) == is_guided
 
 
 @pytest.fixture(scope="module")
 def writer_of_three():
     """Has read texts of each class: a writer can not be led to bigrams that no text before had."""
     vae = TextVAETransformer(
-        12, tokenizer=TextTokenizer(max_length=16), decoder_units=(48,), epochs=25, learning_rate=1e-2
+        12,
+        tokenizer=TextTokenizer(max_length=16),
+        encoder="bow",
+        posterior_scale=0.6,
+        decoder_units=(48,),
+        epochs=25,
+        learning_rate=1e-2,
+        learning_rate_schedule="constant",
     )
     return vae.set_params(random_state=0).fit(make_reviews(400, n_classes=3, random_state=3)[0])
 
@@ -263,7 +284,9 @@ def test_guidance_by_other_ngrams_and_more_classes(writer_of_three, ngram_range)
     )
     for label in range(3):
         clear = [
-            head.predict_log_proba(head.rewrite(X, label, guidance=guidance))[:, label].mean()
+            head.predict_log_proba(head.rewrite(X, label, guidance=guidance, method="decode"))[
+                :, label
+            ].mean()
             for guidance in (0, 32)
         ]
         assert clear[0] < clear[1]
@@ -278,7 +301,7 @@ def test_a_document_of_the_class_is_rewritten_less(writer):
         return np.mean(
             [
                 len(set(new.split()) & set(old.split())) / len(set(old.split()))
-                for new, old in zip(writer.rewrite(X, classes), plain, strict=True)
+                for new, old in zip(writer.rewrite(X, classes, method="decode"), plain, strict=True)
             ]
         )
 
@@ -288,7 +311,9 @@ def test_a_document_of_the_class_is_rewritten_less(writer):
 def test_reserved_tokens_are_never_written(reviews):
     ids = TextTokenizer(max_length=12, max_features=20).fit_transform(reviews[0])
     assert (ids == 1).mean() > 0.3  # so that an untrained decoder would write "unknown" most
-    vae = TextVAETransformer(epochs=2, n_components=4, decoder_units=(8,), random_state=0).fit(ids)
+    vae = TextVAETransformer(encoder="bow", epochs=2, n_components=4, decoder_units=(8,), random_state=0).fit(
+        ids
+    )
     for decoding in ("greedy", "sample", "beam"):
         written = vae.sample(40, decoding=decoding, random_state=0)
         assert written.dtype == np.int32
@@ -465,14 +490,17 @@ def test_of_a_long_document_only_what_can_be_written_is_kept_to(writing_classifi
     writer.tokenizer_.set_params(truncation=truncation)
     words = [token for token in writer.tokenizer_.tokens_[3:] if token.isalpha()][:40]
     kept = words[:16] if truncation == "post" else words[-16:]
-    assert writer.rewrite([" ".join(words)], "bad", guidance=0, content_weight=500)[0].split() == kept
+    assert (
+        writer.rewrite([" ".join(words)], "bad", guidance=0, content_weight=500, method="decode")[0].split()
+        == kept
+    )
 
 
 def test_one_long_document_does_not_pad_the_others(writing_classifier):
     texts = ["a dull film"] * 63 + ["a dull film " * 20_000]
     tracemalloc.start()
     try:
-        writing_classifier.rewrite(texts, "good")
+        writing_classifier.rewrite(texts, "good", method="decode")
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
+from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -435,3 +436,18 @@ def test_static_vectors_of_english(reviews, tmp_path):
     np.testing.assert_array_equal(again.predict_proba(X), classifier.predict_proba(X))
     assert classifier.term_weights_.keys() == {"latent", "lexical", "vector", "embedding"}
     assert "embedding" in set(classifier.explain(X[:2], n_contributions=100)["part"])
+
+
+def kind_by_length(texts):
+    """Three far points, by something that no word tells."""
+    return np.eye(3)[[len(text) % 3 for text in texts]]
+
+
+def test_latents_tell_what_the_embedding_tells(reviews):
+    X = list(reviews[0])
+    kinds = np.array([len(text) % 3 for text in X])
+    vae = small_vae(embedder=kind_by_length, epochs=20, learning_rate=1e-2, batch_size=16).fit(X)
+    nearest = NearestNeighbors(n_neighbors=6).fit(vae.transform(X)).kneighbors(return_distance=False)
+    # A third by chance.
+    assert (kinds[nearest] == kinds[:, None]).mean() > 0.9
+    assert vae.history_["nll_embedding"][-1] < 0.5 * vae.history_["nll_embedding"][0]

@@ -84,7 +84,7 @@ def test_an_interrupted_partial_fit_has_learned_and_answers(reviews):
     latents = vae.set_params(callbacks=None).transform(X)
     assert np.abs(latents - before).max() > 0
     # Normalised by what was known before, so about as wide as promised.
-    np.testing.assert_allclose(latents.std(axis=0), vae.posterior_scale, rtol=0.5)
+    np.testing.assert_allclose(latents.std(axis=0), vae._autoencoder.config.posterior_scale, rtol=0.5)
     assert np.isfinite(vae.partial_fit(X).transform(X)).all()
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from typing import ClassVar
 
 import joblib
 import keras
@@ -23,7 +24,7 @@ from skvae._texts.corpus import Corpus
 from skvae._texts.documents import Documents, epoch_order
 from skvae.datasets import make_reviews
 
-from .conftest import SMALL
+from .conftest import SMALL, small_vae
 
 
 def test_an_optimizer_takes_the_settings_of_an_instance():
@@ -584,3 +585,65 @@ def test_threads_that_need_single_precision_leave_the_floatx_of_the_user():
         assert keras.config.floatx() == "float64"
     finally:
         keras.config.set_floatx(before)
+
+
+class RecordRates(keras.callbacks.Callback):
+    """The learning rate of each step."""
+
+    seen: ClassVar[list] = []
+
+    def on_train_begin(self, logs=None):
+        type(self).seen = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append(float(self.model.optimizer.learning_rate))
+
+
+def test_the_learning_rate_falls_along_half_a_cosine(reviews):
+    X = reviews[0]
+    vae = small_vae(
+        learning_rate=1e-2, learning_rate_schedule="cosine", epochs=4, batch_size=16, callbacks=RecordRates
+    )
+    vae.fit(X)
+    rates = np.array(RecordRates.seen)
+    assert len(rates) == 40
+    expected = 1e-2 * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * np.arange(40) / 40)))
+    np.testing.assert_allclose(rates, expected, rtol=1e-4)
+    # The end of a stream is not known, and a warm start begins at the full rate.
+    vae.partial_fit(X)
+    np.testing.assert_allclose(RecordRates.seen, 1e-2, rtol=1e-5)
+    vae.set_params(warm_start=True).fit(X)
+    np.testing.assert_allclose(RecordRates.seen, expected, rtol=1e-4)
+    small_vae(learning_rate_schedule="constant", callbacks=RecordRates).fit(X)
+    assert len(set(RecordRates.seen)) == 1
+
+
+def test_a_keras_schedule_is_a_learning_rate(reviews):
+    schedule = keras.optimizers.schedules.PolynomialDecay(1e-2, 20, 1e-3)
+    vae = small_vae(
+        learning_rate=schedule,
+        learning_rate_schedule="cosine",
+        epochs=2,
+        batch_size=16,
+        callbacks=RecordRates,
+    )
+    clone(vae).fit(reviews[0])
+    np.testing.assert_allclose(RecordRates.seen[-1], 1e-3, rtol=1e-3)
+    assert len(set(RecordRates.seen)) == 20
+
+
+def test_options_reach_the_optimizer_by_their_names(reviews):
+    vae = small_vae(optimizer__clipnorm=0.5).set_params(optimizer__beta_1=0.8)
+    assert vae.get_params()["optimizer__clipnorm"] == 0.5
+    fitted = clone(vae).fit(reviews[0])
+    assert fitted.model_.optimizer.clipnorm == 0.5
+    assert fitted.model_.optimizer.beta_1 == 0.8
+    nested = TextVAEClassifier(small_vae()).set_params(vae__optimizer__clipnorm=0.25, optimizer__clipnorm=2.0)
+    assert clone(nested).vae.keras_params == {"optimizer__clipnorm": 0.25}
+    assert nested.keras_params == {"optimizer__clipnorm": 2.0}
+    with pytest.raises(ValueError, match="does not take the options"):
+        small_vae(optimizer__momentum_of_inertia=1).fit(reviews[0])
+    with pytest.raises(ValueError, match="expected names that begin with optimizer__"):
+        small_vae(keras_params={"fit__verbose": 1}).fit(reviews[0])
+    with pytest.raises(ValueError, match="Invalid parameter 'fit'"):
+        small_vae().set_params(fit__verbose=1)

@@ -31,7 +31,7 @@ def test_latents_are_finite_float32_with_the_promised_spread(vae, reviews):
     latents = vae.transform(reviews[0])
     assert latents.shape == (160, 6)
     assert latents.dtype == np.float32
-    np.testing.assert_allclose(latents.std(axis=0), vae.posterior_scale, rtol=1e-3)
+    np.testing.assert_allclose(latents.std(axis=0), vae._autoencoder.config.posterior_scale, rtol=1e-3)
     np.testing.assert_allclose(latents.mean(axis=0), 0, atol=1e-3)
 
 
@@ -361,9 +361,9 @@ def test_words_of_a_list_are_not_joined_to_marks(reviews):
     assert any('"' in each for each in listed)
 
 
-def test_vectors_are_handed_on_beside_the_latents(bow_vae, gru_vae, reviews):
+def test_vectors_are_handed_on_beside_the_latents(bow_vae, gru_vae, lstm_vae, reviews):
     X = reviews[0]
-    for fitted in (bow_vae, gru_vae):
+    for fitted in (bow_vae, gru_vae, lstm_vae):
         vae = pickle.loads(pickle.dumps(fitted)).set_params(passthrough=True)
         features = vae.transform(X)
         assert features.shape == (len(X), 6 + 64)
@@ -422,3 +422,32 @@ def test_sentences_come_in_equal_shares_and_any_order():
     assert np.mean([len(text.split()) for text in sentences.data]) < 30
     with pytest.raises(ValueError, match="n_samples=9000; expected 1 to 8530"):
         load_rotten_tomatoes(n_samples=9_000)
+
+
+@pytest.mark.parametrize("decoder", ["gru", "bow"])
+def test_what_auto_means_depends_on_what_is_asked_for(decoder, reviews):
+    vae = TextVAETransformer(decoder=decoder)
+    assert vae.get_params()["encoder"] == vae.get_params()["epochs"] == "auto"
+    small = {name: value for name, value in SMALL.items() if name != "encoder_units"}
+    fitted = vae.set_params(**small, encoder_units=(16,), batch_size=160).fit(reviews[0])
+    writes = decoder == "gru"
+    config = fitted._autoencoder.config
+    assert config.encoder == ("bilstm" if writes else "bow")
+    assert config.posterior_scale == (1.15 if writes else 0.6)
+    assert fitted.n_iter_ == (18 if writes else 8)
+    # What is set is kept, whatever the decoder.
+    set_by_hand = clone(fitted).set_params(encoder="bow", epochs=1, posterior_scale=0.5, learning_rate=1e-3)
+    again = set_by_hand.fit(reviews[0])
+    assert (again._autoencoder.config.encoder, again._autoencoder.config.posterior_scale) == ("bow", 0.5)
+    assert again.n_iter_ == 1
+    assert float(again.model_.optimizer.learning_rate.numpy()) == pytest.approx(1e-3)
+
+
+def test_texts_are_no_longer_than_those_that_were_read(reviews):
+    longest = max(len(ids) for ids in map(np.flatnonzero, TextTokenizer().fit_transform(reviews[0])))
+    vae = TextVAETransformer(encoder="bow", epochs=1, **SMALL).fit(reviews[0])
+    assert vae._autoencoder.max_length == longest + 1
+    assert vae.tokenizer_.max_length == 64
+    short = vae.set_params(tokenizer=TextTokenizer(max_length=5))
+    with pytest.warns(UserWarning, match="max_length"):
+        assert short.fit(reviews[0])._autoencoder.max_length == 5

@@ -212,8 +212,8 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
 
     def _recipe(self) -> str:
         """The parameters that the compiled network depends on."""
-        routed = {name: value for name, value in self._routed().items() if name.startswith("optimizer__")}
-        return repr((self.optimizer, self.learning_rate, self.classification_weight, sorted(routed.items())))
+        options = sorted(self._optimizer_options().items())
+        return repr((self.optimizer, self.learning_rate, self.classification_weight, options))
 
     def _trained_layers(self) -> list[LinearModel]:
         # Copies, since `numpy` may return memory that is shared with a variable.

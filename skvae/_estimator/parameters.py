@@ -7,7 +7,40 @@ from typing import Any
 
 from .._network.config import NetworkConfig
 
-_DEFAULT_ENCODER_UNITS = {"bow": (128, 128), "bilstm": (256,)}
+_DEFAULT_ENCODER_UNITS = {"bow": (128, 128), "bilstm": (128,)}
+# What "auto" means, without and with a decoder that writes texts word by word. The table in the user guide shows it.
+_FOR_FEATURES: dict[str, Any] = {
+    "encoder": "bow",
+    "posterior_scale": 0.6,
+    "epochs": 8,
+    "learning_rate": 4e-3,
+    "learning_rate_schedule": "constant",
+}
+_FOR_WRITING: dict[str, Any] = {
+    "encoder": "bilstm",
+    "posterior_scale": 1.15,
+    "epochs": 18,
+    "learning_rate": 5e-3,
+    "learning_rate_schedule": "cosine",
+}
+_WRITERS = ("gru", "lstm")
+
+
+def resolved(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a `TextVAETransformer` with what "auto" means for its decoder.
+
+    Parameters
+    ----------
+    parameters : dict of str to object
+        As returned by `get_params`.
+
+    Returns
+    -------
+    parameters : dict of str to object
+    """
+    chosen = _FOR_WRITING if parameters["decoder"] in _WRITERS else _FOR_FEATURES
+    auto = [name for name in chosen if isinstance(parameters[name], str) and parameters[name] == "auto"]
+    return parameters | {name: chosen[name] for name in auto}
 
 
 def network_config(parameters: dict[str, Any], n_tokens: int, n_words: int, max_length: int) -> NetworkConfig:
@@ -29,6 +62,7 @@ def network_config(parameters: dict[str, Any], n_tokens: int, n_words: int, max_
     ValueError
         If layer widths are not positive ints, or no decoder is left.
     """
+    parameters = resolved(parameters)
     units, scale = parameters["encoder_units"], parameters["posterior_scale"]
     if units is None:
         units = _DEFAULT_ENCODER_UNITS[parameters["encoder"]]
@@ -49,7 +83,7 @@ def network_config(parameters: dict[str, Any], n_tokens: int, n_words: int, max_
         beta=float(parameters["beta"]),
         bow_weight=float(parameters["bow_weight"]),
         free_bits=float(parameters["free_bits"]),
-        ngram_dim=int(parameters["ngram_dim"] or 0) if parameters["encoder"] == "bow" else 0,
+        ngram_dim=int(parameters["ngram_dim"] or 0),
     )
     if config.decoder == "bow" and config.bow_weight == 0:
         raise ValueError(
@@ -63,7 +97,8 @@ def check_unchanged(config: NetworkConfig, parameters: dict[str, Any]) -> None:
     """Refuse a warm start if the parameters of the estimator no longer match the network."""
     wanted = network_config(parameters, config.n_tokens, config.n_words, config.max_length).as_dict()
     # The width of embeddings is checked where texts are read.
-    wanted["embedder_dim"] = config.embedder_dim
+    for name in ("embedder_dim", "embedding_precision"):
+        wanted[name] = getattr(config, name)
     for name, value in config.as_dict().items():
         if wanted[name] != value:
             raise ValueError(

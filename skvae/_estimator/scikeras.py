@@ -20,9 +20,9 @@ from scikeras.wrappers import BaseWrapper
 from sklearn.base import BaseEstimator
 
 from .._network.optimizer import make_optimizer, single_precision
+from .routing import KerasParamsMixin
 from .sklearn import set_params
 
-_ROUTED_TO = ("optimizer", "fit")
 # Arguments of scikeras' constructor that are fixed below: tab completion does not offer them.
 NOT_PARAMETERS = frozenset(
     {
@@ -43,7 +43,7 @@ def _absent(estimator: Any) -> Any:
     raise AttributeError(f"{type(estimator).__name__} has no such method; use fit.")
 
 
-class KerasEstimator(BaseWrapper):
+class KerasEstimator(KerasParamsMixin, BaseWrapper):
     """A scikeras wrapper that follows the conventions of scikit-learn.
 
     scikeras builds the network (`_keras_build_fn`), compiles it, routes `fit__...` parameters,
@@ -51,7 +51,7 @@ class KerasEstimator(BaseWrapper):
     """
 
     # scikeras takes these as constructor arguments. They are fixed here, and not listed by get_params.
-    keras_params: dict[str, Any] | None
+    _routed_to = ("optimizer", "fit")
     # From `verbose` to what `vae=None` means.
     _default_vae: Callable[[Any], Any]
     model = None
@@ -80,21 +80,6 @@ class KerasEstimator(BaseWrapper):
     def _random_state(self, value: Any) -> None:
         pass
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Parameters of this estimator; with `deep`, also those routed to Keras, by name.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to also list the parameters of contained estimators.
-
-        Returns
-        -------
-        params : dict of str to object
-        """
-        params = BaseEstimator.get_params(self, deep=deep)
-        return params | self._routed() if deep else params
-
     def set_params(self, **params: Any) -> KerasEstimator:
         """Set parameters of this estimator, of contained estimators, and those routed to Keras.
 
@@ -109,29 +94,11 @@ class KerasEstimator(BaseWrapper):
         -------
         self : estimator
         """
-        routed = {name: value for name, value in params.items() if _is_routed(name)}
-        own = {name: value for name, value in params.items() if name not in routed}
+        own = self._without_routed(params)
         default = functools.partial(self._default_vae, own.get("verbose", self.verbose))
         set_params(self, own, {"vae": default})
-        if routed:
-            # A new dict, since clones may share the old one.
-            self.keras_params = self._routed() | routed
+        self._take_routed(params)
         return self
-
-    def _routed(self) -> dict[str, Any]:
-        # Constructors do not validate: `fit` refuses other types than dict.
-        return dict(self.keras_params) if isinstance(self.keras_params, dict) else {}
-
-    def _check_routed(self) -> None:
-        """Refuse entries of `keras_params` that have no target."""
-        if self.keras_params is None:
-            return
-        wrong = [name for name in self.keras_params if not _is_routed(name)]
-        if wrong:
-            raise ValueError(
-                f"keras_params holds {wrong[0]!r}; expected names that begin with optimizer__ or fit__, for example"
-                " 'optimizer__clipnorm'."
-            )
 
     # Those of scikeras would build or train without the checks and steps of `fit`.
     initialize: Any = property(_absent)
@@ -174,12 +141,7 @@ class KerasEstimator(BaseWrapper):
 
     def _get_compile_kwargs(self) -> dict[str, Any]:
         # scikeras compiles a loss and metrics from parameters; this network computes its own.
-        routed = {
-            name.removeprefix("optimizer__"): value
-            for name, value in self._routed().items()
-            if name.startswith("optimizer__")
-        }
-        optimizer = make_optimizer(self.optimizer, self.learning_rate, routed)
+        optimizer = make_optimizer(self.optimizer, self.learning_rate, self._optimizer_options())
         return {"optimizer": optimizer, "jit_compile": False}
 
     def _ensure_compiled_model(self) -> None:
@@ -190,24 +152,3 @@ class KerasEstimator(BaseWrapper):
             self.model_.compile(**self._get_compile_kwargs())
             # Variables that are created while the first batch is traced would cause a second tracing.
             self.model_.optimizer.build(self.model_.trainable_variables)
-
-
-def routes_to_keras(init: Callable[..., None]) -> Callable[..., None]:
-    """Let a constructor take `optimizer__...` and `fit__...` as arguments, which become entries of `keras_params`.
-
-    The signature is unchanged, since scikit-learn reads the parameters from it.
-    """
-
-    @functools.wraps(init)
-    def wrapped(self: Any, *args: Any, **params: Any) -> None:
-        routed = {name: params.pop(name) for name in list(params) if _is_routed(name)}
-        if routed:
-            params["keras_params"] = (params.get("keras_params") or {}) | routed
-        init(self, *args, **params)
-
-    return wrapped
-
-
-def _is_routed(name: Any) -> bool:
-    prefix, separator, rest = str(name).partition("__")
-    return prefix in _ROUTED_TO and bool(separator) and bool(rest)

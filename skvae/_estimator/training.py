@@ -9,6 +9,7 @@ from .._base.progress import Progress
 from .._base.seeds import SeedSequence
 from .._network.fitted import FittedAutoencoder
 from .._texts.documents import Documents
+from .parameters import resolved
 
 
 def progress_of(estimator: Any) -> Progress:
@@ -51,11 +52,15 @@ def train(
     from .._network.callbacks import ReportEpochs
     from .._network.pretraining import Pretraining, pretrain
 
+    parameters = resolved(estimator.get_params(deep=False))
     how = Pretraining(
-        epochs=1 if one_pass else estimator.epochs,
+        epochs=1 if one_pass else parameters["epochs"],
         batch_size=estimator.batch_size,
         optimizer=estimator.optimizer,
-        learning_rate=estimator.learning_rate,
+        optimizer_options=estimator._optimizer_options(),
+        learning_rate=parameters["learning_rate"],
+        # The end of a stream of batches is not known.
+        decays=parameters["learning_rate_schedule"] == "cosine" and not one_pass,
         kl_warmup=0.0 if one_pass else estimator.kl_warmup,
         callbacks=estimator.callbacks,
         patience=estimator.n_iter_no_change if estimator.early_stopping and not one_pass else None,

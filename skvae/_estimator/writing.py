@@ -17,11 +17,15 @@ from .._head.labels import check_labels, class_indices
 from .._network.fitted import FittedAutoencoder
 from .._texts.containers import is_one, read_once
 from .._texts.corpus import Corpus
+from .._writing.editing import Editor, pieces_of
 from .._writing.guidance import Guidance
 from .._writing.latents import check_latents, on_line, on_sphere
 from .._writing.options import DecodingOptions, check_option_names, is_count
 from .._writing.steering import LatentClasses
-from .._writing.writer import write
+from .._writing.writer import write, write_edited
+
+# Guidance and content weight of each method of `rewrite`.
+_REWRITING_WEIGHTS = {"edit": (10.0, 2.0), "decode": (24.0, 6.0)}
 
 
 class TextWriterMixin:
@@ -101,14 +105,23 @@ class TextWriterMixin:
         return check_latents(Z, config.n_components, name=name, n_beside=self.passthrough * config.dense_dim)
 
     def sample(
-        self, n_samples: int = 1, *, decoding: str = "sample", random_state: Any = None, **options: Any
+        self,
+        n_samples: int = 1,
+        *,
+        prior: str = "fitted",
+        decoding: str = "sample",
+        random_state: Any = None,
+        **options: Any,
     ) -> NDArray[Any]:
-        """Write documents from latents drawn from the prior N(0, I).
+        """Write documents from latents drawn from a prior.
 
         Parameters
         ----------
         n_samples : int, default=1
             Number of documents.
+        prior : {"fitted", "standard"}, default="fitted"
+            "fitted": a Gaussian with the mean and the covariance of the latents of the training documents (ex-post
+            density estimation [1]_). "standard": N(0, I), where some regions hold no document.
         decoding : {"greedy", "sample", "beam"}, default="sample"
             How tokens are chosen, as in `inverse_transform`.
         random_state : int, RandomState instance or None, default=None
@@ -122,21 +135,27 @@ class TextWriterMixin:
         -------
         texts : ndarray of shape (n_samples,), dtype object
             As returned by `inverse_transform`.
+
+        References
+        ----------
+        .. [1] P. Ghosh et al., "From Variational to Deterministic Autoencoders", ICLR 2020.
+           https://arxiv.org/abs/1903.12436
         """
         check_is_fitted(self)
         check_option_names("TextVAETransformer.sample", options)
-        random, latents = self._draw_latents(n_samples, random_state)
+        random, latents = self._draw_latents(n_samples, random_state, prior)
         return self.inverse_transform(latents, decoding=decoding, random_state=random, **options)
 
     def _draw_latents(
-        self, n_samples: int, random_state: Any
+        self, n_samples: int, random_state: Any, prior: str
     ) -> tuple[np.random.Generator, NDArray[np.float32]]:
         """A generator, and latents drawn from the prior with it."""
         if not is_count(n_samples):
             raise ValueError(f"n_samples={n_samples!r}; expected an int of at least 1.")
+        if prior not in ("fitted", "standard"):
+            raise ValueError(f"prior={prior!r}; expected 'fitted' or 'standard'.")
         random = self._random(random_state)
-        latents = random.standard_normal((n_samples, self._autoencoder.n_components), dtype=np.float32)
-        return random, latents
+        return random, self._autoencoder.draw_latents(n_samples, random, prior=prior)
 
     def interpolate(
         self, start: Any, end: Any, n_steps: int = 5, *, path: str = "line", **options: Any
@@ -268,11 +287,12 @@ class ClassWriterMixin:
         n_samples: int = 1,
         y: Any = None,
         *,
+        prior: str = "fitted",
         decoding: str = "sample",
         random_state: Any = None,
         **options: Any,
     ) -> NDArray[Any]:
-        """Write documents of a class from latents drawn from the prior.
+        """Write documents of a class from latents drawn from a prior.
 
         Parameters
         ----------
@@ -280,6 +300,8 @@ class ClassWriterMixin:
             Number of documents.
         y : class, array-like of shape (n_samples,), or None, default=None
             The class, one for all documents or one for each, as in `inverse_transform`. None means any.
+        prior : {"fitted", "standard"}, default="fitted"
+            As in `TextVAETransformer.sample`.
         decoding : {"greedy", "sample", "beam"}, default="sample"
             How tokens are chosen, as in `TextVAETransformer.inverse_transform`.
         random_state : int, RandomState instance or None, default=None
@@ -306,7 +328,7 @@ class ClassWriterMixin:
                 f"y has {len(y)} classes and n_samples={n_samples}; expected one class for all, or one for each"
                 f" text: set n_samples={len(y)}."
             )
-        random, latents = self.vae_._draw_latents(n_samples, random_state)
+        random, latents = self.vae_._draw_latents(n_samples, random_state, prior)
         return self.inverse_transform(latents, y, decoding=decoding, random_state=random, **options)
 
     def rewrite(
@@ -314,16 +336,22 @@ class ClassWriterMixin:
         X: Any,
         y: Any,
         *,
-        guidance: float = 24.0,
-        content_weight: float = 6.0,
+        method: str = "edit",
+        guidance: float | None = None,
+        content_weight: float | None = None,
         random_state: Any = None,
         **options: Any,
     ) -> NDArray[Any]:
         """Rewrite each document as one of a given class, with similar content.
 
-        The document's latents are moved a short distance (with two classes, the shortest) to where the class is
-        as clear as in the clearest tenth of its labelled texts, and decoded. Tokens are preferred that support
-        the class and follow the document.
+        "edit" changes as few tokens as it can: what speaks against the class is left out or replaced, and everything
+        else, including unknown words, spaces and upper case, stays as it is [1]_, [2]_. A beam search edits one span at
+        a time. An edit is judged by the class head, by how likely the decoder finds it, and by how much is lost. Long
+        documents are edited piece by piece, with pieces that end with a sentence where possible.
+
+        "decode" writes a new text, for documents that must change throughout. In both, the document's latents are
+        first moved a short distance (with two classes, the shortest) to where the class is as clear as in the clearest
+        tenth of its labelled texts.
 
         Parameters
         ----------
@@ -332,17 +360,21 @@ class ClassWriterMixin:
             Texts, or token ids.
         y : class, or array-like of shape (n_samples,)
             The target class, one for all documents or one for each.
-        guidance : float, default=24.0
-            Influence of the class on the choice of tokens, as in `inverse_transform`.
-        content_weight : float, default=6.0
-            Bonus, in nats, for the token that follows the last written token in the document.
-            Unknown tokens are skipped. A written token that is not in the document takes the place of the
-            one that was due. Higher values keep more of the document, including words of the other class. With 0, only
-            the latents determine the content. Not used with a "repeat" decoder.
+        method : {"edit", "decode"}, default="edit"
+            Whether to edit the document or to write a new one.
+        guidance : float or None, default=None
+            Influence of the class. With "edit", the weight of its log-probability; None means 10. With "decode", as in
+            `inverse_transform`; None means 24.
+        content_weight : float or None, default=None
+            With "edit", the cost in nats of each token that is lost or added; None means 2. With "decode", a
+            bonus in nats for the token that follows the last written token in the document; None means 6. There, unknown
+            tokens are skipped, and a written token that is not in the document takes the place of the one that was
+            due. Higher values keep more of the document, including words of the other class. With "decode" and
+            0, only the latents determine the content. Not used to decode with a "repeat" decoder.
         random_state : int, RandomState instance or None, default=None
-            Seed of the draws. None means that of `vae_`.
+            Seed of the draws, with "decode". None means that of `vae_`.
         **options : dict
-            How tokens are chosen, as in `TextVAETransformer.inverse_transform`.
+            With "decode", how tokens are chosen, as in `TextVAETransformer.inverse_transform`.
 
         Returns
         -------
@@ -352,33 +384,76 @@ class ClassWriterMixin:
         Raises
         ------
         ValueError
-            As in `inverse_transform`, and if `y` is None.
+            As in `inverse_transform`, if `y` is None, and if options of "decode" are given to "edit".
+
+        References
+        ----------
+        .. [1] J. Li, R. Jia, H. He and P. Liang, "Delete, Retrieve, Generate", NAACL 2018.
+           https://aclanthology.org/N18-1169/
+        .. [2] N. Miao et al., "CGMH: Constrained Sentence Generation by Metropolis-Hastings Sampling", AAAI
+           2019. https://arxiv.org/abs/1811.10996
         """
         check_is_fitted(self)
         check_option_names("TextVAEClassifier.rewrite", options)
         classes = self._latent_classes_for("rewrite")
-        _check_weight(guidance, "guidance")
-        _check_weight(content_weight, "content_weight")
+        if method not in _REWRITING_WEIGHTS:
+            raise ValueError(f"method={method!r}; expected 'edit' or 'decode'.")
+        if method == "edit" and options:
+            raise ValueError(
+                f"{next(iter(options))} is an option of method='decode', but method='edit'; remove it, or set"
+                " method='decode'."
+            )
+        default = _REWRITING_WEIGHTS[method]
+        weights = (
+            _weight(guidance, "guidance", default[0]),
+            _weight(content_weight, "content_weight", default[1]),
+        )
         if y is None:
             raise ValueError(
                 f"y is None; expected one of the classes {self.classes_.tolist()}, or one for each text."
             )
         autoencoder = self.vae_._autoencoder
-        corpus = autoencoder.read(X, fitted=self)
+        documents = autoencoder.judged(X, "X", self)
+        corpus = autoencoder.corpus_of(documents, "X")
         labels = self._classes_of(y, len(corpus))
+        if method == "edit":
+            edited = self._edited(corpus, labels, classes, weights)
+            return write_edited(autoencoder, documents, corpus, edited)
         latents = autoencoder.posterior(autoencoder.prepare(corpus))[0]
         tokenizer = autoencoder.tokenizer
         if tokenizer is not None and tokenizer.truncation == "pre":
             # The decoder was trained on the ends of documents.
             corpus = Corpus.from_matrix(corpus.padded(autoencoder.max_length, truncation="pre"))
         guide = replace(
-            self._guidance(labels, guidance),
+            self._guidance(labels, weights[0]),
             source=corpus,
-            content_weight=float(content_weight),
+            content_weight=weights[1],
         )
         return self.vae_._write(
             classes.moved(latents, labels), DecodingOptions(**options), random_state, guide
         )
+
+    def _edited(
+        self,
+        corpus: Corpus,
+        labels: NDArray[np.integer],
+        classes: LatentClasses,
+        weights: tuple[float, float],
+    ) -> list[tuple[list[int], list[int]]]:
+        """Ids of rewritten documents, and where each comes from, piece by piece."""
+        autoencoder = self.vae_._autoencoder
+        pieces, owners = pieces_of(corpus, max(1, autoencoder.max_length - 1), autoencoder.sentence_ends)
+        latents = autoencoder.posterior(autoencoder.prepare(pieces))[0]
+        guide = self._guidance(labels[owners], 1.0)
+        editor = Editor(
+            autoencoder, self._class_head, guide, classes.moved(latents, labels[owners]), *weights
+        )
+        edited: list[tuple[list[int], list[int]]] = [([], []) for _ in range(len(corpus))]
+        first = pieces.starts[:-1] - corpus.starts[owners]
+        for owner, before, piece in zip(owners, first, editor.edit(pieces), strict=True):
+            edited[owner][0].extend(piece.ids)
+            edited[owner][1].extend(origin + int(before) * (origin >= 0) for origin in piece.origins)
+        return edited
 
     def _classes_of(self, y: Any, n_samples: int) -> NDArray[np.int64]:
         """Index of the class of each document, from one class for all or one for each."""
@@ -393,6 +468,13 @@ class ClassWriterMixin:
                 " vae=TextVAETransformer(decoder='gru')."
             )
         return self._latent_classes
+
+
+def _weight(weight: Any, name: str, default: float) -> float:
+    """The default for None."""
+    weight = default if weight is None else weight
+    _check_weight(weight, name)
+    return float(weight)
 
 
 def _check_weight(weight: Any, name: str) -> None:

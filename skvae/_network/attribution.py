@@ -66,7 +66,8 @@ def attributions(
        https://arxiv.org/abs/1703.01365
     """
     if autoencoder.config.encoder != "bow":
-        return Attributions(_over_positions(autoencoder, documents, slopes))
+        tokens, dense = _over_positions(autoencoder, documents, slopes)
+        return _split(tokens, dense, documents)
     assert documents.counts is not None
     weights, config = autoencoder.network.weights, autoencoder.config
     reference = bow_encoder.pre_activations(autoencoder.without_words(), weights, config)
@@ -79,7 +80,11 @@ def attributions(
     tokens = sp.csr_array(
         (logs.data, logs.indices, logs.indptr), shape=(len(documents), autoencoder.n_tokens)
     )
-    dense = of_inputs[:, config.n_words :]
+    return _split(tokens, of_inputs[:, config.n_words :], documents)
+
+
+def _split(tokens: sp.csr_array, dense: NDArray[np.float32], documents: Documents) -> Attributions:
+    """Attributions with the slopes in vectors and those in embeddings apart."""
     width = 0 if documents.vectors is None else documents.vectors.shape[1]
     return Attributions(
         tokens,
@@ -111,23 +116,24 @@ def _places(matrix: sp.csr_array) -> tuple[NDArray[np.integer], NDArray[np.integ
 
 def _over_positions(
     autoencoder: FittedAutoencoder, documents: Documents, slopes: NDArray[np.float32]
-) -> sp.csr_array:
-    """Integrated gradients along the path on which the embeddings of all tokens grow from zero."""
+) -> tuple[sp.csr_array, NDArray[np.float32]]:
+    """Integrated gradients along the path on which embeddings of tokens, and vectors, grow from zero."""
     assert documents.texts is not None
     shape = (len(documents), autoencoder.n_tokens)
+    dense = np.zeros((len(documents), autoencoder.config.dense_dim), dtype=np.float32)
     if not slopes.any():
-        return sp.csr_array(shape, dtype=np.float32)
+        return sp.csr_array(shape, dtype=np.float32), dense
     found, compiled = [], int(documents.texts.lengths.sum()) >= STEPS_WORTH_COMPILING
     for row in range(len(documents)):
-        ids = documents.batch(np.array([row]))["ids"]
-        added = autoencoder.network.model.integrated_gradients(
-            ids, slopes[row].astype(np.float32), _STEPS_OF_THE_PATH, compiled=compiled
+        inputs = documents.batch(np.array([row]))
+        added, dense[row] = autoencoder.network.model.integrated_gradients(
+            inputs, slopes[row].astype(np.float32), _STEPS_OF_THE_PATH, compiled=compiled
         )
-        ids = ids[:, : len(added)]
+        ids = inputs["ids"][:, : len(added)]
         known = (ids[0] >= FIRST_TOKEN_ID) | (ids[0] == UNKNOWN_ID)
         found.append((added[known], ids[0][known]))
     indptr = np.cumsum([0, *(len(ids) for _, ids in found)])
     values, columns = (np.concatenate(each) for each in zip(*found, strict=True))
     matrix = sp.csr_array((values, columns, indptr), shape=shape)
     matrix.sum_duplicates()
-    return matrix
+    return matrix, dense

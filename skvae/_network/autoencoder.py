@@ -11,7 +11,7 @@ from .._base.forking import check_can_run
 from .._base.seeds import SeedSequence
 from .backend import keras, ops, tf
 from .config import NetworkConfig
-from .decoders import BowDecoder, RecurrentTextDecoder, RepeatTextDecoder
+from .decoders import BowDecoder, EmbeddingDecoder, RecurrentTextDecoder, RepeatTextDecoder
 from .encoders import build_encoder
 from .layers import DTYPE, functional, mean_tracker, share_of_replica
 from .objectives import (
@@ -22,6 +22,7 @@ from .objectives import (
     sequence_nll,
     sparse_matmul,
     token_accuracy,
+    token_nll,
 )
 from .private import BuiltBeforeTraining
 
@@ -43,7 +44,7 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
     a dict of nats per document, each (batch,).
     """
 
-    part_names = ("nll_text", "nll_bow", "kl")
+    part_names = ("nll_text", "nll_bow", "nll_embedding", "kl")
 
     def __init__(self, config: NetworkConfig, seed: int) -> None:
         check_can_run()
@@ -58,6 +59,7 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
         elif config.decoder != "bow":
             self.text_decoder = RecurrentTextDecoder(config, seeds)
         self.bow_decoder = BowDecoder(config, seeds) if config.bow_weight > 0 else None
+        self.embedding_decoder = EmbeddingDecoder(config, seeds) if config.embedding_precision else None
         self.random = keras.random.SeedGenerator(seeds.next())
         # A separate generator, so that evaluating validation texts does not change the training.
         self.random_of_evaluation = keras.random.SeedGenerator(seeds.next())
@@ -67,7 +69,7 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
         self.warmup_steps = 0
         # The estimator parameters that the network was compiled with.
         self.recipe: Any = None
-        for decoder in (self.text_decoder, self.bow_decoder):
+        for decoder in (self.text_decoder, self.bow_decoder, self.embedding_decoder):
             if decoder is not None:
                 decoder.build()
         self.built = True
@@ -78,6 +80,8 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
             absent.add("nll_text")
         if self.config.bow_weight == 0:
             absent.add("nll_bow")
+        if not self.config.embedding_precision:
+            absent.add("nll_embedding")
         return [name for name in self.part_names if name not in absent]
 
     @property
@@ -91,7 +95,8 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
         """The encoder's output at `entry`."""
         if self.config.encoder != "bow":
             # Without the boundary token that follows the last tokens of a truncated text.
-            return inputs["ids"][:, : self.config.max_length]
+            ids = inputs["ids"][:, : self.config.max_length]
+            return [ids, inputs["vectors"]] if self.config.dense_dim else ids
         # A batch of documents is passed as its non-zero counts and never made dense, since the
         # first layer then takes a tenth of the time.
         first = self.encoder.get_layer("hidden_0")
@@ -111,47 +116,71 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
         mean, log_variance = self._after_entry(self.read(inputs), training=training)
         return mean, log_variance
 
-    def integrated_gradients(self, ids: Any, slopes: Any, n_steps: int, *, compiled: bool) -> Any:
-        """What each token of one document adds to a linear function of the posterior mean.
+    def integrated_gradients(
+        self, inputs: dict[str, Any], slopes: Any, n_steps: int, *, compiled: bool
+    ) -> tuple[Any, Any]:
+        """What each token and the vectors of one document add to a linear function of the posterior mean.
 
         Parameters
         ----------
-        ids : array of shape (1, time)
+        inputs : dict of arrays
+            As for calling the model, with one row.
         slopes : array of shape (n_components,)
             The linear function.
         n_steps : int
-            Number of gradients, at the middles of equal steps from embeddings of zero to those of the tokens.
+            Number of gradients, at the middles of equal steps from embeddings and vectors of zero to those of the document.
         compiled : bool
             Whether there are enough tokens to explain for compiling to save time.
 
         Returns
         -------
         added : ndarray of shape (n_read,), dtype float32
+            What each token adds.
+        of_vectors : ndarray of shape (dense_dim,), dtype float32
+            Slopes in the vectors: what these add is the product with them.
         """
-        tokens = self.encoder.get_layer("embedding")(self.read({"ids": ids}))[0]
+        tokens = self.encoder.get_layer("embedding")(inputs["ids"][:, : self.config.max_length])[0]
         points = (tf.range(n_steps, dtype=tokens.dtype) + 0.5) / n_steps
         gradient = self._gradient_on_path_of_many if compiled else self._gradient_on_path
-        return tf.reduce_sum(gradient(tokens, points, slopes) * tokens, axis=1).numpy()
+        of_tokens, of_vectors = gradient(tokens, self.vectors_of(inputs), points, slopes)
+        return tf.reduce_sum(of_tokens * tokens, axis=1).numpy(), of_vectors.numpy()
 
-    def _gradient_on_path(self, tokens: Any, points: Any, slopes: Any) -> Any:
-        """Average gradient in embeddings of the tokens scaled by each of the points, which are one batch."""
-        path = points[:, None, None] * tokens
+    def vectors_of(self, inputs: dict[str, Any]) -> Any:
+        """The documents' vectors, of shape (batch, dense_dim); of width 0 if there are none."""
+        if self.config.dense_dim:
+            return inputs["vectors"]
+        return np.zeros((len(inputs["ids"]), 0), dtype=np.float32)
+
+    def _gradient_on_path(self, tokens: Any, vectors: Any, points: Any, slopes: Any) -> tuple[Any, Any]:
+        """Average gradients in embeddings and vectors scaled by each of the points, which are one batch."""
+        path, path_of_vectors = points[:, None, None] * tokens, points[:, None] * vectors
         with tf.GradientTape() as tape:
-            tape.watch(path)
-            total = tf.reduce_sum(self._after_embedding(path) * slopes)
-        return tf.reduce_mean(tape.gradient(total, path), axis=0)
+            tape.watch([path, path_of_vectors])
+            total = tf.reduce_sum(self._after_embedding(path, path_of_vectors) * slopes)
+        gradients = tape.gradient(
+            total, [path, path_of_vectors], unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        return tuple(tf.reduce_mean(gradient, axis=0) for gradient in gradients)
 
     @cached_property
     def _gradient_on_path_of_many(self) -> Any:
         """`_gradient_on_path`, compiled."""
-        shapes = [(None, self.config.embedding_dim), (None,), (self.config.n_components,)]
+        shapes = [
+            (None, self.config.embedding_dim),
+            (1, self.config.dense_dim),
+            (None,),
+            (self.config.n_components,),
+        ]
         return tf.function(
             self._gradient_on_path, input_signature=[tf.TensorSpec(shape, tf.float32) for shape in shapes]
         )
 
-    def _after_embedding(self, hidden: Any) -> Any:
-        """The posterior mean from embedded tokens of documents without padding."""
-        names = [f"hidden_{depth}" for depth in range(len(self.config.encoder_units))]
+    def _after_embedding(self, hidden: Any, vectors: Any) -> Any:
+        """The posterior mean from embedded tokens of documents without padding, and their vectors."""
+        for depth in range(len(self.config.encoder_units)):
+            hidden = self.encoder.get_layer(f"hidden_{depth}")(hidden, training=False)
+        hidden = tf.concat([hidden, vectors], axis=1)
+        names = []
         if self.config.bottleneck_units is not None:
             names.append("bottleneck")
         names.append("mean")
@@ -163,9 +192,13 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
 
     @cached_property
     def encode_many(self) -> Any:
-        """`encode` for token ids (batch, time), compiled: for long texts it takes an eighth of the time."""
+        """`encode` for token ids and vectors, compiled: for long texts it takes an eighth of the time."""
         return tf.function(
-            lambda ids: self.encode({"ids": ids}), input_signature=[tf.TensorSpec((None, None), tf.int32)]
+            lambda ids, vectors: self.encode({"ids": ids, "vectors": vectors}),
+            input_signature=[
+                tf.TensorSpec((None, None), tf.int32),
+                tf.TensorSpec((None, self.config.dense_dim), tf.float32),
+            ],
         )
 
     @cached_property
@@ -173,6 +206,17 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
         """The text decoder's `logits` for latents and token ids, compiled."""
         return tf.function(
             self.text_decoder.logits,
+            input_signature=[
+                tf.TensorSpec((None, self.config.n_components), tf.float32),
+                tf.TensorSpec((None, None), tf.int32),
+            ],
+        )
+
+    @cached_property
+    def token_nll_of_many(self) -> Any:
+        """Negative log-likelihood of each token id under the text decoder given latents, (batch, time), compiled."""
+        return tf.function(
+            lambda z, ids: token_nll(self.text_decoder.logits(z, ids), ids),
             input_signature=[
                 tf.TensorSpec((None, self.config.n_components), tf.float32),
                 tf.TensorSpec((None, None), tf.int32),
@@ -200,8 +244,8 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
         Returns
         -------
         parts : dict of str to tensor of shape (batch,)
-            "nll_text" and "nll_bow", for the decoders that exist, in nats per document; with a text
-            decoder also "token_accuracy" and "n_tokens", the number of tokens behind it.
+            "nll_text", "nll_bow" and "nll_embedding" (without its constant), for the decoders that exist, in
+            nats per document; with a text decoder also "token_accuracy" and "n_tokens", the number of tokens behind it.
         """
         parts = {}
         if self.text_decoder is not None:
@@ -212,6 +256,10 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
             logits = self.bow_decoder(z, training=training)
             counts = tf.convert_to_tensor(inputs["word_counts"])
             parts["nll_bow"] = multinomial_nll(logits, self._positions(inputs), counts)
+        if self.embedding_decoder is not None:
+            given = inputs["vectors"][:, self.config.ngram_dim :]
+            errors = ops.sum(ops.square(given - self.embedding_decoder(z)), axis=-1)
+            parts["nll_embedding"] = 0.5 * self.config.embedding_precision * errors
         return parts
 
     def parts(self, mean: Any, log_variance: Any, inputs: dict[str, Any], training: bool) -> dict[str, Any]:
@@ -234,6 +282,8 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
             loss = loss + parts["nll_text"]
         if "nll_bow" in parts:
             loss = loss + self.config.bow_weight * parts["nll_bow"]
+        if "nll_embedding" in parts:
+            loss = loss + parts["nll_embedding"]
         return loss
 
     def track(self, parts: dict[str, Any]) -> None:
@@ -281,7 +331,7 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
     def named_weights(self) -> dict[str, Any]:
         """Every weight by a stable name: the part of the network and the path within it."""
         named = {}
-        parts = [self.encoder, self.text_decoder, self.bow_decoder]
+        parts = [self.encoder, self.text_decoder, self.bow_decoder, self.embedding_decoder]
         for part in filter(None, parts):
             for weight in part.weights:
                 # Keras prefixes the paths within a layer, but not those within a functional model.

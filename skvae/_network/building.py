@@ -19,6 +19,10 @@ from .config import NetworkConfig
 from .fitted import FittedAutoencoder
 from .stored import FittedNetwork
 
+# Embeddings have a mean squared length of 16, so that one that the latents know exactly gains 48 nats. On TREC, the
+# agreement of k-means on latents with the classes was .10, .14, .23, .25, .22 with precisions 0, 2, 6, 20, 60, and the
+# accuracy of a regression on them .73, .75, .75, .73, .71.
+_EMBEDDING_PRECISION = 6.0
 # With fewer documents, the distribution of lengths is too uncertain for a warning.
 _DOCUMENTS_TO_JUDGE_BY = 100
 
@@ -65,8 +69,12 @@ def build_autoencoder(
         n_documents, stop_ids = tokenizer.n_documents_, tokenizer._stop_ids
     columns = word_columns(document_frequency, resolve_threshold(max_df, n_documents), stop_ids)
     config = config_of(n_tokens, int(columns.max() + 1), max_length)
-    if embedder is not None and config.encoder == "bow":
-        config = replace(config, embedder_dim=embedder.n_dims)
+    if config.reads_ids and tokenizer is not None:
+        # No longer than the longest text and the boundary that ends it.
+        max_length = min(max_length, int(corpus.lengths.max()) + 1)
+        config = replace(config, max_length=max_length)
+    if embedder is not None:
+        config = replace(config, embedder_dim=embedder.n_dims, embedding_precision=_EMBEDDING_PRECISION)
     model = TextVAE(config, seed)
     model.set_background(np.bincount(corpus.ids, minlength=n_tokens)[columns >= 0])
     autoencoder = FittedAutoencoder(

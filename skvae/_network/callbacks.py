@@ -11,6 +11,9 @@ from .._base.progress import Progress
 from .backend import keras
 from .training import Batches
 
+# Share of the learning rate that is left at the end of its decay.
+_LAST_RATE = 0.02
+
 
 class _EpochStart(keras.callbacks.Callback):
     def __init__(self, batches: Batches) -> None:
@@ -19,6 +22,34 @@ class _EpochStart(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.batches.epoch = epoch
+
+
+class _CosineDecay(keras.callbacks.Callback):
+    """Lowers the learning rate along half a cosine, to a small share of it in the last step.
+
+    It is no `LearningRateSchedule`, because a warm start begins at the full rate again and keeps the optimizer's state.
+
+    References
+    ----------
+    I. Loshchilov and F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", ICLR 2017.
+    https://arxiv.org/abs/1608.03983
+    """
+
+    def __init__(self, n_steps: int) -> None:
+        super().__init__()
+        self.n_steps = n_steps
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        self.step = 0
+        self.full = float(self.model.optimizer.learning_rate.numpy())
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        left = 0.5 * (1 + np.cos(np.pi * self.step / self.n_steps))
+        self.model.optimizer.learning_rate.assign(self.full * (_LAST_RATE + (1 - _LAST_RATE) * left))
+        self.step += 1
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        self.model.optimizer.learning_rate.assign(self.full)
 
 
 class _Directions(keras.callbacks.Callback):
@@ -140,6 +171,7 @@ def training_callbacks(
     progress: Progress,
     patience: int | None = None,
     first_compared: int = 0,
+    decay_steps: int | None = None,
     report: ReportEpochs | None = None,
 ) -> list[Any]:
     """The Keras callbacks of skvae and of the user, in the order in which they must run.
@@ -156,6 +188,8 @@ def training_callbacks(
         Stop after this many epochs without a lower validation loss.
     first_compared : int, default=0
         Index of the first epoch whose validation loss is compared.
+    decay_steps : int or None, default=None
+        Number of steps in which the learning rate decays; None: it is constant.
     report : ReportEpochs or None, default=None
         Reports to scikit-learn's callbacks.
 
@@ -164,6 +198,8 @@ def training_callbacks(
     callbacks : list of keras.callbacks.Callback
     """
     ours: list[Any] = [_EpochStart(batches), _Directions(callbacks), _StopOnNonFinite()]
+    if decay_steps is not None:
+        ours.append(_CosineDecay(decay_steps))
     if progress.verbose:
         ours.append(_TellEpoch(progress))
     if patience is not None:

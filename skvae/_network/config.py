@@ -39,7 +39,9 @@ class NetworkConfig:
     ngram_dim : int
         Width of the documents' vectors of n-grams; 0 without them.
     embedder_dim : int
-        Width of the documents' embeddings, which a "bow" encoder reads; 0 without them.
+        Width of the documents' embeddings; 0 without them.
+    embedding_precision : float
+        Inverse variance of each number of an embedding given the latents; 0 without a decoder of embeddings.
     """
 
     n_components: int
@@ -61,6 +63,7 @@ class NetworkConfig:
     # Files of formats 1 and 2 have no such vectors.
     ngram_dim: int = 0
     embedder_dim: int = 0
+    embedding_precision: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """The configuration as plain values."""
@@ -78,7 +81,7 @@ class NetworkConfig:
 
     @property
     def dense_dim(self) -> int:
-        """Width of what a "bow" encoder reads beside the words."""
+        """Width of what an encoder reads beside the words or tokens."""
         return self.ngram_dim + self.embedder_dim
 
     @property

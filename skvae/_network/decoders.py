@@ -229,6 +229,32 @@ class BowDecoder(_Part):
         return ops.matmul(self.dropout(z, training=training), self.kernel) + self.background
 
 
+@keras.saving.register_keras_serializable(package="skvae")
+class EmbeddingDecoder(_Part):
+    """Linear model of the user's embedding of a document, with Gaussian noise.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+    seeds : SeedSequence
+        Seeds of the initial weights.
+    """
+
+    def __init__(self, config: NetworkConfig, seeds: SeedSequence) -> None:
+        super().__init__(name="embedding_decoder", dtype=DTYPE)
+        self.config = config
+        self.initializer = glorot(seeds)
+
+    def build(self, input_shape: Any = None) -> None:
+        shape = (self.config.n_components, self.config.embedder_dim)
+        self.kernel = self.add_weight(shape=shape, initializer=self.initializer, name="kernel")
+        self.built = True
+
+    def call(self, z: Any) -> Any:
+        # Embeddings are centred, and so are the latents.
+        return ops.matmul(z, self.kernel)
+
+
 def build_decoder(part: Any) -> Any:
     """A decoder as a separate model that can be used and saved; it shares the decoder's weights.
 

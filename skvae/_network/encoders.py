@@ -64,8 +64,8 @@ def build_encoder(config: NetworkConfig, seeds: SeedSequence) -> Any:
     Returns
     -------
     encoder : keras.Model
-        From log(1 + counts) (batch, n_words), with the documents' vectors (batch, dense_dim) if there are any, or from ids
-        (batch, time) to the posterior mean and log-variance, both (batch, n_components).
+        From log(1 + counts) (batch, n_words) or ids (batch, time), with the documents' vectors (batch, dense_dim) if
+        there are any, to the posterior mean and log-variance, both (batch, n_components).
     """
     if config.encoder == "bow":
         hidden = inputs = keras.Input((config.n_words,), dtype=DTYPE, name="log_counts")
@@ -91,6 +91,9 @@ def build_encoder(config: NetworkConfig, seeds: SeedSequence) -> Any:
             hidden = layers.Bidirectional(
                 forward, backward_layer=backward, name=f"hidden_{depth}", dtype=DTYPE
             )(hidden)
+        if config.dense_dim:
+            inputs = [inputs, keras.Input((config.dense_dim,), dtype=DTYPE, name="vectors")]
+            hidden = ops.concatenate([hidden, inputs[1]], axis=-1)
     if config.bottleneck_units is not None:
         hidden = dense_layer(config.bottleneck_units, seeds, "bottleneck", activation="relu")(hidden)
     mean = dense_layer(config.n_components, seeds, "mean")(hidden)

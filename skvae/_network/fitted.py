@@ -35,6 +35,7 @@ _DOCUMENTS_PER_BLOCK = 4_096
 _NO_VARIANCE = 1e-10
 # More frequent words are named for no latent.
 _SHARE_OF_STOP_WORDS = 0.05
+_SENTENCE_ENDS = ".!?…。！？।"
 # Compiling a recurrent layer takes as long as this many uncompiled steps.
 STEPS_WORTH_COMPILING = 300
 
@@ -58,6 +59,8 @@ class FittedAutoencoder:
     # Files of formats 1 and 2 have no such attribute.
     ngram_vectors: NgramVectors | None = None
     embedder: FittedEmbedder | None = None
+    # Mean and covariance of the latents of training documents, drawn from their posteriors.
+    aggregate: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
     def __init__(
         self,
@@ -133,18 +136,28 @@ class FittedAutoencoder:
             return np.arange(len(self.word_columns)).astype(object)
         return self.tokenizer.tokens_
 
+    @property
+    def sentence_ends(self) -> NDArray[np.bool_]:
+        """Whether each token is a mark that ends a sentence."""
+        forms = [] if self.tokenizer is None else self.tokenizer._forms()
+        ends = np.zeros(self.n_tokens, dtype=bool)
+        ends[: len(forms)] = [form[-1:] in _SENTENCE_ENDS and len(form) > 0 for form in forms]
+        return ends
+
     def read(self, X: Any, *, name: str = "X", fitted: Any = None) -> Corpus:
         """Documents from texts or token ids, whichever this autoencoder was fitted on.
 
         `fitted` is the estimator whose method was called, and `name` the name of its argument.
         """
-        return self._corpus(self._judged(X, name, fitted), name)
+        return self.corpus_of(self.judged(X, name, fitted), name)
 
-    def _judged(self, X: Any, name: str, fitted: Any) -> list[str] | NDArray[np.int32]:
+    def judged(self, X: Any, name: str, fitted: Any) -> list[str] | NDArray[np.int32]:
+        """Validated texts or token ids."""
         n_tokens = None if self.tokenizer is None else self.tokenizer.n_tokens_
         return check_documents(X, name=name, n_tokens=n_tokens, fitted=fitted, in_lists=self.from_lists)
 
-    def _corpus(self, documents: list[str] | NDArray[np.int32], name: str) -> Corpus:
+    def corpus_of(self, documents: list[str] | NDArray[np.int32], name: str) -> Corpus:
+        """Validated documents as token ids, with embeddings if there is an embedder."""
         if isinstance(documents, np.ndarray):
             if self.embedder is not None:
                 raise ValueError(f"{name} holds token ids, but the embedder reads texts; pass the texts.")
@@ -164,9 +177,9 @@ class FittedAutoencoder:
 
     def read_in_blocks(self, X: Any, *, fitted: Any = None) -> Iterator[Corpus]:
         """Like `read`, in blocks: the results for documents take far more memory than the documents."""
-        documents = self._judged(X, "X", fitted)
+        documents = self.judged(X, "X", fitted)
         for start in range(0, len(documents), _DOCUMENTS_PER_BLOCK):
-            yield self._corpus(documents[start : start + _DOCUMENTS_PER_BLOCK], "X")
+            yield self.corpus_of(documents[start : start + _DOCUMENTS_PER_BLOCK], "X")
 
     def prepare(self, corpus: Corpus) -> Documents:
         """The network's input for each document."""
@@ -211,7 +224,9 @@ class FittedAutoencoder:
         for rows in batches:
             inputs = documents.batch(rows)
             mean, log_variance = (
-                network.model.encode_many(inputs["ids"]) if compiled else network.model.encode(inputs)
+                network.model.encode_many(inputs["ids"], network.model.vectors_of(inputs))
+                if compiled
+                else network.model.encode(inputs)
             )
             means.append(mean.numpy())
             log_variances.append(log_variance.numpy())
@@ -259,7 +274,7 @@ class FittedAutoencoder:
         return np.asarray(weights["bow_decoder/kernel"] * np.exp(log_frequency / 2) * rarity * shown)
 
     def normalise_over(self, documents: Documents, *, keep_history: bool = False) -> None:
-        """Set the statistics of the normalisation to those of the documents instead of the last batches.
+        """Set the statistics of the normalisation to those of the documents, and describe their latents.
 
         Parameters
         ----------
@@ -267,15 +282,17 @@ class FittedAutoencoder:
         keep_history : bool, default=False
             Whether to combine them with the statistics of earlier documents, weighted by the number of documents.
         """
-        if self.network.config.posterior_scale is None:
-            return
         if len(documents) > _DOCUMENTS_TO_NORMALISE_BY:
             documents = documents.take(spread_rows(len(documents), _DOCUMENTS_TO_NORMALISE_BY))
+        if self.network.config.posterior_scale is None:
+            self._describe(*self.posterior(documents), keep_history=keep_history)
+            return
         layer = self.network.model.encoder.get_layer("normalization")
         layer.moving_mean.assign(np.zeros(self.n_components))
         layer.moving_variance.assign(np.ones(self.n_components))
         self.network.changed()
-        raw = self.posterior(documents)[0].astype(np.float64) / layer.posterior_scale
+        raw, log_variances = self.posterior(documents)
+        raw = raw.astype(np.float64) / layer.posterior_scale
         centre, variance, weight = raw.mean(axis=0), raw.var(axis=0), len(raw)
         if keep_history and self.moments is not None:
             old_centre, old_variance, old_weight = self.moments
@@ -287,8 +304,34 @@ class FittedAutoencoder:
         self.moments = (centre, variance, weight)
         layer.moving_mean.assign(centre)
         # The variance is 0 if all documents are equal.
-        layer.moving_variance.assign(np.where(variance > _NO_VARIANCE, variance, 1.0))
+        variance = np.where(variance > _NO_VARIANCE, variance, 1.0)
+        layer.moving_variance.assign(variance)
         self.network.changed()
+        means = layer.posterior_scale * (raw - centre) / np.sqrt(variance)
+        self._describe(means, log_variances, keep_history=keep_history)
+
+    def _describe(
+        self, means: NDArray[np.floating], log_variances: NDArray[np.floating], *, keep_history: bool
+    ) -> None:
+        """Mean and covariance of the aggregate posterior; those of earlier documents count as much as the new ones."""
+        # A single document has no covariance.
+        covariance = np.cov(means, rowvar=False, bias=True).reshape(means.shape[1], -1)
+        covariance = covariance + np.diag(np.exp(log_variances.astype(np.float64)).mean(axis=0))
+        new = (means.mean(axis=0, dtype=np.float64), covariance)
+        if keep_history and self.aggregate is not None:
+            new = ((new[0] + self.aggregate[0]) / 2, (new[1] + self.aggregate[1]) / 2)
+        self.aggregate = new
+
+    def draw_latents(self, n_samples: int, random: np.random.Generator, *, prior: str) -> NDArray[np.float32]:
+        """Latents from N(0, I) ("standard"), or from a Gaussian fitted to those of the training documents ("fitted").
+
+        Files of before have no such description, and the prior is the standard one.
+        """
+        latents = random.standard_normal((n_samples, self.n_components), dtype=np.float32)
+        if prior == "standard" or self.aggregate is None:
+            return latents
+        mean, covariance = self.aggregate
+        return (mean + latents @ np.linalg.cholesky(covariance).T).astype(np.float32)
 
     def changed(self) -> None:
         """Mark stored weights as stale after training."""
@@ -297,12 +340,12 @@ class FittedAutoencoder:
     @contextmanager
     def restored_after(self, *failures: type[BaseException]) -> Iterator[None]:
         """Restore network, optimizer, normalisation and n-gram vectors after one of these exceptions in the block."""
-        moments, vectors = self.moments, self.ngram_vectors
+        moments, vectors, aggregate = self.moments, self.ngram_vectors, self.aggregate
         try:
             with self.network.restored_after(*failures):
                 yield
         except failures:
-            self.moments, self.ngram_vectors = moments, vectors
+            self.moments, self.ngram_vectors, self.aggregate = moments, vectors, aggregate
             raise
 
     def snapshot(self) -> FittedAutoencoder:

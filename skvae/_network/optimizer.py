@@ -32,14 +32,19 @@ def single_precision() -> Iterator[None]:
             keras.config.set_floatx(before)
 
 
-def make_optimizer(optimizer: Any, learning_rate: float, options: dict[str, Any] | None = None) -> Any:
+def has_schedule(optimizer: Any) -> bool:
+    """Whether an optimizer's learning rate is a Keras schedule."""
+    return isinstance(optimizer._learning_rate, keras.optimizers.schedules.LearningRateSchedule)
+
+
+def make_optimizer(optimizer: Any, learning_rate: Any, options: dict[str, Any] | None = None) -> Any:
     """A new Keras optimizer from a name, a class or an instance.
 
     Parameters
     ----------
     optimizer : str, keras.optimizers.Optimizer or its class
         An instance is copied, since its state belongs to one network, and keeps its options.
-    learning_rate : float
+    learning_rate : float or keras.optimizers.schedules.LearningRateSchedule
         Used for a name or a class.
     options : dict or None, default=None
         Further arguments of the optimizer; they override `learning_rate`.

@@ -15,7 +15,7 @@ from .._base.stacklevel import stacklevel_of_user
 from .._texts.documents import Documents
 from .callbacks import ReportEpochs, release, training_callbacks, user_callbacks
 from .fitted import FittedAutoencoder
-from .optimizer import make_optimizer, single_precision
+from .optimizer import has_schedule, make_optimizer, single_precision
 from .training import Batches, resolve_batch_size
 
 
@@ -25,7 +25,13 @@ class Pretraining:
 
     Parameters
     ----------
-    epochs, batch_size, optimizer, learning_rate, kl_warmup, callbacks
+    epochs, batch_size, optimizer
+    optimizer_options : dict of str to object
+        Further arguments of the optimizer.
+    learning_rate
+    decays : bool
+        Whether the learning rate falls along half a cosine. One that the optimizer has as a Keras schedule does not.
+    kl_warmup, callbacks
     patience : int or None
         Epochs without a better validation loss after which training stops; None holds out no documents.
     validation_fraction
@@ -38,7 +44,9 @@ class Pretraining:
     epochs: int
     batch_size: int | str
     optimizer: Any
-    learning_rate: float
+    optimizer_options: dict[str, Any]
+    learning_rate: Any
+    decays: bool
     kl_warmup: float
     callbacks: Any
     patience: int | None
@@ -88,7 +96,8 @@ def pretrain(
             model.set_background(np.asarray(training.counts.sum(axis=0)).ravel())
     batch_size = resolve_batch_size(how.batch_size, len(training), autoencoder.has_text_decoder)
     batches = Batches(training, batch_size, seeds.next())
-    _compile(model, how, how.epochs * batches.steps_per_epoch)
+    n_steps = how.epochs * batches.steps_per_epoch
+    _compile(model, how, n_steps)
     first_compared = _first_compared(model, batches.steps_per_epoch)
     if validation is not None and first_compared >= how.epochs:
         _warn_that_nothing_is_compared(how)
@@ -108,6 +117,7 @@ def pretrain(
                 progress=how.progress,
                 patience=how.patience,
                 first_compared=first_compared,
+                decay_steps=n_steps if how.decays and not has_schedule(model.optimizer) else None,
                 report=report,
             ),
             # The batches shuffle themselves, from an explicit seed.
@@ -124,12 +134,13 @@ def pretrain(
 
 def _compile(model: Any, how: Pretraining, n_steps: int) -> None:
     """Give the network a new optimizer, unless it continues with its current one."""
-    recipe = (str(how.optimizer), how.learning_rate)
+    recipe = (str(how.optimizer), how.learning_rate, sorted(how.optimizer_options.items()))
     if how.goes_on and model.compiled and model.recipe == recipe:
         return
     model.recipe = recipe
     with single_precision():
-        model.compile(optimizer=make_optimizer(how.optimizer, how.learning_rate), jit_compile=False)
+        optimizer = make_optimizer(how.optimizer, how.learning_rate, how.optimizer_options)
+        model.compile(optimizer=optimizer, jit_compile=False)
         # Variables that are created while the first batch is traced would cause a second tracing.
         model.optimizer.build(model.trainable_variables)
     model.warmup_steps = int(how.kl_warmup * n_steps) if not how.goes_on else 0

@@ -34,6 +34,9 @@ class FittedTokenizer(Protocol):
     def _decode(self, corpus: Corpus) -> NDArray[np.object_]:
         """Whole documents as texts."""
 
+    def _exact(self, texts: list[Any]) -> tuple[Corpus, Any]:
+        """Ids of all tokens as they are written, and the table whose method `text` reads them."""
+
     def _written(self, text: Any) -> list[str]:
         """The tokens of a document, with or without an id."""
 

@@ -68,6 +68,18 @@ class Vocabulary:
         ids = self._ids[np.array(word, dtype=np.int64)[tokens.word], tokens.spacing]
         return Corpus(ids[tokens.corpus.ids], tokens.corpus.starts)
 
+    def with_forms_of(self, tokens: Tokens) -> Vocabulary:
+        """The same ids, and further ones for all other forms in these documents."""
+        known = set(zip(self.words, self.spacing.tolist(), strict=True))
+        forms = [
+            (tokens.words[word], spacing)
+            for word, spacing in zip(tokens.word.tolist(), tokens.spacing.tolist(), strict=True)
+        ]
+        new = [form for form in forms if form not in known]
+        spacing = np.array([spacing for _, spacing in new], dtype=np.int8)
+        words = [*self.words, *(word for word, _ in new)]
+        return Vocabulary(words, np.concatenate([self.spacing, spacing]), self.separator)
+
     def text(self, ids: NDArray[np.integer]) -> str:
         """One document, from ids that are not reserved."""
         if not len(ids):

@@ -10,6 +10,7 @@ from scipy.special import log_softmax
 
 from .._network.fitted import FittedAutoencoder
 from .._texts.corpus import Corpus
+from .._texts.ids import FIRST_TOKEN_ID
 from .guidance import Guidance
 from .options import DecodingOptions
 
@@ -55,6 +56,48 @@ def write(
     if autoencoder.has_text_decoder or tokenizer.analyzer in ("bpe", "char"):
         return tokenizer._decode(corpus)
     return _set_apart(corpus, tokenizer._forms())
+
+
+def write_edited(
+    autoencoder: FittedAutoencoder,
+    documents: list[Any] | NDArray[np.int32],
+    corpus: Corpus,
+    edited: list[tuple[list[int], list[int]]],
+) -> NDArray[Any]:
+    """Write documents whose tokens are partly those of other documents, which stay as they were written.
+
+    Parameters
+    ----------
+    autoencoder : FittedAutoencoder
+    documents : list of length n_documents, or ndarray of shape (n_documents, max_length)
+        The other documents.
+    corpus : Corpus
+        The same as ids.
+    edited : list of (list of int, list of int)
+        Token ids, and the place in the other document from which a token comes, or -1.
+
+    Returns
+    -------
+    texts : ndarray of shape (n_documents,), dtype object, or ndarray of shape (n_documents, max_length), dtype int32
+        Token ids if there is no tokenizer.
+    """
+    tokenizer = autoencoder.tokenizer
+    if tokenizer is None or isinstance(documents, np.ndarray):
+        lengths = np.array([len(ids) for ids, _ in edited], dtype=np.int64)
+        flat = np.array([token for ids, _ in edited for token in ids], dtype=np.int32)
+        ids_alone = Corpus.from_lengths(flat, lengths)
+        return ids_alone.padded(autoencoder.max_length) if tokenizer is None else tokenizer._decode(ids_alone)
+    exact, table = tokenizer._exact(documents)
+    texts = np.empty(len(edited), dtype=object)
+    for row, (ids, origins) in enumerate(edited):
+        if exact.lengths[row] == corpus.lengths[row]:
+            own = exact.ids[exact.starts[row] : exact.starts[row + 1]]
+            ids = [
+                token if origin < 0 else int(own[origin]) for token, origin in zip(ids, origins, strict=True)
+            ]
+        written = np.array(ids, dtype=np.int64)
+        texts[row] = table.text(written[written >= FIRST_TOKEN_ID])
+    return texts
 
 
 def _set_apart(corpus: Corpus, forms: list[str]) -> NDArray[Any]:

@@ -1,0 +1,197 @@
+"""Rewriting sentences as the other class, beside published systems on the field's public test.
+
+    python benchmarks/rewriting.py DATA [--output FILE]
+
+DATA is a folder with yelp/sentences.parquet (columns part, label, text) and yelp/rewriting_test_500.parquet (label, source,
+human, and a column for each published system). The classifier learns from the part "train" with default settings.
+Two judges of the class and a language model learn from the part "judge": logistic regression on TF-IDF of words and
+pairs of words, a convolutional network, and a GRU. Prints a line for each row, writes
+benchmarks/results/rewriting.json and, with --output, all texts to a CSV file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sacrebleu
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
+
+RESULTS = Path(__file__).parent / "results" / "rewriting.json"
+SYSTEMS = (
+    "RetrieveOnly",
+    "TemplateBased",
+    "DeleteOnly",
+    "DeleteAndRetrieve",
+    "CrossAligned",
+    "StyleEmbedding",
+    "MultiDecoder",
+)
+
+N_STRONG, N_SHOWN = 50, 20
+
+
+def spaced(texts: Any) -> list[str]:
+    """Lowercase words and marks with spaces between them, contractions apart."""
+    import re
+
+    tidy = (re.sub(r"n\s*'\s*t\b", " n't", text.lower()) for text in texts)
+    return [" ".join(re.findall(r"n't|\w+(?=n't)|'\w+|\w+|[^\w\s]", text)) for text in tidy]
+
+
+class Judges:
+    """Models of class and fluency that have seen none of the training sentences of the systems."""
+
+    def __init__(self, texts: list[str], labels: np.ndarray) -> None:
+        import keras
+        from keras import layers
+
+        texts = spaced(texts)
+        self.ngrams = make_pipeline(
+            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+"),
+            LogisticRegression(C=3, max_iter=1_000),
+        ).fit(texts, labels)
+        counts = TfidfVectorizer(token_pattern=r"\S+", binary=True, min_df=10, use_idf=False, norm=None)
+        occurs = counts.fit_transform(texts)
+        shares = [np.asarray(occurs[labels == label].sum(axis=0)).ravel() + 1 for label in (0, 1)]
+        lead = np.log(shares[1] / shares[0])
+        words = counts.get_feature_names_out()
+        order = np.argsort(lead)
+        self.strong = [set(words[order[:N_STRONG]]), set(words[order[-N_STRONG:]])]
+
+        self.tokenizer = TextTokenizer(max_features=8_000, max_length=24).fit(texts)
+        n_tokens, ids = len(self.tokenizer.tokens_), self.tokenizer.transform(texts)
+        keras.utils.set_random_seed(0)
+        given = keras.Input((None,), dtype="int32")
+        hidden = layers.SpatialDropout1D(0.2)(layers.Embedding(n_tokens, 100)(given))
+        pooled = [
+            layers.GlobalMaxPooling1D()(layers.Conv1D(64, width, padding="same", activation="relu")(hidden))
+            for width in (2, 3, 4)
+        ]
+        share = layers.Dense(1, activation="sigmoid")(layers.Dropout(0.5)(layers.Concatenate()(pooled)))
+        self.network = keras.Model(given, share)
+        self.network.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+        n_train = int(0.9 * len(ids))
+        stop = keras.callbacks.EarlyStopping(patience=1, restore_best_weights=True)
+        self.network.fit(
+            ids[:n_train],
+            labels[:n_train],
+            epochs=8,
+            batch_size=64,
+            validation_data=(ids[n_train:], labels[n_train:]),
+            callbacks=[stop],
+            verbose=0,
+        )
+
+        previous = keras.Input((None,), dtype="int32")
+        hidden = layers.GRU(256, return_sequences=True)(layers.Embedding(n_tokens, 128)(previous))
+        self.language = keras.Model(previous, layers.Dense(n_tokens)(layers.Dropout(0.3)(hidden)))
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
+        self.language.compile(keras.optimizers.Adam(2e-3), loss, jit_compile=False)
+        closed, shifted = self._closed(ids)
+        self.language.fit(
+            shifted[:n_train],
+            closed[:n_train],
+            epochs=8,
+            batch_size=64,
+            validation_data=(shifted[n_train:], closed[n_train:]),
+            callbacks=[keras.callbacks.EarlyStopping(patience=1, restore_best_weights=True)],
+            verbose=0,
+        )
+
+    def _closed(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        closed = np.pad(ids, ((0, 0), (0, 1)))
+        closed[np.arange(len(ids)), (ids > 0).sum(axis=1)] = 2
+        return closed, np.pad(closed[:, :-1], ((0, 0), (1, 0)), constant_values=2)
+
+    def perplexity(self, texts: list[str]) -> float:
+        closed, shifted = self._closed(self.tokenizer.transform(texts))
+        return float(np.exp(self.language.evaluate(shifted, closed, batch_size=len(closed), verbose=0)))
+
+    def figures(self, texts: Any, wanted: np.ndarray, sources: Any, human: Any = None) -> dict[str, float]:
+        texts, sources = [text or "." for text in spaced(texts)], spaced(sources)
+        by_network = self.network.predict(self.tokenizer.transform(texts), verbose=0).ravel() > 0.5
+        first = [text.split()[0] in self.strong[label] for text, label in zip(texts, wanted, strict=True)]
+        twice = [
+            any(a == b for a, b in zip(words, words[1:], strict=False)) for words in map(str.split, texts)
+        ]
+        figures = {
+            "accuracy_ngrams": 100 * float((self.ngrams.predict(texts) == wanted).mean()),
+            "accuracy_network": 100 * float((by_network == wanted).mean()),
+            "bleu_source": sacrebleu.corpus_bleu(texts, [sources], tokenize="none").score,
+            "perplexity": self.perplexity(texts),
+            "first_word": 100 * float(np.mean(first)),
+            "repetitions": 100 * float(np.mean(twice)),
+        }
+        if human is not None:
+            figures["bleu_human"] = sacrebleu.corpus_bleu(texts, [spaced(human)], tokenize="none").score
+            figures["g"] = float(np.sqrt(figures["accuracy_ngrams"] * figures["bleu_human"]))
+        return figures
+
+
+def read(folder: Path, part: str) -> tuple[list[str], np.ndarray]:
+    table = pd.read_parquet(folder / "yelp" / "sentences.parquet")
+    table = table[table["part"] == part]
+    return table["text"].tolist(), table["label"].to_numpy()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    judges = Judges(*read(options.data, "judge"))
+    test = pd.read_parquet(options.data / "yelp" / "rewriting_test_500.parquet")
+    wanted = 1 - test["label"].to_numpy()
+    written = {"copy": test["source"], "human": test["human"]} | {name: test[name] for name in SYSTEMS}
+
+    classifier = TextVAEClassifier(TextVAETransformer(decoder="gru"), random_state=0)
+    texts, labels = read(options.data, "train")
+    start = time.perf_counter()
+    classifier.fit(texts, labels)
+    seconds = {"fit": time.perf_counter() - start}
+    for name, each in {"skvae": {}, "skvae, decoding": {"method": "decode"}}.items():
+        start = time.perf_counter()
+        written[name] = classifier.rewrite(test["source"].tolist(), wanted, **each)
+        seconds[name] = time.perf_counter() - start
+
+    rows = {}
+    for name, texts in written.items():
+        rows[name] = judges.figures(texts, wanted, test["source"], test["human"])
+        print(name, {key: round(value, 1) for key, value in rows[name].items()}, flush=True)
+    if options.output:
+        pd.DataFrame({"label": test["label"]} | written).to_csv(options.output, index=False)
+    document = {
+        "command": "python benchmarks/rewriting.py DATA",
+        "versions": {
+            each: version(each)
+            for each in ("skvae", "scikit-learn", "tensorflow", "keras", "numpy", "sacrebleu")
+        },
+        "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
+        "n_train": len(labels),
+        "seconds": seconds,
+        "rows": rows,
+        # Every 25th sentence, whatever it is.
+        "examples": [
+            {"source": test["source"][row], "human": test["human"][row]}
+            | {name: written[name][row] for name in ("DeleteAndRetrieve", "skvae", "skvae, decoding")}
+            for row in range(0, len(test), len(test) // N_SHOWN)
+        ],
+    }
+    RESULTS.write_text(json.dumps(document, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
