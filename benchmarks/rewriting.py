@@ -1,12 +1,13 @@
 """Rewriting sentences as the other class, beside published systems on the field's public test.
 
-    python benchmarks/rewriting.py DATA [--output FILE]
+    python benchmarks/rewriting.py DATA [--output FILE] [--model FILE]
 
 DATA is a folder with yelp/sentences.parquet (columns part, label, text) and yelp/rewriting_test_500.parquet (label, source,
 human, and a column for each published system). The classifier learns from the part "train" with default settings.
 Two judges of the class and a language model learn from the part "judge": logistic regression on TF-IDF of words and
 pairs of words, a convolutional network, and a GRU. Prints a line for each row, writes
-benchmarks/results/rewriting.json and, with --output, all texts to a CSV file.
+benchmarks/results/rewriting.json and, with --output, all texts to a CSV file. With --model, the fitted classifier is kept
+in that file, and read from it the next time.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ import argparse
 import json
 import os
 import platform
+import re
 import time
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import sacrebleu
@@ -45,8 +49,6 @@ N_STRONG, N_SHOWN = 50, 20
 
 def spaced(texts: Any) -> list[str]:
     """Lowercase words and marks with spaces between them, contractions apart."""
-    import re
-
     tidy = (re.sub(r"n\s*'\s*t\b", " n't", text.lower()) for text in texts)
     return [" ".join(re.findall(r"n't|\w+(?=n't)|'\w+|\w+|[^\w\s]", text)) for text in tidy]
 
@@ -124,9 +126,7 @@ class Judges:
         texts, sources = [text or "." for text in spaced(texts)], spaced(sources)
         by_network = self.network.predict(self.tokenizer.transform(texts), verbose=0).ravel() > 0.5
         first = [text.split()[0] in self.strong[label] for text, label in zip(texts, wanted, strict=True)]
-        twice = [
-            any(a == b for a, b in zip(words, words[1:], strict=False)) for words in map(str.split, texts)
-        ]
+        twice = [any(a == b for a, b in pairwise(words)) for words in map(str.split, texts)]
         figures = {
             "accuracy_ngrams": 100 * float((self.ngrams.predict(texts) == wanted).mean()),
             "accuracy_network": 100 * float((by_network == wanted).mean()),
@@ -147,21 +147,32 @@ def read(folder: Path, part: str) -> tuple[list[str], np.ndarray]:
     return table["text"].tolist(), table["label"].to_numpy()
 
 
+def fitted(texts: list[str], labels: np.ndarray, file: Path | None) -> tuple[TextVAEClassifier, float]:
+    """The classifier, and the seconds that its fit took."""
+    if file is not None and file.exists():
+        return joblib.load(file)
+    start = time.perf_counter()
+    classifier = TextVAEClassifier(TextVAETransformer(decoder="gru"), random_state=0).fit(texts, labels)
+    result = classifier, time.perf_counter() - start
+    if file is not None:
+        joblib.dump(result, file)
+    return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--model", type=Path)
     options = parser.parse_args()
     judges = Judges(*read(options.data, "judge"))
     test = pd.read_parquet(options.data / "yelp" / "rewriting_test_500.parquet")
     wanted = 1 - test["label"].to_numpy()
     written = {"copy": test["source"], "human": test["human"]} | {name: test[name] for name in SYSTEMS}
 
-    classifier = TextVAEClassifier(TextVAETransformer(decoder="gru"), random_state=0)
     texts, labels = read(options.data, "train")
-    start = time.perf_counter()
-    classifier.fit(texts, labels)
-    seconds = {"fit": time.perf_counter() - start}
+    classifier, fit_seconds = fitted(texts, labels, options.model)
+    seconds = {"fit": fit_seconds}
     for name, each in {"skvae": {}, "skvae, decoding": {"method": "decode"}}.items():
         start = time.perf_counter()
         written[name] = classifier.rewrite(test["source"].tolist(), wanted, **each)

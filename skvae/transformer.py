@@ -150,7 +150,8 @@ class TextVAETransformer(
         the latents [2]_.
 
     epochs : int or "auto", default="auto"
-        Number of passes over the documents. "auto": 18 with the decoders "gru" and "lstm", else 8.
+        Number of passes over the documents. "auto": 8; with the decoders "gru" and "lstm" as many as read 400,000
+        documents, from 4 to 18.
 
     batch_size : int or "auto", default="auto"
         Number of documents in a batch. "auto": about 100 batches per epoch, of 16 to 256 documents (64 with
@@ -523,7 +524,7 @@ class TextVAETransformer(
         scikit-learn's callbacks.
         """
         self._check_routed()
-        parameters = resolved(self.get_params(deep=False))
+        parameters = resolved(self.get_params(deep=False), len(read.corpus))
         task = None if given is None else begin_fit_task(self, *given, parameters["epochs"])
         seeds, goes_on = self._new_seeds(), self._goes_on
         if goes_on:

@@ -19,20 +19,24 @@ _FOR_FEATURES: dict[str, Any] = {
 _FOR_WRITING: dict[str, Any] = {
     "encoder": "bilstm",
     "posterior_scale": 1.15,
+    # Fewer if there are many texts.
     "epochs": 18,
     "learning_rate": 5e-3,
     "learning_rate_schedule": "cosine",
 }
 _WRITERS = ("gru", "lstm")
+_TEXTS_TO_WRITE, _FEWEST_EPOCHS = 400_000, 4
 
 
-def resolved(parameters: dict[str, Any]) -> dict[str, Any]:
+def resolved(parameters: dict[str, Any], n_documents: int = 0) -> dict[str, Any]:
     """The parameters of a `TextVAETransformer` with what "auto" means for its decoder.
 
     Parameters
     ----------
     parameters : dict of str to object
         As returned by `get_params`.
+    n_documents : int, default=0
+        Number of training documents, which the number of epochs depends on.
 
     Returns
     -------
@@ -40,7 +44,11 @@ def resolved(parameters: dict[str, Any]) -> dict[str, Any]:
     """
     chosen = _FOR_WRITING if parameters["decoder"] in _WRITERS else _FOR_FEATURES
     auto = [name for name in chosen if isinstance(parameters[name], str) and parameters[name] == "auto"]
-    return parameters | {name: chosen[name] for name in auto}
+    parameters = parameters | {name: chosen[name] for name in auto}
+    if "epochs" in auto and chosen is _FOR_WRITING:
+        enough = round(_TEXTS_TO_WRITE / max(1, n_documents))
+        parameters["epochs"] = min(parameters["epochs"], max(_FEWEST_EPOCHS, enough))
+    return parameters
 
 
 def network_config(parameters: dict[str, Any], n_tokens: int, n_words: int, max_length: int) -> NetworkConfig:

@@ -52,7 +52,7 @@ def train(
     from .._network.callbacks import ReportEpochs
     from .._network.pretraining import Pretraining, pretrain
 
-    parameters = resolved(estimator.get_params(deep=False))
+    parameters = resolved(estimator.get_params(deep=False), len(documents))
     how = Pretraining(
         epochs=1 if one_pass else parameters["epochs"],
         batch_size=estimator.batch_size,
