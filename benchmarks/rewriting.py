@@ -44,7 +44,7 @@ SYSTEMS = (
     "MultiDecoder",
 )
 
-N_STRONG, N_SHOWN = 50, 20
+N_STRONG, N_SHOWN, N_SAMPLES = 50, 20, 500
 
 
 def spaced(texts: Any) -> list[str]:
@@ -159,6 +159,38 @@ def fitted(texts: list[str], labels: np.ndarray, file: Path | None) -> tuple[Tex
     return result
 
 
+def sample_figures(
+    classifier: TextVAEClassifier, judges: Judges, real: list[str]
+) -> dict[str, dict[str, float]]:
+    """How samples of both classes read, beside real sentences and reconstructions of them."""
+    wanted = np.arange(N_SAMPLES) % 2
+    vae = classifier.vae_
+    texts = {"real": real, "greedy reconstructions": vae.inverse_transform(vae.transform(real))}
+    for guidance in (0, 2, 4, 8, 24):
+        texts[f"guidance={guidance}"] = classifier.sample(
+            N_SAMPLES, wanted, guidance=guidance, temperature=0.7, random_state=0
+        )
+    for prior in ("fitted", "standard"):
+        texts[f"any class, prior={prior}"] = classifier.sample(
+            N_SAMPLES, prior=prior, temperature=0.7, random_state=0
+        )
+    kept = ("accuracy_ngrams", "accuracy_network", "perplexity", "first_word", "repetitions")
+    found = {}
+    for name, written in texts.items():
+        figures = judges.figures(written, wanted[: len(written)], written)
+        # Of reconstructions and samples of any class, no class is asked.
+        asked = kept if name.startswith("guidance") else ("perplexity", "repetitions")
+        found[name] = {key: figures[key] for key in asked} | {"distinct_2": distinct(spaced(written), 2)}
+        print(name, {key: round(value, 2) for key, value in found[name].items()}, flush=True)
+    return found
+
+
+def distinct(texts: list[str], length: int) -> float:
+    """Share of distinct n-grams among all of some texts."""
+    grams = [gram for text in texts for gram in zip(*(text.split()[k:] for k in range(length)), strict=False)]
+    return len(set(grams)) / max(1, len(grams))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
@@ -182,6 +214,7 @@ def main() -> None:
     for name, texts in written.items():
         rows[name] = judges.figures(texts, wanted, test["source"], test["human"])
         print(name, {key: round(value, 1) for key, value in rows[name].items()}, flush=True)
+    samples = sample_figures(classifier, judges, test["source"].tolist())
     if options.output:
         pd.DataFrame({"label": test["label"]} | written).to_csv(options.output, index=False)
     document = {
@@ -194,6 +227,7 @@ def main() -> None:
         "n_train": len(labels),
         "seconds": seconds,
         "rows": rows,
+        "samples": samples,
         # Every 25th sentence, whatever it is.
         "examples": [
             {"source": test["source"][row], "human": test["human"][row]}

@@ -506,3 +506,32 @@ def test_one_long_document_does_not_pad_the_others(writing_classifier):
         tracemalloc.stop()
     # 64 rows of 60,000 token ids would take 15 MB.
     assert peak < 12e6
+
+
+def test_samples_are_drawn_where_the_training_texts_lie(lstm_vae, reviews):
+    autoencoder = lstm_vae._autoencoder
+    means, log_variances = autoencoder.posterior(autoencoder.prepare(autoencoder.read(reviews[0])))
+    _, latents = lstm_vae._draw_latents(50_000, 0, "fitted")
+    np.testing.assert_allclose(latents.mean(axis=0), means.mean(axis=0), atol=0.03)
+    expected = np.cov(means, rowvar=False, bias=True) + np.diag(np.exp(log_variances).mean(axis=0))
+    np.testing.assert_allclose(np.cov(latents, rowvar=False), expected, atol=0.04)
+    assert np.abs(expected - np.eye(6)).max() > 0.1
+    _, standard = lstm_vae._draw_latents(50_000, 0, "standard")
+    np.testing.assert_allclose(np.cov(standard, rowvar=False), np.eye(6), atol=0.03)
+    assert (
+        lstm_vae.sample(9, random_state=0).tolist()
+        == lstm_vae.sample(9, prior="fitted", random_state=0).tolist()
+    )
+    assert (
+        lstm_vae.sample(9, random_state=0).tolist()
+        != lstm_vae.sample(9, prior="standard", random_state=0).tolist()
+    )
+    with pytest.raises(ValueError, match="prior='wide'; expected 'fitted' or 'standard'"):
+        lstm_vae.sample(prior="wide")
+
+
+def test_a_stream_moves_what_samples_are_drawn_from(reviews):
+    vae = small_vae(decoder="gru", encoder="bow", epochs=1)
+    before = vae.partial_fit(reviews[0])._autoencoder.aggregate
+    after = vae.partial_fit(reviews[0][:20])._autoencoder.aggregate
+    assert np.abs(after[1] - before[1]).max() > 1e-3

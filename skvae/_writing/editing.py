@@ -316,7 +316,8 @@ class Editor:
             likely = row_logits - row_logits.max()
             for weight in _CLASS_WEIGHTS:
                 preferred = likely + weight * support
-                top = np.argpartition(-preferred, _N_TOKENS)[:_N_TOKENS]
+                n_tried = min(_N_TOKENS, len(preferred) - FIRST_TOKEN_ID)
+                top = np.argpartition(-preferred, n_tried - 1)[:n_tried]
                 for token in top.tolist():
                     if n_tokens and token == text.ids[start]:
                         continue
