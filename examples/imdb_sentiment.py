@@ -24,12 +24,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
+from skvae import TextVAEClassifier, TextVAETransformer
 from skvae.datasets import load_imdb
 from skvae.plotting import LatentSpaceDisplay
 
 N_LABELLED, N_TEST = 2_000, 3_000
-N_SENTENCES = 16_000
+N_SENTENCES = 12_000
 OUTPUT = Path("demo_output")
 PREDICT = (
     "import joblib, sys; model = joblib.load(sys.argv[1]);"
@@ -108,13 +108,8 @@ def main() -> None:
 
     sentences = short_sentences(texts[N_LABELLED + N_TEST :])[:N_SENTENCES]
     headline(f"Writing: a text decoder learns from {len(sentences)} sentences of reviews")
-    writer = TextVAETransformer(
-        tokenizer=TextTokenizer(max_features=4_000, max_length=14),
-        epochs=8,
-        posterior_scale=1.0,
-        random_state=0,
-        verbose=1,
-    ).fit(sentences)
+    # Fewer epochs than by default, to be done in a few minutes.
+    writer = TextVAETransformer(epochs=8, random_state=0, verbose=1).fit(sentences)
 
     unseen = short_sentences(texts[test])[:3]
     latents = writer.transform(unseen)

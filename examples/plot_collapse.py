@@ -23,6 +23,7 @@ small = {
     "embedding_dim": 32,
     "bow_weight": 0,
     "kl_warmup": 0,
+    "encoder": "bow",
     "epochs": 8,
     "random_state": 0,
 }
