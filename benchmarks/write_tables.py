@@ -78,7 +78,7 @@ MODELS = """\
 ### Likelihoods and reconstructions
 
 There are {n_train:,} SNLI sentences for training and 2,000 for testing. Likelihoods are of 1,000 test sentences, with {n_draws} importance samples, in nats per
-document. There are 1,000 samples from the prior at temperature 1. "No guard" is `posterior_scale=None, bow_weight=0,
+document. There are 1,000 samples from the prior at temperature 1. "Default" is that of version 0.1, with the encoder "bow". "No guard" is `posterior_scale=None, bow_weight=0,
 word_dropout=0, kl_warmup=0`. "Annealing" is the same with `kl_warmup=0.33`, and "free bits" adds `free_bits=0.18`, the
 minimum KL of the default posterior scale. "Repeat" is `decoder="repeat"`, and "few latents" is `n_components=16,
 word_dropout=0`. The language model is a GRU of the decoder's size, at its best epoch on 1,000 held-out training
@@ -88,15 +88,15 @@ sentences. Retrieval copies the training sentence that is nearest by TF-IDF.
 SENTENCES = """\
 ### Short sentences
 
-There are {n_train:,} SNLI sentences of 3 to 14 words for training and 2,000 others for testing. skvae is
-`TextVAETransformer()`. Likelihoods use {n_draws} importance samples. Their effective sample size is {iw_ess:.1f}, so
+There are {n_train:,} SNLI sentences of 3 to 14 words for training and 2,000 others for testing. skvae has the
+settings that were recommended for sentences before they became the defaults of a text decoder; it had 5,000 tokens and did not read vectors of n-grams. Likelihoods use {n_draws} importance samples. Their effective sample size is {iw_ess:.1f}, so
 IW-NLL is too high.
 """
 
 CLASSES = """\
 ### Writing towards a class
 
-`TextVAEClassifier(TextVAETransformer())`, trained on {n_train:,} short sentences. Sentences of IMDB reviews have the class of their
+The same settings, with 9 epochs, in a `TextVAEClassifier` that is trained on {n_train:,} short sentences and rewrites them by `method="decode"`. Sentences of IMDB reviews have the class of their
 review; those of the training part of the Stanford Sentiment Treebank have their own. A judge classifies the generated texts: TF-IDF and logistic
 regression, trained on other texts (17,000 other reviews, their sentences, and the treebank's longer training sentences). Its accuracy is
 about {judge[IMDB]:.0%} on {n_test[IMDB]:,} IMDB test sentences, many of which do not express the opinion of their review, and about {judge[SST-2]:.0%} on the {n_test[SST-2]:,}

@@ -401,6 +401,49 @@ MUTANTS = [
         "means",
         "test_embedder.py::test_word_vectors_are_weighted_means_without_the_common_direction",
     ),
+    # Editing, the fitted prior, the learning rate
+    Mutant(
+        "edits have no price",
+        "_writing/editing.py",
+        "- self.content_weight * np.array(edits)",
+        "- 0 * self.content_weight * np.array(edits)",
+        "test_editing.py::test_edits_cost_more_or_less",
+    ),
+    Mutant(
+        "edits do not heed the class",
+        "_writing/editing.py",
+        "self.strength * of_class + np.array(fluency)",
+        "np.array(fluency)",
+        "test_editing.py::test_an_edited_text_has_the_class_and_most_of_the_words",
+    ),
+    Mutant(
+        "edited texts are written from known words",
+        "_writing/writer.py",
+        "token if origin < 0 else int(own[origin])",
+        "token",
+        "test_editing.py::test_what_is_kept_is_as_it_was_written",
+    ),
+    Mutant(
+        "the fitted prior has no correlations",
+        "_network/fitted.py",
+        "mean + latents @ np.linalg.cholesky(covariance).T",
+        "mean + latents * np.sqrt(np.diag(covariance))",
+        "test_decoding.py::test_samples_are_drawn_where_the_training_texts_lie",
+    ),
+    Mutant(
+        "a decayed learning rate stays",
+        "_network/callbacks.py",
+        "        self.model.optimizer.learning_rate.assign(self.full)\n",
+        "        pass\n",
+        "test_training.py::test_the_learning_rate_falls_along_half_a_cosine",
+    ),
+    Mutant(
+        "latents are not asked for the embedding",
+        "_network/autoencoder.py",
+        'loss = loss + parts["nll_embedding"]',
+        "loss = loss + 0.0",
+        "test_embedder.py::test_latents_tell_what_the_embedding_tells",
+    ),
     # Decoding
     Mutant(
         "a beam's log-probability is not divided by its length",
