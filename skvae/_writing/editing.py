@@ -167,9 +167,8 @@ class Editor:
 
     def _edit_block(self, sources: list[Edited], rows: range) -> list[Edited]:
         costs = self._costs(sources, list(rows))
-        beams: list[dict[Edited, float]] = [{source: -np.inf} for source in sources]
-        for place, source in enumerate(sources):
-            beams[place][source] = float(self._scores([source], [rows[place]], [costs[place]])[0])
+        scores = self._scores(sources, list(rows), costs)
+        beams = [{source: float(score)} for source, score in zip(sources, scores, strict=True)]
         active = list(range(len(sources)))
         for _ in range(_MAX_ROUNDS):
             beam = [(place, text) for place in active for text in beams[place]]
