@@ -208,7 +208,7 @@ class TextVAETransformer(
 
     encoder_, decoder_ : keras.Model
         Its parts as separate models that share its weights. The encoder maps log(1 + counts) of the words in
-        `words_` ("bow") or token ids ("bilstm") to posterior mean and log-variance. The decoder maps latents
+        `words_` ("bow") or token ids ("bilstm"), and vectors if there are any, to posterior mean and log-variance. The decoder maps latents
         (and, with "gru" and "lstm", the token ids as second input) to logits.
 
     components_ : ndarray of shape (n_components, n_words), dtype float32

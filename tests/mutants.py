@@ -276,8 +276,8 @@ MUTANTS = [
     Mutant(
         "integrated gradients at half of the embeddings",
         "_network/autoencoder.py",
-        "tf.reduce_sum(gradient(tokens, points, slopes) * tokens, axis=1).numpy()",
-        "tf.reduce_sum(gradient(tokens, points, slopes) * tokens, axis=1).numpy() / 2",
+        "tf.reduce_sum(of_tokens * tokens, axis=1).numpy()",
+        "tf.reduce_sum(of_tokens * tokens, axis=1).numpy() / 2",
         "test_explanation.py::test_tokens_of_a_recurrent_encoder_explain_most_of_what_it_adds",
     ),
     Mutant(
@@ -375,8 +375,8 @@ MUTANTS = [
     Mutant(
         "going on changes the vectors of a failed fit",
         "_network/fitted.py",
-        "self.moments, self.ngram_vectors = moments, vectors",
-        "self.moments = moments",
+        "self.moments, self.ngram_vectors, self.aggregate = moments, vectors, aggregate",
+        "self.moments, self.aggregate = moments, aggregate",
         "test_partial_fit.py::test_a_failing_batch_leaves_the_vectors",
     ),
     # Embedders

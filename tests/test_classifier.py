@@ -446,7 +446,7 @@ def test_without_a_seed_each_call_writes_other_texts(reviews, random_state):
         lambda: classifier.sample(3),
         lambda: classifier.sample(3, 1),
         lambda: classifier.vae_.sample(3),
-        lambda: classifier.rewrite(X[:3], 1, decoding="sample"),
+        lambda: classifier.rewrite(X[:3], 1, method="decode", decoding="sample"),
     ):
         assert write().tolist() != write().tolist()
     assert classifier.sample(3, random_state=0).tolist() == classifier.sample(3, random_state=0).tolist()

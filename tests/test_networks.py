@@ -28,7 +28,7 @@ def test_encoder_and_decoder_are_models_of_their_own(name, request, reviews, tmp
     autoencoder = vae._autoencoder
     documents = autoencoder.prepare(autoencoder.read(reviews[0][:7]))
     ids = np.zeros((7, 0)) if documents.texts is None else documents.texts.padded(16)
-    inputs = ids if name == "lstm_vae" else [np.log1p(documents.counts.toarray()), documents.vectors]
+    inputs = [ids if name == "lstm_vae" else np.log1p(documents.counts.toarray()), documents.vectors]
     for encoder in (vae.encoder_, again(vae.encoder_, tmp_path)):
         mean, _ = encoder(inputs)
         np.testing.assert_allclose(mean.numpy(), vae.transform(reviews[0][:7]), atol=1e-5)
@@ -134,7 +134,7 @@ def test_the_decoder_is_built_once_until_its_network_is_trained_on(reviews):
     decoder = vae.decoder_
     assert vae.decoder_ is decoder
     pickled = pickle.dumps(vae)
-    assert b"keras" not in pickled
+    assert b"keras" not in pickled.replace(b"keras_params", b"")
     again = pickle.loads(pickled)
     assert again.decoder_ is again.decoder_ is not decoder
     vae.partial_fit(reviews[0])

@@ -35,13 +35,16 @@ class _CosineDecay(keras.callbacks.Callback):
     https://arxiv.org/abs/1608.03983
     """
 
-    def __init__(self, n_steps: int) -> None:
+    def __init__(self, n_steps: int, steps_per_epoch: int) -> None:
         super().__init__()
-        self.n_steps = n_steps
+        self.n_steps, self.steps_per_epoch = n_steps, steps_per_epoch
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        self.step = 0
         self.full = float(self.model.optimizer.learning_rate.numpy())
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        # A training that goes on from a backup begins with a later epoch.
+        self.step = epoch * self.steps_per_epoch
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
         left = 0.5 * (1 + np.cos(np.pi * self.step / self.n_steps))
@@ -199,7 +202,7 @@ def training_callbacks(
     """
     ours: list[Any] = [_EpochStart(batches), _Directions(callbacks), _StopOnNonFinite()]
     if decay_steps is not None:
-        ours.append(_CosineDecay(decay_steps))
+        ours.append(_CosineDecay(decay_steps, batches.steps_per_epoch))
     if progress.verbose:
         ours.append(_TellEpoch(progress))
     if patience is not None:
