@@ -438,7 +438,7 @@ def test_files_answer_in_single_precision_whatever_keras_is_set_to(
     assert again.rewrite(X[:2], "bad").tolist() == writing_classifier.rewrite(X[:2], "bad").tolist()
     lstm_vae.encoder_.save(tmp_path / "encoder.keras")
     ids = lstm_vae.tokenizer_.transform(X)[:5]
-    mean, _ = keras.saving.load_model(tmp_path / "encoder.keras")(ids)
+    mean, _ = keras.saving.load_model(tmp_path / "encoder.keras")([ids, np.zeros((5, 64), np.float32)])
     assert keras.backend.standardize_dtype(mean.dtype) == "float32"
 
 
