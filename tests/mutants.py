@@ -407,7 +407,7 @@ MUTANTS = [
         "_writing/editing.py",
         "- self.content_weight * np.array(edits)",
         "- 0 * self.content_weight * np.array(edits)",
-        "test_editing.py::test_edits_cost_more_or_less",
+        "test_editing.py::test_what_is_kept_is_as_it_was_written",
     ),
     Mutant(
         "edits do not heed the class",
