@@ -40,7 +40,7 @@ the peak memory of the process, including data and libraries. Accuracy is the me
 labelled texts (one draw from 10,000 labels on). A command with other --seeds has measured so many draws. One process ran all methods and draws of a data set one after another, so its peak memory is
 an upper bound for each; a single fit needs less. Every method chooses its settings by cross-validation on the labelled
 texts. LSA, like skvae, also learns its features from unlabelled texts: the first 20,000, with n-grams that occur in three
-or more of them.
+or more of them. "skvae with embedding" was measured before its latents were asked to tell the embedding; "skvae, labelled only" on IMDB before there were vectors of n-grams.
 """
 
 SCALE = """\
@@ -275,7 +275,8 @@ TOPICS = """\
 
 64 features are learned without labels, from 20,000 IMDB reviews and from the training texts of the other sets. Accuracy in percent is that of a logistic regression on these
 features: of reviews, trained on 200 and on 2,000 labelled ones and tested on 3,000 others; of the questions of TREC, the news of Reuters R8 and the subjective and objective sentences of
-subj, trained on all training labels. The embedding is that of the package wordllama.
+subj, trained on all training labels. The embedding is that of the package wordllama. The rows of skvae with an embedding were measured before its latents were asked to
+tell the embedding.
 """
 CLUSTERS = """\
 NMI is the normalised mutual information of k-means clusters and classes, the mean of five starts, in parentheses for features scaled to length 1. Neighbours

@@ -346,7 +346,7 @@ class TextTokenizer(
     def _exact(self, texts: list[Any]) -> tuple[Corpus, Vocabulary | Subwords | FirstSplitting]:
         """Ids that stand for all tokens as they are written, known or not, and the table that they belong to."""
         table = self._table
-        if not isinstance(table, Vocabulary) or isinstance(texts[0], list) > self._from_lists:
+        if not isinstance(table, Vocabulary) or (isinstance(texts[0], list) and not self._from_lists):
             return self._encode(texts), table
         tokens = self._split(texts, lowercase=False)
         table = table.with_forms_of(tokens)

@@ -18,20 +18,21 @@ from skvae.datasets import make_reviews
 
 from .conftest import small_vae
 
+# A bag of words is read in a fraction of the time of a recurrent encoder.
+FAST = {
+    "encoder": "bow",
+    "posterior_scale": 0.6,
+    "learning_rate": 1e-2,
+    "learning_rate_schedule": "constant",
+}
+
 
 @pytest.fixture(scope="module")
 def writer():
     """A classifier whose decoder has learned enough to write about the class."""
     X, y = make_reviews(400, random_state=3)
     vae = TextVAETransformer(
-        12,
-        tokenizer=TextTokenizer(max_length=16),
-        encoder="bow",
-        posterior_scale=0.6,
-        decoder_units=(48,),
-        epochs=25,
-        learning_rate=1e-2,
-        learning_rate_schedule="constant",
+        12, tokenizer=TextTokenizer(max_length=16), decoder_units=(48,), epochs=25, **FAST
     )
     names = np.array(["bad", "good"])
     return TextVAEClassifier(vae, epochs=0, random_state=0).fit(X, names[y])
@@ -264,14 +265,7 @@ def test_guidance_needs_a_model_of_ngrams():
 def writer_of_three():
     """Has read texts of each class: a writer can not be led to bigrams that no text before had."""
     vae = TextVAETransformer(
-        12,
-        tokenizer=TextTokenizer(max_length=16),
-        encoder="bow",
-        posterior_scale=0.6,
-        decoder_units=(48,),
-        epochs=25,
-        learning_rate=1e-2,
-        learning_rate_schedule="constant",
+        12, tokenizer=TextTokenizer(max_length=16), decoder_units=(48,), epochs=25, **FAST
     )
     return vae.set_params(random_state=0).fit(make_reviews(400, n_classes=3, random_state=3)[0])
 
