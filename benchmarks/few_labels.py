@@ -109,17 +109,18 @@ def r8(folder: Path) -> TextSet:
     return split_set(folder / "reuters_r8.parquet")
 
 
+def of_characters(seed: int) -> TextVAEClassifier:
+    vae = TextVAETransformer(tokenizer=TextTokenizer(analyzer="char"), decoder="bow")
+    return TextVAEClassifier(vae, ngram_range=(1, 4), random_state=seed)
+
+
 def nsmc(folder: Path) -> TextSet:
     return split_set(
         folder / "nsmc_korean_12k.parquet",
         has_embedding=False,
         analyzer="char_wb",
         ngram_range=(1, 4),
-        classifier=lambda seed: TextVAEClassifier(
-            TextVAETransformer(tokenizer=TextTokenizer(analyzer="char"), decoder="bow"),
-            ngram_range=(1, 4),
-            random_state=seed,
-        ),
+        classifier=of_characters,
     )
 
 

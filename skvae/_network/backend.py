@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import multiprocessing
 import os
 import re
 import sys
@@ -24,7 +25,8 @@ def _without_chatter() -> Iterator[None]:
 
     The variable that TensorFlow documents for this works only once its library has loaded, and some lines come
     before. So the file of standard error is exchanged for the time of the import, and all else goes on to it. If
-    the interpreter crashes meanwhile, what it has written is lost; so this is not done if faulthandler looks for crashes.
+    the interpreter crashes meanwhile, what it has written is lost; so this is not done if faulthandler looks for crashes,
+    other than in a worker of joblib.
     """
     asked = os.environ.get(_VARIABLE)
     if asked not in (None, _SILENCE) or "tensorflow" in sys.modules:
@@ -35,9 +37,15 @@ def _without_chatter() -> Iterator[None]:
             os.environ[_VARIABLE] = _SILENCE
             # TensorFlow has read it by the end of the import.
             stack.callback(os.environ.pop, _VARIABLE, None)
-        if not faulthandler.is_enabled():
+        if not faulthandler.is_enabled() or _enabled_by_joblib():
             stack.enter_context(_filtered())
         yield
+
+
+def _enabled_by_joblib() -> bool:
+    """Whether faulthandler is enabled, and as joblib does it in its workers."""
+    is_worker = type(multiprocessing.current_process()).__module__.startswith("joblib.externals.loky")
+    return is_worker and "PYTHONFAULTHANDLER" not in os.environ and faulthandler.is_enabled()
 
 
 @contextmanager
@@ -50,6 +58,9 @@ def _filtered() -> Iterator[None]:
             # No standard error, or no place for files.
             yield
             return
+        watched = _enabled_by_joblib()
+        if watched:
+            faulthandler.enable(original)
         _flush()
         os.dup2(instead.fileno(), 2)
         try:
@@ -57,6 +68,8 @@ def _filtered() -> Iterator[None]:
         finally:
             _flush()
             os.dup2(original.fileno(), 2)
+            if watched:
+                faulthandler.enable()
             instead.seek(0)
             with suppress(OSError):
                 original.writelines(line for line in instead if not _CHATTER.match(line))

@@ -29,8 +29,8 @@ class _Part(layers.Layer):
 class RecurrentTextDecoder(_Part):
     """Writes a text token by token from a latent vector.
 
-    The latent vector sets the initial state and is an input of every step, beside the
-    previous token. In training, previous tokens are the true ones (teacher forcing), and
+    The latent vector sets the initial state, and is an input of every step, beside the
+    previous token, and of the output layer (skip connections). In training, previous tokens are the true ones (teacher forcing), and
     some of them are hidden (word dropout) so that the decoder must use the latents.
 
     Parameters
@@ -43,6 +43,8 @@ class RecurrentTextDecoder(_Part):
     ----------
     S. R. Bowman et al., "Generating Sentences from a Continuous Space", CoNLL 2016.
     https://aclanthology.org/K16-1002/
+    A. B. Dieng et al., "Avoiding Latent Variable Collapse with Generative Skip Models", AISTATS 2019.
+    https://arxiv.org/abs/1807.04863
     """
 
     def __init__(self, config: NetworkConfig, seeds: SeedSequence) -> None:
@@ -64,6 +66,7 @@ class RecurrentTextDecoder(_Part):
         self.random = keras.random.SeedGenerator(seeds.next())
         self.n_tokens = config.n_tokens
         self.n_components = config.n_components
+        self.output_reads_latents = config.output_reads_latents
 
     def build(self, input_shape: Any = None) -> None:
         # Explicitly, so that the weights exist before the first batch.
@@ -73,7 +76,7 @@ class RecurrentTextDecoder(_Part):
             initial_state.build((None, self.n_components))
             recurrent.build((None, None, width + self.n_components))
             width = recurrent.units
-        self.projection.build((None, None, width))
+        self.projection.build((None, None, width + self.output_reads_latents * self.n_components))
         self.output_bias = self.add_weight(shape=(self.n_tokens,), initializer="zeros", name="output_bias")
         self.built = True
 
@@ -109,7 +112,7 @@ class RecurrentTextDecoder(_Part):
         for recurrent, state in zip(self.recurrent, states, strict=True):
             hidden, state = recurrent.cell(ops.concatenate([hidden, z], axis=-1), state)
             new_states.append(list(state))
-        return self._logits(hidden), new_states
+        return self._logits(hidden, z), new_states
 
     def logits(self, z: Any, targets: Any, training: bool = False) -> Any:
         """Teacher-forced logits of each target token.
@@ -135,13 +138,15 @@ class RecurrentTextDecoder(_Part):
         repeated = ops.repeat(ops.expand_dims(z, 1), ops.shape(targets)[1], axis=1)
         for recurrent, state in zip(self.recurrent, self.start(z), strict=True):
             hidden = recurrent(ops.concatenate([hidden, repeated], axis=-1), initial_state=state)
-        return self._logits(self.dropout(hidden, training=training))
+        return self._logits(self.dropout(hidden, training=training), repeated)
 
     def call(self, inputs: list[Any], training: bool = False) -> Any:
         z, targets = inputs
         return self.logits(z, targets, training=training)
 
-    def _logits(self, hidden: Any) -> Any:
+    def _logits(self, hidden: Any, z: Any) -> Any:
+        if self.output_reads_latents:
+            hidden = ops.concatenate([hidden, z], axis=-1)
         # The embedding is also the output layer (Press and Wolf, EACL 2017).
         table = ops.transpose(ops.convert_to_tensor(self.embedding.embeddings))
         return ops.matmul(self.projection(hidden), table) + self.output_bias

@@ -99,14 +99,19 @@ def build_encoder(config: NetworkConfig, seeds: SeedSequence) -> Any:
     mean = dense_layer(config.n_components, seeds, "mean")(hidden)
     if config.posterior_scale is not None:
         mean = PosteriorNormalization(config.posterior_scale, name="normalization", dtype=DTYPE)(mean)
-    log_variance = dense_layer(
+    variance = config.posterior_variance
+    noise = dense_layer(
         config.n_components,
         seeds,
         "log_variance",
         kernel_initializer="zeros",
-        bias_initializer=keras.initializers.Constant(_INITIAL_LOG_VARIANCE),
-    )(hidden)
-    log_variance = ops.clip(log_variance, *_LOG_VARIANCE_RANGE)
+        bias_initializer=keras.initializers.Constant(
+            _INITIAL_LOG_VARIANCE if variance is None else np.log(variance)
+        ),
+    )
+    # A layer all the same, so that every encoder has the same weights.
+    noise.trainable = variance is None
+    log_variance = ops.clip(noise(hidden), *_LOG_VARIANCE_RANGE)
     return functional(inputs, [mean, log_variance], "encoder")
 
 

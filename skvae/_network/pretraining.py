@@ -13,6 +13,7 @@ from .._base.progress import Progress
 from .._base.seeds import SeedSequence
 from .._base.stacklevel import stacklevel_of_user
 from .._texts.documents import Documents
+from .._texts.recombination import recombined
 from .callbacks import ReportEpochs, release, training_callbacks, user_callbacks
 from .fitted import FittedAutoencoder
 from .optimizer import has_schedule, make_optimizer, single_precision
@@ -25,7 +26,7 @@ class Pretraining:
 
     Parameters
     ----------
-    epochs, batch_size, optimizer
+    epochs, recombination, batch_size, optimizer
     optimizer_options : dict of str to object
         Further arguments of the optimizer.
     learning_rate
@@ -42,6 +43,7 @@ class Pretraining:
     """
 
     epochs: int
+    recombination: float
     batch_size: int | str
     optimizer: Any
     optimizer_options: dict[str, Any]
@@ -94,8 +96,9 @@ def pretrain(
         if not how.goes_on and training.counts is not None:
             # Word frequencies of the held-out documents must not be used in training.
             model.set_background(np.asarray(training.counts.sum(axis=0)).ravel())
-    batch_size = resolve_batch_size(how.batch_size, len(training), autoencoder.has_text_decoder)
-    batches = Batches(training, batch_size, seeds.next())
+    read = _with_recombined(training, autoencoder, how.recombination, seeds)
+    batch_size = resolve_batch_size(how.batch_size, len(read), autoencoder.has_text_decoder)
+    batches = Batches(read, batch_size, seeds.next())
     n_steps = how.epochs * batches.steps_per_epoch
     _compile(model, how, n_steps)
     first_compared = _first_compared(model, batches.steps_per_epoch)
@@ -130,6 +133,17 @@ def pretrain(
         release(callbacks)
     autoencoder.normalise_over(training, keep_history=how.goes_on)
     return {name: [float(value) for value in values] for name, values in history.items()}
+
+
+def _with_recombined(
+    documents: Documents, autoencoder: FittedAutoencoder, share: float, seeds: SeedSequence
+) -> Documents:
+    """Documents, followed by so many recombined texts for each of them."""
+    if not share or documents.texts is None:
+        return documents
+    random = np.random.default_rng(seeds.next())
+    texts = recombined(documents.texts, round(share * len(documents)), random)
+    return documents.followed_by(autoencoder.prepare(texts))
 
 
 def _compile(model: Any, how: Pretraining, n_steps: int) -> None:

@@ -61,6 +61,18 @@ class Documents:
             None if self.embeddings is None else self.embeddings[rows],
         )
 
+    def followed_by(self, others: Documents) -> Documents:
+        """These documents and others that were prepared for the same network."""
+        return Documents(
+            None if self.counts is None else sp.vstack([self.counts, others.counts], format="csr"),
+            None
+            if self.texts is None or others.texts is None
+            else Corpus.concatenate([self.texts, others.texts]),
+            _rows(self.features, others.features),
+            _rows(self.vectors, others.vectors),
+            _rows(self.embeddings, others.embeddings),
+        )
+
     @property
     def dense(self) -> NDArray[np.float32] | None:
         """Vectors and embeddings side by side: what an encoder reads beside the words."""
@@ -108,6 +120,12 @@ class Documents:
         if vectors is not None:
             inputs["vectors"] = vectors
         return inputs
+
+
+def _rows(
+    first: NDArray[np.float32] | None, second: NDArray[np.float32] | None
+) -> NDArray[np.float32] | None:
+    return None if first is None or second is None else np.concatenate([first, second])
 
 
 def _keys(ids: Any, numbers: Any, starts: Any) -> NDArray[np.uint64]:
