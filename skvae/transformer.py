@@ -165,7 +165,7 @@ class TextVAETransformer(
 
     epochs : int or "auto", default="auto"
         Number of passes over the documents. "auto": 8; with the decoders "gru" and "lstm" as many as read 400,000
-        documents, recombined ones included, from 4 to 18.
+        documents, recombined ones included, from 4 to 8 (18 without recombination).
 
     batch_size : int or "auto", default="auto"
         Number of documents in a batch. "auto": about 100 batches per epoch, of 16 to 256 documents (64 with

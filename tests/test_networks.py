@@ -10,6 +10,7 @@ import tensorflow as tf
 import skvae.classifier  # registers the layers for loading  # noqa: F401
 from skvae import TextVAETransformer
 from skvae._network.recurrence import LSTM
+from skvae._texts.ids import BOUNDARY_ID
 
 from .conftest import SMALL
 
@@ -142,3 +143,16 @@ def test_the_decoder_is_built_once_until_its_network_is_trained_on(reviews):
     # It shares the weights all the same.
     z = vae.transform(reviews[0][:2])
     np.testing.assert_array_equal(decoder(z), vae.decoder_(z))
+
+
+def test_the_output_of_a_text_decoder_reads_the_latents_itself(gru_vae, reviews):
+    decoder = pickle.loads(pickle.dumps(gru_vae)).model_.text_decoder
+    for layer in (*decoder.recurrent, *decoder.initial_states):
+        layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])
+    latents = gru_vae.transform(reviews[0][:2])
+    ids = np.full((2, 1), 5, dtype=np.int32)
+    first, second = decoder.logits(latents, ids).numpy()
+    assert not np.allclose(first, second, atol=1e-3)
+    # A step of writing is the same.
+    stepped, _ = decoder.step(np.full(2, BOUNDARY_ID), decoder.start(latents), latents)
+    np.testing.assert_allclose(stepped.numpy(), decoder.logits(latents, ids).numpy()[:, 0], atol=1e-5)

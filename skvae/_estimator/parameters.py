@@ -23,14 +23,14 @@ _FOR_WRITING: dict[str, Any] = {
     # A KL of 45 nats with 64 latents.
     "posterior_scale": 0.87,
     "posterior_variance": "complement",
-    # Fewer if there are many texts.
+    # Both are fewer if there are many texts.
     "recombination": 3.0,
-    "epochs": 18,
+    "epochs": 8,
     "learning_rate": 5e-3,
     "learning_rate_schedule": "cosine",
 }
 _WRITERS = ("gru", "lstm")
-_TEXTS_TO_WRITE, _FEWEST_EPOCHS = 400_000, 4
+_TEXTS_TO_WRITE, _FEWEST_EPOCHS, _EPOCHS_WITHOUT_RECOMBINATION = 400_000, 4, 18
 
 
 def resolved(parameters: dict[str, Any], n_documents: int = 0) -> dict[str, Any]:
@@ -57,7 +57,8 @@ def resolved(parameters: dict[str, Any], n_documents: int = 0) -> dict[str, Any]
     if "epochs" in auto and chosen is _FOR_WRITING:
         n_read = n_documents * (1 + parameters["recombination"])
         enough = round(_TEXTS_TO_WRITE / max(1, n_read))
-        parameters["epochs"] = min(parameters["epochs"], max(_FEWEST_EPOCHS, enough))
+        most = parameters["epochs"] if parameters["recombination"] else _EPOCHS_WITHOUT_RECOMBINATION
+        parameters["epochs"] = min(most, max(_FEWEST_EPOCHS, enough))
     scale = parameters["posterior_scale"]
     if "posterior_variance" in auto and (scale is None or scale >= 1):
         parameters["posterior_variance"] = "learned"

@@ -77,6 +77,10 @@ class RecurrentTextDecoder(_Part):
             recurrent.build((None, None, width + self.n_components))
             width = recurrent.units
         self.projection.build((None, None, width + self.output_reads_latents * self.n_components))
+        # An untrained decoder does not depend on the latents by chance.
+        kernel = self.projection.kernel
+        of_latents = ops.expand_dims(ops.arange(kernel.shape[0]) >= width, 1)
+        kernel.assign(ops.where(of_latents, 0.0, kernel))
         self.output_bias = self.add_weight(shape=(self.n_tokens,), initializer="zeros", name="output_bias")
         self.built = True
 
