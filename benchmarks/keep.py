@@ -31,6 +31,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
 from skvae import TextTokenizer, TextVAETransformer
+from skvae._base.progress import Progress
 from skvae._head.documents import LabelledDocuments
 from skvae._head.linear import fit_linear_model
 from skvae._network import layers as our_layers
@@ -121,7 +122,7 @@ def pass_of_ngram_vectors(texts: list[str], repeats: int) -> dict[str, float]:
     first = np.random.default_rng(0).normal(size=(counts.shape[1], 256)).astype(np.float32)
 
     def ours() -> None:
-        train_vectors(first.copy(), counts, epochs=1, first_step=0.05, seed=0)
+        train_vectors(first.copy(), counts, epochs=1, first_step=0.05, seed=0, progress=Progress())
 
     def theirs() -> None:
         vectors = first.copy()

@@ -38,7 +38,7 @@ FEW_LABELS = """\
 
 The tables show accuracy on the test texts in percent, log-loss in nats, expected calibration error (15 bins), fit time in seconds and
 the peak memory of the process, including data and libraries. Accuracy is the mean and standard deviation over five draws of the
-labelled texts (one draw from 10,000 labels on). A command with other --seeds has measured so many draws. One process ran all methods and draws of a data set one after another, so its peak memory is
+labelled texts (one draw from 10,000 labels on). A command with other --seeds has measured so many draws. The rows of skvae were measured when the vectors of n-grams were still learned from labelled texts as well. One process ran all methods and draws of a data set one after another, so its peak memory is
 an upper bound for each; a single fit needs less. Every method chooses its settings by cross-validation on the labelled
 texts. LSA, like skvae, also learns its features from unlabelled texts: the first 20,000, with n-grams that occur in three
 or more of them. "skvae with embedding" was measured before its latents were asked to tell the embedding; "skvae, labelled only" on IMDB before there were vectors of n-grams.
@@ -90,7 +90,7 @@ SENTENCES = """\
 ### Short sentences
 
 There are {n_train:,} SNLI sentences of 3 to 14 words for training and 2,000 others for testing. skvae has the
-settings that were recommended for sentences before they became the defaults of a text decoder; it had 5,000 tokens and did not read vectors of n-grams. Likelihoods use {n_draws} importance samples. Their effective sample size is {iw_ess:.1f}, so
+settings that were recommended for sentences before they became the defaults of a text decoder; it had 5,000 tokens, learned noise and no recombined texts, and did not read vectors of n-grams. Likelihoods use {n_draws} importance samples. Their effective sample size is {iw_ess:.1f}, so
 IW-NLL is too high.
 """
 
@@ -108,7 +108,7 @@ REWRITING = """\
 ## Rewriting sentences as the other class, beside published systems
 
 Half of the public test of Li et al. (NAACL 2018): 500 sentences of Yelp reviews with one rewriting each by a human, and what seven published systems wrote for
-them. skvae is `TextVAEClassifier(TextVAETransformer(decoder="gru"))` with default settings, trained on {n_train:,} other sentences with their class
+them. skvae is `TextVAEClassifier(TextVAETransformer(decoder="gru"))` with the default settings of before (learned noise, no latents at the output), trained on {n_train:,} other sentences with their class
 ({fit:.0f} s, beside other programs); `rewrite` took {edit:.0f} s for the 500, and with `method="decode"` {decode:.0f} s. Two judges of the class and a
 language model have learned from 37,900 further sentences: logistic regression on TF-IDF ("n-grams"), a convolutional network, and a GRU. All texts are scored in lower case
 with spaces around marks. "First word" is the share of texts that begin with one of the 50 words that tell the class best, and G the geometric mean of the accuracy
@@ -218,7 +218,8 @@ There are 1,200 labelled texts. Test texts have the same class shares. Two class
 without labels. Three classes: Reuters news (earn, acq, crude), shares 0.7, 0.2 and 0.1; 1,000 test texts, all of the training part without labels. Three
 clusters: IMDB reviews by their k-means cluster on TF-IDF, which depends on the length of the review as much as on its words. The error of a mean probability is its
 difference from the share of the class among the labelled texts. The tables show the largest error over the classes: its signed mean over the draws, and its mean
-size in a single draw.
+size in a single draw. The rows of skvae were measured when the vectors of n-grams were still learned from labelled texts as well, which is the cause of the error in the clusters
+([architecture](architecture.md)).
 """
 COPIES = """\
 300 reviews with random labels, each once, twice or three times; 2,000 test reviews. Since nothing can be learned, the best log-loss is

@@ -476,10 +476,10 @@ class TextVAEClassifier(
         vae = new_autoencoder(self, TextVAETransformer, self._default_vae(self.verbose), seeds)
         texts = vae._read_for_fit(X, len(given.labels))
         if task is None:
-            read = vae._fit_corpus(texts, one_pass=one_pass)
+            read = vae._fit_corpus(texts, one_pass=one_pass, n_labelled=len(given.labels))
         else:
             with task.subcontext(task_name="fit-autoencoder").propagate_callback_context(vae):
-                read = vae._fit_corpus(texts, given=(X, None))
+                read = vae._fit_corpus(texts, n_labelled=len(given.labels), given=(X, None))
         if not isinstance(self.random_state, Integral) and getattr(self.vae, "random_state", None) is None:
             # With the seed of the fit, `sample` would write the same texts on every call.
             vae.set_params(random_state=self.random_state)

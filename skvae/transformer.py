@@ -550,12 +550,13 @@ class TextVAETransformer(
         read: ReadTexts,
         *,
         one_pass: bool = False,
+        n_labelled: int = 0,
         given: tuple[Any, Any] | None = None,
     ) -> Documents:
         """Build and train on documents, then set the fitted attributes.
 
-        Nothing is set before training has succeeded. `given`, the X and y of `fit`, is for
-        scikit-learn's callbacks.
+        Nothing is set before training has succeeded. The first `n_labelled` documents are for a class head. `given`,
+        the X and y of `fit`, is for scikit-learn's callbacks.
         """
         self._check_routed()
         parameters = resolved(self.get_params(deep=False), len(read.corpus))
@@ -570,7 +571,7 @@ class TextVAETransformer(
                 read.tokenizer, read.corpus, self.max_df, config, seeds.next(), read.embedder
             )
         progress = progress_of(self)
-        autoencoder.learn_vectors(read.corpus, seeds.next(), progress)
+        autoencoder.learn_vectors(read.corpus, seeds.next(), progress, n_labelled)
         documents = autoencoder.prepare(read.corpus)
         progress.say(f"training of the autoencoder on {len(documents):,} documents")
         history = train(

@@ -14,6 +14,7 @@ from skvae import TextVAEClassifier, TextVAETransformer
 from skvae._head.documents import LabelledDocuments
 from skvae._head.linear import fit_linear_model
 from skvae._texts.corpus import Corpus
+from skvae._texts.ngram_vectors import NgramVectors
 from skvae.datasets import make_reviews
 
 from .conftest import SMALL, small_vae
@@ -264,3 +265,23 @@ def test_out_of_fold_logits_are_as_large_as_those_of_new_documents():
     model, out_of_fold = fit_linear_model(training, data, data.folds(), (10.0,))
     new = sp.csr_array(np.hstack([known[300:], np.zeros((600, 6000))]) / np.sqrt(10))
     assert out_of_fold.std() == pytest.approx(model.logits(new).std(), rel=0.2)
+
+
+@pytest.mark.parametrize(("n_others", "n_read"), [(60, 60), (59, 79), (0, 20)])
+def test_vectors_are_learned_from_other_texts_than_the_head(n_others, n_read, monkeypatch, reviews):
+    X, y = reviews
+    read = []
+    fit = NgramVectors.fit
+
+    def fit_and_count(self, corpus, *arguments, **options):
+        read.append(len(corpus))
+        return fit(self, corpus, *arguments, **options)
+
+    monkeypatch.setattr(NgramVectors, "fit", fit_and_count)
+    classifier = TextVAEClassifier(small_vae(), random_state=0)
+    classifier.fit(X[:20], y[:20], X_unlabeled=list(X[20 : 20 + n_others]) or None)
+    assert read == [n_read]
+    # The same if unlabelled texts are marked.
+    marked = np.where(np.arange(len(X)) < len(X) - 20, -1, y)[-20 - n_others :]
+    classifier.set_params(unlabeled_label=-1).fit(X[-20 - n_others :], marked)
+    assert read == [n_read, n_read]

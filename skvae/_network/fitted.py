@@ -28,6 +28,7 @@ from .stored import FittedNetwork
 
 _DOCUMENTS_TO_NORMALISE_BY = 10_000
 _DOCUMENTS_TO_STANDARDISE_BY = 10_000
+_OTHERS_FOR_ONE_LABELLED = 3
 _ENCODING_BATCH = 512
 # Limits the activations of a recurrent encoder to a few hundred MB.
 _STEPS_PER_BATCH = 16_384
@@ -201,10 +202,16 @@ class FittedAutoencoder:
         none = Corpus.from_lengths(np.empty(0, dtype=np.int32), np.zeros(1, dtype=np.int64))
         return self.prepare(replace(none, embeddings=embeddings))
 
-    def learn_vectors(self, corpus: Corpus, seed: int, progress: Progress) -> None:
-        """Learn vectors of n-grams from documents, or go on with those learned before."""
+    def learn_vectors(self, corpus: Corpus, seed: int, progress: Progress, n_labelled: int = 0) -> None:
+        """Learn vectors of n-grams from documents, or go on with those learned before.
+
+        The vectors fit the documents that they were learned from better than new ones. So those at the beginning that
+        a class head will be fitted to are left out if there are enough others.
+        """
         if not self.config.ngram_dim:
             return
+        if 0 < n_labelled * _OTHERS_FOR_ONE_LABELLED <= len(corpus) - n_labelled:
+            corpus = corpus.take(np.arange(n_labelled, len(corpus)))
         if self.ngram_vectors is None:
             vectors = NgramVectors(self.config.ngram_dim)
             self.ngram_vectors = vectors.fit(
