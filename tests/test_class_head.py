@@ -285,3 +285,19 @@ def test_vectors_are_learned_from_other_texts_than_the_head(n_others, n_read, mo
     marked = np.where(np.arange(len(X)) < len(X) - 20, -1, y)[-20 - n_others :]
     classifier.set_params(unlabeled_label=-1).fit(X[-20 - n_others :], marked)
     assert read == [n_read, n_read]
+
+
+def test_a_batch_teaches_vectors_without_its_labelled_texts(monkeypatch, reviews):
+    X, y = reviews
+    classifier = TextVAEClassifier(small_vae(), random_state=0).fit(X[:40], y[:40])
+    read = []
+    after = NgramVectors.after
+
+    def after_and_count(self, corpus, **options):
+        read.append(len(corpus))
+        return after(self, corpus, **options)
+
+    monkeypatch.setattr(NgramVectors, "after", after_and_count)
+    classifier.partial_fit(X[40:60], y[40:60], X_unlabeled=list(X[60:120]))
+    classifier.partial_fit(X[40:60], y[40:60])
+    assert read == [60, 20]

@@ -295,7 +295,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         moments = autoencoder.moments
         with self._network_restored():
             if not self._was_frozen:
-                documents = vae._go_on(corpus)
+                documents = vae._go_on(corpus, len(labels))
             if len(labels):
                 inputs = head.inputs(corpus.take(labelled), documents.take(labelled))
                 targets = self._targets(labels, weights, head.linear_logits(inputs, len(labels)))

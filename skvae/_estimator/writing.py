@@ -237,8 +237,8 @@ class ClassWriterMixin:
         guidance : float, default=4.0
             Influence of the class on the choice of tokens. 0: none. 1: Bayes' rule, with what the class head
             reads of n-grams, in its lexical model and by their vectors, as the classifier [1]_. Above 1: more than Bayes'
-            rule, since a class is seldom clear from a word or two [2]_. With the default, judges find the class about as
-            often as in real texts. With much more, texts begin with the words that tell the class best. Once the class is
+            rule, since a class is seldom clear from a word or two [2]_. With the default, n-grams tell the class about
+            as often as in real texts. With much more, texts begin with the words that tell the class best. Once the class is
             clear, guidance has no further effect. It is not used with a "repeat" decoder, or with neither
             `lexical` nor vectors.
         random_state : int, RandomState instance or None, default=None

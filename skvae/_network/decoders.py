@@ -30,8 +30,9 @@ class RecurrentTextDecoder(_Part):
     """Writes a text token by token from a latent vector.
 
     The latent vector sets the initial state, and is an input of every step, beside the
-    previous token, and of the output layer (skip connections). In training, previous tokens are the true ones (teacher forcing), and
-    some of them are hidden (word dropout) so that the decoder must use the latents.
+    previous token, and of the output layer (skip connections). In training, previous tokens
+    are the true ones (teacher forcing), and some of them are hidden (word dropout) so that
+    the decoder must use the latents.
 
     Parameters
     ----------

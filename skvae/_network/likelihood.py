@@ -168,7 +168,7 @@ def warn_if_collapsed(autoencoder: FittedAutoencoder, documents: Documents) -> N
     if use < _COLLAPSED_USE:
         warnings.warn(
             f"the decoder ignores the latents: with those of another document, a document is only {use:.2g} nats"
-            " less likely. Train for more epochs, set posterior_scale (default 0.6) or free_bits, raise"
+            " less likely. Train for more epochs, set posterior_scale or free_bits, raise"
             " word_dropout, or lower beta.",
             CollapseWarning,
             stacklevel=stacklevel_of_user(),
