@@ -32,10 +32,10 @@ _ONLINE_STEP = 0.5
 # Every document has all of the dense features, so that their steps add up.
 _ONLINE_STEP_OF_DENSE = 0.05
 _INITIAL_SQUARES = 0.01
-# Above this, computing the Gram matrix costs more than it saves.
-_DOCUMENTS_TO_ROTATE = 3_000
+# With more documents, computing and factoring the Gram matrix costs more than it saves: for each output, and at most.
+_DOCUMENTS_TO_ROTATE, _MOST_TO_ROTATE = 1_500, 6_000
 _NO_VARIANCE = 1e-10
-_SHARE_OF_FREQUENT = 0.02
+_SHARE_OF_FREQUENT = 0.05
 
 
 Scales = Callable[[Any, NDArray[np.integer], NDArray[np.floating]], NDArray[np.float64]]
@@ -120,7 +120,7 @@ def _fit_linear_model(
         (best, best_scales), out_of_fold = tried[int(np.argmin(losses))], logits[int(np.argmin(losses))]
         out_of_fold[~left_out] = np.average(out_of_fold[left_out], axis=0, weights=data.weights[left_out])
     factors = np.ones(1) if best_scales is None else best_scales(features, data.labels, data.weights)
-    rotated, back = _rotated(_scaled(features, factors))
+    rotated, back = _rotated(_scaled(features, factors), data.n_outputs)
     regression = _regression(tol=_FINAL_TOLERANCE).set_params(C=best)
     regression.fit(rotated, data.labels, sample_weight=data.weights)
     kernel, bias = back(regression.coef_.T) * factors[:, None], regression.intercept_
@@ -136,14 +136,14 @@ def _left_out_logits(
 ) -> NDArray[np.float64]:
     """Logits, for each value of `C`, of each document by the model of the fold that leaves it out."""
     logits = np.zeros((len(candidates), len(folds), data.n_outputs))
-    rotated = _rotated(features)[0] if scales is None else features
+    rotated = _rotated(features, data.n_outputs)[0] if scales is None else features
     tolerance = _TOLERANCE_OF_NGRAMS if sp.issparse(features) else _TOLERANCE
     for fold in np.unique(folds[folds >= 0]):
         train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         lengths = _known_lengths(features, train, test) if sp.issparse(features) else 1.0
         if scales is not None:
             factors = scales(features[train], data.labels[train], data.weights[train])
-            rotated = _rotated(_scaled(features, factors))[0]
+            rotated = _rotated(_scaled(features, factors), data.n_outputs)[0]
         # The fit for each value of C starts from the solution for the previous value.
         regression = _regression(tol=tolerance, warm_start=True)
         train_rows, test_rows = rotated[train], rotated[test]
@@ -197,14 +197,14 @@ def _scaled(features: Any, factors: NDArray[np.float64]) -> Any:
     )
 
 
-def _rotated(features: Any) -> tuple[Any, Any]:
+def _rotated(features: Any, n_outputs: int) -> tuple[Any, Any]:
     """Features in as many dimensions as documents, and a function that maps a kernel back.
 
     The solution of an L2-penalised regression lies in the span of the documents, and its penalty does not change under
     rotation. With fewer documents than features, it is therefore computed in coordinates of that span.
     """
     n_documents, n_features = features.shape
-    if n_documents >= n_features or n_documents > _DOCUMENTS_TO_ROTATE:
+    if n_documents >= n_features or n_documents > min(_DOCUMENTS_TO_ROTATE * n_outputs, _MOST_TO_ROTATE):
         return features, lambda kernel: kernel
     # The rows of the Cholesky factor of the Gram matrix are the documents in such coordinates.
     factor, pivots, rank, _ = dpstrf(_gram(features), tol=_NO_VARIANCE, lower=1)
