@@ -305,7 +305,7 @@ def test_a_document_of_the_class_is_rewritten_less(writer):
 def test_reserved_tokens_are_never_written(reviews):
     ids = TextTokenizer(max_length=12, max_features=20).fit_transform(reviews[0])
     assert (ids == 1).mean() > 0.3  # so that an untrained decoder would write "unknown" most
-    vae = TextVAETransformer(encoder="bow", epochs=2, n_components=4, decoder_units=(8,), random_state=0).fit(
+    vae = TextVAETransformer(encoder="bow", epochs=5, n_components=4, decoder_units=(8,), random_state=0).fit(
         ids
     )
     for decoding in ("greedy", "sample", "beam"):

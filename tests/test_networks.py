@@ -156,3 +156,19 @@ def test_the_output_of_a_text_decoder_reads_the_latents_itself(gru_vae, reviews)
     # A step of writing is the same.
     stepped, _ = decoder.step(np.full(2, BOUNDARY_ID), decoder.start(latents), latents)
     np.testing.assert_allclose(stepped.numpy(), decoder.logits(latents, ids).numpy()[:, 0], atol=1e-5)
+
+
+def test_a_recurrent_encoder_of_a_writer_hands_on_which_token_stands_where(lstm_vae):
+    vae = pickle.loads(pickle.dumps(lstm_vae))
+    layer = vae.model_.encoder.get_layer("hidden_0")
+    layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])
+    # Without vectors of n-grams, which tell the order too.
+    encoder = vae.model_.encoder
+    words = vae.tokenizer_.transform(["the story was dull", "the dull story was"])
+    vectors = np.zeros((2, vae._autoencoder.config.dense_dim), dtype=np.float32)
+    first, second = encoder([words, vectors])[0].numpy()
+    assert not np.allclose(first, second, atol=1e-3)
+    # Padding says nothing.
+    shorter = words[:, : words.any(axis=0).sum()]
+    assert shorter.shape[1] < words.shape[1]
+    np.testing.assert_allclose(encoder([shorter, vectors])[0].numpy(), [first, second], atol=1e-6)

@@ -125,7 +125,8 @@ def network_config(parameters: dict[str, Any], n_tokens: int, n_words: int, max_
         bow_weight=float(parameters["bow_weight"]),
         free_bits=float(parameters["free_bits"]),
         posterior_variance=1 - float(scale) ** 2 if is_complement else None,
-        output_reads_latents=True,
+        output_gates_latents=True,
+        pools_positions=parameters["encoder"] == "bilstm" and parameters["decoder"] in _WRITERS,
         ngram_dim=int(parameters["ngram_dim"] or 0),
     )
     if config.decoder == "bow" and config.bow_weight == 0:
@@ -140,7 +141,7 @@ def check_unchanged(config: NetworkConfig, parameters: dict[str, Any]) -> None:
     """Refuse a warm start if the parameters of the estimator no longer match the network."""
     wanted = network_config(parameters, config.n_tokens, config.n_words, config.max_length).as_dict()
     # The width of embeddings is checked where texts are read, and a network of an older file stays as it is.
-    for name in ("embedder_dim", "embedding_precision", "output_reads_latents"):
+    for name in ("embedder_dim", "embedding_precision", "output_gates_latents", "pools_positions"):
         wanted[name] = getattr(config, name)
     for name, value in config.as_dict().items():
         if wanted[name] != value:

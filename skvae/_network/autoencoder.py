@@ -177,9 +177,10 @@ class TextVAE(BuiltBeforeTraining, keras.Model):
 
     def _after_embedding(self, hidden: Any, vectors: Any) -> Any:
         """The posterior mean from embedded tokens of documents without padding, and their vectors."""
+        pooled = [self.encoder.get_layer("pooling")(hidden)] if self.config.pools_positions else []
         for depth in range(len(self.config.encoder_units)):
             hidden = self.encoder.get_layer(f"hidden_{depth}")(hidden, training=False)
-        hidden = tf.concat([hidden, vectors], axis=1)
+        hidden = tf.concat([hidden, *pooled, vectors], axis=1)
         names = []
         if self.config.bottleneck_units is not None:
             names.append("bottleneck")

@@ -30,8 +30,10 @@ class NetworkConfig:
         Width of token embeddings.
     posterior_scale : float or None
         Standard deviation that batch normalisation gives to each posterior mean; None: no normalisation.
-    output_reads_latents : bool
-        Whether the output layer of a recurrent text decoder reads the latents beside the last recurrent layer.
+    output_gates_latents : bool
+        Whether the output layer of a recurrent text decoder reads the latents beside the last recurrent layer, through a gate.
+    pools_positions : bool
+        Whether a recurrent encoder hands on the embeddings of the tokens by their position as well.
     posterior_variance : float or None
         Variance of each latent dimension of the posterior; None: the encoder computes it.
     dropout, word_dropout : float
@@ -65,8 +67,9 @@ class NetworkConfig:
     bow_weight: float
     free_bits: float = 0.0
     posterior_variance: float | None = None
-    # Files written before it existed have no such connection.
-    output_reads_latents: bool = False
+    # Files written before they existed have no such connections.
+    output_gates_latents: bool = False
+    pools_positions: bool = False
     # Files of formats 1 and 2 have no such vectors.
     ngram_dim: int = 0
     embedder_dim: int = 0

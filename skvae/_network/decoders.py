@@ -30,7 +30,7 @@ class RecurrentTextDecoder(_Part):
     """Writes a text token by token from a latent vector.
 
     The latent vector sets the initial state, and is an input of every step, beside the
-    previous token, and of the output layer (skip connections). In training, previous tokens
+    previous token, and of the output layer, where a gate chooses which of it is read at this step (skip connections). In training, previous tokens
     are the true ones (teacher forcing), and some of them are hidden (word dropout) so that
     the decoder must use the latents.
 
@@ -62,12 +62,15 @@ class RecurrentTextDecoder(_Part):
             recurrent_layer(config.decoder, units, seeds, f"recurrent_{depth}", return_sequences=True)
             for depth, units in enumerate(config.decoder_units)
         ]
+        self.gated = config.output_gates_latents
+        if self.gated:
+            self.gate = dense_layer(config.embedding_dim, seeds, "gate", activation="sigmoid")
+            self.of_latents = dense_layer(config.embedding_dim, seeds, "of_latents")
         self.projection = dense_layer(config.embedding_dim, seeds, "projection")
         self.dropout = dropout_layer(config.dropout, seeds, "dropout")
         self.random = keras.random.SeedGenerator(seeds.next())
         self.n_tokens = config.n_tokens
         self.n_components = config.n_components
-        self.output_reads_latents = config.output_reads_latents
 
     def build(self, input_shape: Any = None) -> None:
         # Explicitly, so that the weights exist before the first batch.
@@ -77,7 +80,10 @@ class RecurrentTextDecoder(_Part):
             initial_state.build((None, self.n_components))
             recurrent.build((None, None, width + self.n_components))
             width = recurrent.units
-        self.projection.build((None, None, width + self.output_reads_latents * self.n_components))
+        if self.gated:
+            self.gate.build((None, None, width))
+            self.of_latents.build((None, self.n_components))
+        self.projection.build((None, None, width + (self.of_latents.units if self.gated else 0)))
         # An untrained decoder does not depend on the latents by chance.
         kernel = self.projection.kernel
         of_latents = ops.expand_dims(ops.arange(kernel.shape[0]) >= width, 1)
@@ -143,15 +149,15 @@ class RecurrentTextDecoder(_Part):
         repeated = ops.repeat(ops.expand_dims(z, 1), ops.shape(targets)[1], axis=1)
         for recurrent, state in zip(self.recurrent, self.start(z), strict=True):
             hidden = recurrent(ops.concatenate([hidden, repeated], axis=-1), initial_state=state)
-        return self._logits(self.dropout(hidden, training=training), repeated)
+        return self._logits(self.dropout(hidden, training=training), ops.expand_dims(z, 1))
 
     def call(self, inputs: list[Any], training: bool = False) -> Any:
         z, targets = inputs
         return self.logits(z, targets, training=training)
 
     def _logits(self, hidden: Any, z: Any) -> Any:
-        if self.output_reads_latents:
-            hidden = ops.concatenate([hidden, z], axis=-1)
+        if self.gated:
+            hidden = ops.concatenate([hidden, self.gate(hidden) * self.of_latents(z)], axis=-1)
         # The embedding is also the output layer (Press and Wolf, EACL 2017).
         table = ops.transpose(ops.convert_to_tensor(self.embedding.embeddings))
         return ops.matmul(self.projection(hidden), table) + self.output_bias

@@ -15,6 +15,7 @@ from .layers import DTYPE, dense_layer, dropout_layer, embedding_layer, function
 # documents sometimes get a variance of thousands, which causes a spike in the loss.
 _LOG_VARIANCE_RANGE = (-20.0, 1.0)
 _INITIAL_LOG_VARIANCE = -2.0
+_N_WAVES = 3
 
 
 @keras.saving.register_keras_serializable(package="skvae")
@@ -52,6 +53,52 @@ class LongMemory(keras.initializers.Initializer):
         return {"length": self.length, "seed": self.seed}
 
 
+@keras.saving.register_keras_serializable(package="skvae")
+class PositionalPooling(layers.Layer):
+    """Sums of token embeddings, each weighted by waves over the positions of a text.
+
+    A linear function of them can tell which token stands about where, for combinations of tokens that were never trained on
+    too. The state of a recurrent layer has to learn this.
+
+    Parameters
+    ----------
+    length : int
+        Number of tokens of the longest text: half a period of the slowest wave.
+    **kwargs : dict
+        Arguments of a Keras layer.
+
+    References
+    ----------
+    A. Vaswani et al., "Attention Is All You Need", NIPS 2017. https://arxiv.org/abs/1706.03762
+    """
+
+    def __init__(self, length: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.length = int(length)
+        self.supports_masking = True
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        return None
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        present = ops.ones_like(inputs[:, :, 0]) if mask is None else ops.cast(mask, inputs.dtype)
+        phases = np.pi / self.length * ops.cumsum(present, axis=1)
+        waves = [ops.ones_like(phases)]
+        for frequency in range(1, _N_WAVES + 1):
+            waves += [ops.cos(frequency * phases), ops.sin(frequency * phases)]
+        weights = ops.expand_dims(present, -1) * ops.stack(waves, axis=-1) / self.length**0.5
+        sums = ops.einsum("btd,btw->bwd", inputs, weights)
+        return ops.reshape(sums, (-1, len(waves) * inputs.shape[-1]))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
+        return input_shape[0], (2 * _N_WAVES + 1) * input_shape[-1]
+
+    def get_config(self) -> dict[str, Any]:
+        base = super().get_config()
+        kept = ("name", "trainable", "dtype")
+        return {"length": self.length} | {key: base[key] for key in kept}
+
+
 def build_encoder(config: NetworkConfig, seeds: SeedSequence) -> Any:
     """The network from a document to its posterior.
 
@@ -78,7 +125,7 @@ def build_encoder(config: NetworkConfig, seeds: SeedSequence) -> Any:
             hidden = dense_layer(units, seeds, f"hidden_{depth}", activation="relu")(hidden)
     else:
         inputs = keras.Input((None,), dtype="int32", name="ids")
-        hidden = embedding_layer(config, seeds, "embedding", mask_zero=True)(inputs)
+        hidden = tokens = embedding_layer(config, seeds, "embedding", mask_zero=True)(inputs)
         for depth, units in enumerate(config.encoder_units):
             last = depth == len(config.encoder_units) - 1
             options = {
@@ -91,6 +138,9 @@ def build_encoder(config: NetworkConfig, seeds: SeedSequence) -> Any:
             hidden = layers.Bidirectional(
                 forward, backward_layer=backward, name=f"hidden_{depth}", dtype=DTYPE
             )(hidden)
+        if config.pools_positions:
+            pooled = PositionalPooling(config.max_length, name="pooling", dtype=DTYPE)(tokens)
+            hidden = ops.concatenate([hidden, pooled], axis=-1)
         if config.dense_dim:
             inputs = [inputs, keras.Input((config.dense_dim,), dtype=DTYPE, name="vectors")]
             hidden = ops.concatenate([hidden, inputs[1]], axis=-1)
