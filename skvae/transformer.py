@@ -117,7 +117,7 @@ class TextVAETransformer(
         Standard deviation that batch normalisation gives to each posterior mean over the
         documents [3]_. This keeps the KL at `n_components * posterior_scale ** 2 / 2` nats or
         more, so the latents can carry this much information at no further cost. "latent_use" of
-        `diagnostics` shows whether the decoder uses it. "auto": 0.87 with the decoders "gru" and "lstm", else 0.6.
+        `diagnostics` shows whether the decoder uses it. "auto": 0.88 with the decoders "gru" and "lstm", else 0.6.
         None turns it off.
 
     posterior_variance : {"auto", "learned", "complement"}, default="auto"

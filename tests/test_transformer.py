@@ -436,8 +436,8 @@ def test_what_auto_means_depends_on_what_is_asked_for(decoder, reviews):
     writes = decoder == "gru"
     config = fitted._autoencoder.config
     assert config.encoder == ("bilstm" if writes else "bow")
-    assert config.posterior_scale == (0.87 if writes else 0.6)
-    assert config.posterior_variance == (pytest.approx(1 - 0.87**2) if writes else None)
+    assert config.posterior_scale == (0.88 if writes else 0.6)
+    assert config.posterior_variance == (pytest.approx(1 - 0.88**2) if writes else None)
     assert fitted.n_iter_ == 8
     n_read = fitted.n_iter_ * (4 if writes else 1)
     assert int(fitted.model_.optimizer.iterations.numpy()) == n_read
