@@ -176,9 +176,16 @@ MUTANTS = [
     Mutant(
         "the output of a text decoder does not read the latents",
         "_network/decoders.py",
-        "hidden = ops.concatenate([hidden, z], axis=-1)\n        # The embedding",
-        "hidden = ops.concatenate([hidden, 0 * z], axis=-1)\n        # The embedding",
+        "self.gate(hidden) * self.of_latents(z)",
+        "self.gate(hidden) * self.of_latents(0 * z)",
         "test_networks.py::test_the_output_of_a_text_decoder_reads_the_latents_itself",
+    ),
+    Mutant(
+        "a recurrent encoder does not hand on which token stands where",
+        "_network/encoders.py",
+        "ops.cos(frequency * phases), ops.sin(frequency * phases)",
+        "ops.cos(0 * phases), ops.sin(0 * phases)",
+        "test_networks.py::test_a_recurrent_encoder_of_a_writer_hands_on_which_token_stands_where",
     ),
     Mutant(
         "the noise of the posterior is learned though it is fixed",
@@ -204,8 +211,8 @@ MUTANTS = [
     Mutant(
         "no dropout in the text decoder",
         "_network/decoders.py",
-        "self._logits(self.dropout(hidden, training=training), repeated)",
-        "self._logits(hidden, repeated)",
+        "self._logits(self.dropout(hidden, training=training), ops.expand_dims(z, 1))",
+        "self._logits(hidden, ops.expand_dims(z, 1))",
         "test_training.py::test_words_and_units_of_the_text_decoder_are_hidden_at_the_rates_asked_for",
     ),
     Mutant(
