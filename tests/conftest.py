@@ -6,6 +6,10 @@ from functools import wraps
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# With a worker for each core, several threads of one would wait for those of the others: the suite took twice as long.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for limit in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(limit, "1")
 
 import numpy as np
 import pytest
