@@ -119,7 +119,7 @@ SENTENCES = """\
 ### Short sentences
 
 There are {n_train:,} SNLI sentences of 3 to 14 words for training and 2,000 others for testing. skvae is `TextVAETransformer()` with default settings; the tests of the package
-ran beside the fit for three minutes. Likelihoods are of 300 sentences and use {n_draws} importance samples. Their effective sample size is {iw_ess:.1f}, so IW-NLL is too high.
+ran beside much of the fit. Likelihoods are of 300 sentences and use {n_draws} importance samples. Their effective sample size is {iw_ess:.1f}, so IW-NLL is too high.
 """
 
 CLASSES = """\
