@@ -136,7 +136,7 @@ REWRITING = """\
 ## Rewriting sentences as the other class, beside published systems
 
 Half of the public test of Li et al. (NAACL 2018): 500 sentences of Yelp reviews with one rewriting each by a human, and what seven published systems wrote for
-them. skvae is `TextVAEClassifier(TextVAETransformer(decoder="gru"))` with the default settings of before (learned noise, no latents at the output), trained on {n_train:,} other sentences with their class
+them. skvae is `TextVAEClassifier(TextVAETransformer(decoder="gru"))` with the default settings of before (learned noise, no latents at the output), and before an edit could only lose likelihood, trained on {n_train:,} other sentences with their class
 ({fit:.0f} s, beside other programs); `rewrite` took {edit:.0f} s for the 500, and with `method="decode"` {decode:.0f} s. Two judges of the class and a
 language model have learned from 37,900 further sentences: logistic regression on TF-IDF ("n-grams"), a convolutional network, and a GRU. All texts are scored in lower case
 with spaces around marks. "First word" is the share of texts that begin with one of the 50 words that tell the class best, and G the geometric mean of the accuracy

@@ -181,6 +181,13 @@ MUTANTS = [
         "test_networks.py::test_the_output_of_a_text_decoder_reads_the_latents_itself",
     ),
     Mutant(
+        "an edit is rewarded for words that make others likelier",
+        "_writing/editing.py",
+        "np.minimum(0.0, np.where(origins",
+        "np.minimum(np.inf, np.where(origins",
+        "test_editing.py::test_what_is_kept_is_as_it_was_written",
+    ),
+    Mutant(
         "a recurrent encoder does not hand on which token stands where",
         "_network/encoders.py",
         "ops.cos(frequency * phases), ops.sin(frequency * phases)",

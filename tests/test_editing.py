@@ -51,11 +51,8 @@ def test_what_is_kept_is_as_it_was_written(editor):
     text = 'The "Zorgly" film is dull.'
     written = editor.rewrite([text], "good")[0]
     assert "dull" not in written
-    # In this order, with case and spaces; words may have been put in between.
-    places = [written.find(kept) for kept in ('The "', 'Zorgly"', " film is ")]
-    assert places[0] == 0
-    assert -1 not in places
-    assert places == sorted(places)
+    # No word is put in because it makes the unknown one likelier.
+    assert written.startswith('The "Zorgly" film is ')
     # With a high price of each edit, every character.
     texts = [text, "  An  émigré 👍🏽 film!", "", "DULL"]
     kept = editor.rewrite(texts, "good", content_weight=1e6)

@@ -59,14 +59,14 @@ class Edited:
         return n_source - n_kept + len(self.ids) - n_kept
 
 
-def _gained(text: Edited, now: NDArray[np.float64], before: NDArray[np.float64]) -> float:
-    """How much likelier a text is than its source: kept tokens count against themselves, new ones against the median.
+def _lost(text: Edited, now: NDArray[np.float64], before: NDArray[np.float64]) -> float:
+    """What a text loses in likelihood, as a number of at most 0: kept tokens count against themselves, new ones against the median.
 
-    So nothing is gained by the mere loss of a rare word.
+    Nothing is gained by the mere loss of a rare word, or by likely words that are put beside it.
     """
     usual = float(np.median(before))
     origins = np.array([*text.origins, len(before) - 1])
-    return float(np.where(origins >= 0, before[origins], usual).sum() - now.sum())
+    return float(np.minimum(0.0, np.where(origins >= 0, before[origins], usual) - now).sum())
 
 
 def pieces_of(corpus: Corpus, length: int, ends: NDArray[np.bool_]) -> tuple[Corpus, NDArray[np.int64]]:
@@ -102,7 +102,7 @@ def pieces_of(corpus: Corpus, length: int, ends: NDArray[np.bool_]) -> tuple[Cor
 class Editor:
     """Searches the rewriting of each document with the best sum of three scores.
 
-    The scores, in nats, are the log-probability of the target class under the class head, times a weight; the gain in
+    The scores, in nats, are the log-probability of the target class under the class head, times a weight; the loss of
     log-likelihood under the decoder, given the latents moved to that class, of the tokens that stay and of new ones; and
     a cost for each token that is lost or added. A beam search edits one span in each round: it is deleted,
     replaced by a token, or a token is inserted. Tokens that are tried are likely after the tokens before them, with
@@ -201,7 +201,7 @@ class Editor:
     ) -> NDArray[np.float64]:
         """Score of each text, given the cost in nats of each token of its source, and of the boundary."""
         fluency = [
-            _gained(text, now, before)
+            _lost(text, now, before)
             for text, now, before in zip(texts, self._costs(texts, rows), costs, strict=True)
         ]
         edits = [text.n_edits(len(before) - 1) for text, before in zip(texts, costs, strict=True)]
