@@ -15,6 +15,7 @@ import class_head as head
 import compare as of_compare
 import keras_vae_2017 as system_of_2017
 import numpy as np
+import scale as of_scale
 from few_labels import FIGURES, table
 
 HERE = Path(__file__).parent
@@ -52,8 +53,8 @@ FEW_LABELS = """\
 
 The tables show accuracy on the test texts in percent, log-loss in nats, expected calibration error (15 bins), fit time in seconds and
 the peak memory of the process, including data and libraries. Accuracy is the mean and standard deviation over five draws of the
-labelled texts (one draw from 10,000 labels on). A command with other --seeds has measured so many draws. The rows of skvae were measured when the vectors of n-grams were still learned from labelled texts as well. One process ran all methods and draws of a data set one after another, so its peak memory is
-an upper bound for each; a single fit needs less. Every method chooses its settings by cross-validation on the labelled
+labelled texts up to 2,000 labels, and of one draw above. The number after --seeds is the number of draws. The rows of skvae were measured when the vectors of n-grams were still learned from labelled texts as well. Some rows share a process, whose peak memory is
+an upper bound for each; a single fit needs less. Seconds of skvae were measured beside other programs. Every method chooses its settings by cross-validation on the labelled
 texts. LSA, like skvae, also learns its features from unlabelled texts: the first 20,000, with n-grams that occur in three
 or more of them. "skvae with embedding" was measured before its latents were asked to tell the embedding; "skvae, labelled only" on IMDB before there were vectors of n-grams.
 """
@@ -73,6 +74,23 @@ Not run here, but published: with 1,000 labelled texts, fine-tuned sentence tran
 and 89.9 on subj, and 88.0 and 87.2 on AG news (`results/README.md` of model2vec).
 """
 
+GROWTH = """\
+## Cost of more documents
+
+Generated documents of 12 words, each fit in a process of its own. Memory is the peak resident memory beyond that of the documents and the imported libraries. A slope is the exponent of the growth with the number of
+documents, fitted to the two largest sizes (all sizes in parentheses); with 1, twice as many documents cost twice as much.
+
+![Time and memory of a fit against the number of documents](images/growth.png)
+
+"""
+WORKERS = """
+Two worker processes of a `dask.distributed` cluster, one thread each, beside one process with all cores: a grid search of {fits} fits to half of {n_searched:,} documents took {two_search:.0f} instead of {one_search:.0f} s, with
+{same_search}. `transform` of {n_transformed:,} documents in 20 partitions of a `dask.bag`, which hold the texts already, took {two_transform:.1f} instead of {one_transform:.1f} s; the pipeline of {pickle:.0f} MB was sent to each worker once.
+
+On paper, from the two largest sizes: 100 million documents of 12 words would take {paper_fit:.0f} hours to fit in memory, which needs {paper_memory:,.0f} GB (`partial_fit` needs less than one, and one pass), and {paper_transform:.1f} hours of one
+process to transform.
+
+"""
 SCALE = """\
 ## A corpus larger than memory
 
@@ -403,7 +421,7 @@ def next_day(document: dict[str, Any]) -> str:
 def scale(document: dict[str, Any]) -> str:
     trace, transformed = document["stream"]["trace"], document["stream"]["transform"]
     fits = document["fits"]["resident_mb"]
-    return SCALE.format(
+    stream = SCALE.format(
         n_documents=trace[-1]["documents"],
         first=trace[0]["resident_mb"],
         last=trace[-1]["resident_mb"],
@@ -413,7 +431,54 @@ def scale(document: dict[str, Any]) -> str:
         n_fits=len(fits),
         first_fit=fits[0],
         last_fit=fits[-1],
-    ) + source(document)
+    )
+    return stream + (growth(document) if "growth" in document else "") + source(document)
+
+
+def growth(document: dict[str, Any]) -> str:
+    figures = {
+        "fit_seconds": ("fit, s", 1),
+        "transform_seconds": ("transform, s", 1),
+        "grown_mb": ("memory, MB", 0),
+    }
+    sizes = sorted({run["documents"] for run in document["growth"]})
+    rows = [
+        "| | | " + " | ".join(f"{size:,}" for size in sizes) + " | slope |",
+        "| --- | --- |" + " --- |" * (len(sizes) + 1),
+    ]
+    of_skvae = [run for run in document["growth"] if run["method"] == of_scale.METHODS[1]]
+    for figure, (title, digits) in figures.items():
+        for method in of_scale.METHODS:
+            runs = [run for run in document["growth"] if run["method"] == method]
+            cells = [f"{run[figure]:,.{digits}f}" for run in runs]
+            slopes = f"{of_scale.slope(runs[-2:], figure):.2f} ({of_scale.slope(runs, figure):.2f})"
+            rows.append(f"| {title} | {_code(method)} | " + " | ".join([*cells, slopes]) + " |")
+
+    def on_paper(figure: str) -> float:
+        return of_skvae[-1][figure] * (1e8 / sizes[-1]) ** of_scale.slope(of_skvae[-2:], figure)
+
+    searched, transformed = document["workers"]["search"], document["workers"]["transform"]
+    workers = WORKERS.format(
+        fits=searched["fits"],
+        n_searched=searched["documents"],
+        one_search=searched["seconds"][0],
+        two_search=searched["seconds"][1],
+        same_search="the same scores"
+        if searched["largest_difference"] == 0
+        else f"scores at most {searched['largest_difference']:.1g} apart",
+        n_transformed=transformed["documents"],
+        one_transform=transformed["seconds"][0],
+        two_transform=transformed["seconds"][1],
+        pickle=transformed["pickle_mb"],
+        paper_fit=on_paper("fit_seconds") / 3600,
+        paper_transform=on_paper("transform_seconds") / 3600,
+        paper_memory=on_paper("grown_mb") / 1024,
+    )
+    return GROWTH + "\n".join(rows) + "\n" + workers
+
+
+def _code(method: str) -> str:
+    return " + ".join(f"`{part}`" for part in method.split(" + "))
 
 
 def few_labels(document: dict[str, Any]) -> str:

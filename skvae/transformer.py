@@ -28,19 +28,20 @@ from ._estimator.sklearn import (
     Interval,
     StrOptions,
     begin_fit_task,
+    clone_that_shares,
     fit_context,
     set_params,
     with_callbacks,
 )
 from ._estimator.storing import StoredMixin
-from ._estimator.texts import ReadTexts, TextInputMixin, read_for_fit
+from ._estimator.texts import ReadTexts, TextInputMixin, read_for_fit, read_to_go_on
 from ._estimator.training import progress_of, train
 from ._estimator.writing import TextWriterMixin
 from ._network.building import build_autoencoder
 from ._network.fitted import FittedAutoencoder
 from ._network.likelihood import warn_if_collapsed
 from ._texts.corpus import Corpus
-from ._texts.documents import Documents
+from ._texts.documents import Documents, held_out_rows
 from ._texts.validation import read_documents
 from .tokenization import TextTokenizer
 
@@ -396,6 +397,11 @@ class TextVAETransformer(
         self.verbose = verbose
         self.keras_params = keras_params
 
+    def __sklearn_clone__(self) -> TextVAETransformer:
+        # A pre-trained model is never changed, can be large, and often cannot be copied.
+        shares = self.embedder is not None and not hasattr(self.embedder, "get_params")
+        return clone_that_shares(self, "embedder") if shares else super().__sklearn_clone__()  # type: ignore[no-any-return]
+
     def set_params(self, **params: Any) -> TextVAETransformer:
         """Set parameters of this estimator and of its tokenizer.
 
@@ -536,13 +542,7 @@ class TextVAETransformer(
     def _read_for_fit(self, X: list[str] | NDArray[np.int32], n_first: int = 0) -> ReadTexts:
         """Documents to fit on; the words of the first `n_first` get their ids before those of the others."""
         if self._goes_on:
-            fitted = self._autoencoder
-            if (self.embedder is None) != (fitted.embedder is None):
-                raise ValueError(
-                    f"warm_start continues from a network {'without' if fitted.embedder is None else 'with'} an embedder;"
-                    " set embedder back, or set warm_start=False to fit anew."
-                )
-            return ReadTexts(fitted.tokenizer, fitted.embedder, fitted.read(X))
+            return read_to_go_on(self._autoencoder, self.embedder, X)
         return read_for_fit(self, X, TextTokenizer(), n_first)
 
     @with_callbacks
@@ -572,12 +572,13 @@ class TextVAETransformer(
                 read.tokenizer, read.corpus, self.max_df, config, seeds.next(), read.embedder
             )
         progress = progress_of(self)
-        autoencoder.learn_vectors(read.corpus, seeds.next(), progress, n_labelled)
+        stops = self.early_stopping and not one_pass
+        held_out = held_out_rows(len(read.corpus), self.validation_fraction, seeds.next()) if stops else None
+        autoencoder.learn_vectors(read.corpus, seeds.next(), progress, n_labelled, held_out)
         documents = autoencoder.prepare(read.corpus)
         progress.say(f"training of the autoencoder on {len(documents):,} documents")
-        history = train(
-            self, autoencoder, documents, seeds, goes_on=goes_on, one_pass=one_pass, task=task, given=given
-        )
+        how: dict[str, Any] = {"goes_on": goes_on, "one_pass": one_pass, "held_out": held_out}
+        history = train(self, autoencoder, documents, seeds, **how, task=task, given=given)
         previous = getattr(self, "history_", {}) if goes_on else {}
         self.history_ = history | {name: previous[name] + history.get(name, []) for name in previous}
         self.n_iter_ = len(self.history_["loss"])

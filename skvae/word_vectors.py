@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from numbers import Real
 from typing import Any
@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from ._base.stacklevel import stacklevel_of_user
-from ._estimator.sklearn import DocumentedMixin
+from ._estimator.sklearn import DocumentedMixin, clone_that_shares
 from ._texts.corpus import Corpus
 from ._texts.splitting import clean, split_words
 from ._texts.validation import check_documents
@@ -27,13 +27,14 @@ class WordVectors(DocumentedMixin, ClassNamePrefixFeaturesOutMixin, TransformerM
 
     A word of frequency p in the training texts has the weight smoothing / (smoothing + p) [1]_. The common direction of
     the training texts' means, their first singular vector, is removed from all. Words and marks are those of
-    `TextTokenizer()`; they are looked up as they are written, then in lower case.
+    `TextTokenizer()`; they are looked up as they are written, then in lower case. Words that are not in the training texts are
+    left out, whether they have a vector or not.
 
     Parameters
     ----------
     vectors : mapping of str to array, gensim KeyedVectors, or tuple
         The vectors: a mapping from word to 1-D array; an object with `key_to_index` and `vectors`; or words and
-        a float array of shape (n_words, n_dims). Of a fitted estimator, only the words of the training texts are pickled.
+        a float array of shape (n_words, n_dims). With a fitted estimator, only the vectors of the training texts' words are pickled.
 
     smoothing : float, default=1e-3
         The smaller it is, the less frequent words count.
@@ -47,7 +48,7 @@ class WordVectors(DocumentedMixin, ClassNamePrefixFeaturesOutMixin, TransformerM
         Their vectors, multiplied by their weights.
 
     common_ : ndarray of shape (n_dims,), dtype float32
-        The direction that is removed.
+        The direction that is removed; zeros if there is one text, or one dimension.
 
     coverage_ : float
         Share of the words and marks of the training texts that have a vector.
@@ -72,6 +73,7 @@ class WordVectors(DocumentedMixin, ClassNamePrefixFeaturesOutMixin, TransformerM
     vectors_: NDArray[np.float32]
     common_: NDArray[np.float32]
     coverage_: float
+    _rows: NDArray[np.float32]
 
     def __init__(self, vectors: Any, *, smoothing: float = 1e-3) -> None:
         self.vectors = vectors
@@ -120,7 +122,8 @@ class WordVectors(DocumentedMixin, ClassNamePrefixFeaturesOutMixin, TransformerM
             )
         frequency = np.array(list(known.values())) / counts.sum()
         weight = self.smoothing / (self.smoothing + frequency)
-        vectors = (table.rows(list(known)) * weight[:, None]).astype(np.float32)
+        rows = table.rows(list(known))
+        vectors = (rows * weight[:, None]).astype(np.float32)
         if frequency.sum() < _LOW_COVERAGE:
             warnings.warn(
                 f"only {frequency.sum():.0%} of the words of X have a vector; the rest is not seen. Check that vectors are of"
@@ -131,8 +134,12 @@ class WordVectors(DocumentedMixin, ClassNamePrefixFeaturesOutMixin, TransformerM
         self.coverage_ = float(frequency.sum())
         self.vocabulary_ = {word: row for row, word in enumerate(known)}
         self.vectors_ = vectors
+        self._rows = rows
         means = self._means(words, corpus)
-        self.common_ = np.linalg.eigh(means.T @ means)[1][:, -1].astype(np.float32)
+        self.common_ = np.zeros(vectors.shape[1], dtype=np.float32)
+        # Without it, nothing would be left of a single dimension or a single text.
+        if min(means.shape) > 1:
+            self.common_ = np.linalg.eigh(means.T @ means)[1][:, -1].astype(np.float32)
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -173,15 +180,50 @@ class WordVectors(DocumentedMixin, ClassNamePrefixFeaturesOutMixin, TransformerM
 
     def __sklearn_clone__(self) -> WordVectors:
         # The vectors are never changed, and can be large.
-        return WordVectors(self.vectors, smoothing=self.smoothing)
+        return clone_that_shares(self, "vectors")  # type: ignore[no-any-return]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Ignored.
+
+        Returns
+        -------
+        params : dict
+            Names and values. A mapping is in a view that prints the number of its words.
+        """
+        params: dict[str, Any] = super().get_params(deep=False)
+        if isinstance(self.vectors, Mapping) and not isinstance(self.vectors, _View):
+            params["vectors"] = _View(self.vectors)
+        return params
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
         if hasattr(self, "vocabulary_"):
-            table = _Table(self.vectors)
-            words = list(self.vocabulary_)
-            state = state | {"vectors": (words, table.rows(words))}
+            state = state | {"vectors": (list(self.vocabulary_), self._rows)}
         return state
+
+
+class _View(Mapping[str, Any]):
+    """A mapping that prints in a line: scikit-learn prints parameters whole before it shortens them."""
+
+    def __init__(self, vectors: Mapping[str, Any]) -> None:
+        self._vectors = vectors
+
+    def __getitem__(self, word: str) -> Any:
+        return self._vectors[word]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._vectors)
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    def __repr__(self) -> str:
+        return f"<{len(self):,} words>"
 
 
 class _Table:

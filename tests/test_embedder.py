@@ -1,6 +1,7 @@
 """What a model of the user's knows, beside what the texts teach."""
 
 import pickle
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from skvae import TextTokenizer, TextVAEClassifier, WordVectors
+from skvae.datasets import make_reviews
 from tests.conftest import small_vae
 
 
@@ -77,10 +79,10 @@ def test_each_text_is_embedded_once_in_a_fit(knowing, monkeypatch):
     encoder = Encoder(known)
     classifier = TextVAEClassifier(small_vae(embedder=FunctionTransformer(encoder.encode)), random_state=0)
     classifier.fit(X[:60], y[:60], X_unlabeled=X[60:], X_val=X[:5], y_val=y[:5])
-    occurrences = Counter([*X, *X[:5]])
-    assert encoder.asked == occurrences
+    asked = Counter(set(X)) + Counter(set(X[:5]))
+    assert encoder.asked == asked
     assert classifier.score(X[60:], y[60:]) > 0.95
-    assert encoder.asked == occurrences + Counter(X[60:])
+    assert encoder.asked == asked + Counter(set(X[60:]))
 
 
 def test_a_margin_names_the_embedding(knowing, embedded):
@@ -133,7 +135,7 @@ def test_kinds_of_embedders(embedder, reviews, tmp_path):
     classifier = TextVAEClassifier(small_vae(embedder=embedder), epochs=0, random_state=0)
     classifier.fit(X[:40], y[:40], X_unlabeled=X[40:])
     assert classifier.score(X, y) > 0.9
-    assert (classifier.vae_.embedder is embedder) == (embedder is letters)
+    assert (classifier.vae_.embedder is embedder) == (not hasattr(embedder, "get_params"))
     joblib.dump(classifier, tmp_path / "classifier.joblib")
     again = joblib.load(tmp_path / "classifier.joblib", mmap_mode="r")
     np.testing.assert_array_equal(again.predict_proba(X[:9]), classifier.predict_proba(X[:9]))
@@ -172,6 +174,120 @@ def test_going_on_reads_with_the_same_embedder(reviews):
         vae.fit(X)
 
 
+def test_going_on_with_another_embedder_is_an_error(reviews):
+    X, y = reviews
+    vae = small_vae(embedder=letters, warm_start=True, random_state=0).fit(X)
+    message = "warm_start continues with the embedder of the last fit; set it back, or set warm_start=False"
+    vae.set_params(embedder=Embedder())
+    with pytest.raises(ValueError, match=message):
+        vae.fit(X)
+    vae.set_params(embedder=letters).fit(X)
+    again = pickle.loads(pickle.dumps(vae)).fit(X)
+    with pytest.raises(ValueError, match=message):
+        again.set_params(embedder=Embedder()).fit(X)
+    embedder = FunctionTransformer(letters)
+    classifier = TextVAEClassifier(small_vae(embedder=embedder), epochs=0, warm_start=True, random_state=0)
+    classifier.fit(X, y).fit(X, y)
+    with pytest.raises(ValueError, match=message):
+        classifier.set_params(vae__embedder=Embedder()).fit(X, y)
+
+
+def test_texts_of_unknown_words_are_told_apart_by_their_embeddings(reviews):
+    X, _ = reviews
+    vae = FrozenEstimator(small_vae(embedder=letters, random_state=0).fit(X))
+    # All words are unknown, so all texts have the same token ids.
+    unknown = [f"{letter * 4}{'xz' * number} zz" for letter in "aq" for number in range(30)]
+    y = np.repeat([0, 1], 30)
+    classifier = TextVAEClassifier(vae, random_state=0).fit(unknown, y)
+    assert classifier.score(unknown, y) == 1
+    # Copies count as weight, whatever stands between them.
+    copied = TextVAEClassifier(vae, random_state=0).fit([*unknown, *unknown[::-1]], [*y, *y[::-1]])
+    weighted = TextVAEClassifier(vae, random_state=0).fit(unknown, y, sample_weight=np.full(60, 2.0))
+    np.testing.assert_allclose(
+        copied.predict_proba(unknown), weighted.predict_proba(unknown), rtol=1e-4, atol=1e-6
+    )
+
+
+class WithConstants(Encoder):
+    """Knows labels; its other columns are constants, whose means are rounded."""
+
+    def encode(self, texts):
+        return [[self.known.get(text, 0.5), *np.arange(1, 30) / 10 + self.width] for text in texts]
+
+
+def test_a_constant_column_of_an_embedding_is_no_feature():
+    X, _ = make_reviews(400, random_state=0)
+    y = np.random.default_rng(5).integers(0, 2, len(X))
+    embedder = WithConstants(dict(zip(X, y.tolist(), strict=True)), width=0)
+    classifier = TextVAEClassifier(small_vae(embedder=embedder), epochs=0, random_state=0).fit(X, y)
+    assert classifier.score(X, y) > 0.95
+    before = classifier.decision_function(X)
+    embedder.width = 0.1
+    # The encoder sees that something has changed; the head has learned nothing of it.
+    assert np.abs(classifier.decision_function(X) - before).max() < np.abs(before).mean()
+
+
+def test_an_embedder_that_knows_nothing(reviews):
+    X, _ = reviews
+    embedder = WithConstants({}, width=0)
+    vae = small_vae(embedder=embedder, epochs=1, random_state=0).fit(X)
+    embedder.width = 0.1
+    assert np.abs(vae.transform(X)).max() < 100
+
+
+class Locked:
+    """Cannot be copied, as a client of a server or a session of another runtime."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def encode(self, texts):
+        return letters(texts)
+
+
+def test_an_embedder_that_cannot_be_copied(reviews):
+    X, y = reviews
+    classifier = TextVAEClassifier(small_vae(embedder=Locked()), epochs=0, random_state=0).fit(X, y)
+    assert classifier.score(X, y) > 0.9
+    again = clone(classifier)
+    assert again.vae.embedder is classifier.vae.embedder
+    # Another estimator is copied, since its parameters can be set.
+    vae = small_vae(embedder=FunctionTransformer(letters))
+    assert clone(vae).embedder is not vae.embedder
+
+
+def test_random_embedders_follow_the_seed_of_the_fit(reviews):
+    X, _ = reviews
+    embedder = make_pipeline(TfidfVectorizer(), TruncatedSVD(8))
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    vaes = [small_vae(embedder=embedder, random_state=0).fit(X) for _ in range(2)]
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    np.testing.assert_array_equal(*(vae.transform(X) for vae in vaes))
+    assert embedder[-1].random_state is None
+
+
+def test_an_encoder_that_returns_the_same_array_each_time(reviews, monkeypatch):
+    X, _ = reviews
+    monkeypatch.setattr("skvae._texts.embedding._TEXTS_PER_CALL", 2)
+    buffer = np.zeros((2, 26), dtype=np.float32)
+
+    def encode(texts):
+        buffer[: len(texts)] = letters(texts)
+        return buffer[: len(texts)]
+
+    vaes = [small_vae(embedder=each, random_state=0).fit(X) for each in (encode, letters)]
+    np.testing.assert_array_equal(*(vae.transform(X) for vae in vaes))
+
+
+def test_an_embedder_that_yields_its_vectors(reviews):
+    X, _ = reviews
+    vaes = [
+        small_vae(embedder=each, random_state=0).fit(X)
+        for each in (lambda texts: (row for row in letters(texts)), letters)
+    ]
+    np.testing.assert_array_equal(*(vae.transform(X) for vae in vaes))
+
+
 def test_texts_are_written_with_an_embedder(reviews):
     X, y = reviews
     writer = TextVAEClassifier(small_vae(embedder=letters, decoder="gru"), epochs=0, random_state=0).fit(X, y)
@@ -193,14 +309,14 @@ class Faulty:
         (
             lambda texts: np.zeros(len(texts)),
             ValueError,
-            r"Faulty, returned an array of shape \(160,\) for 160 texts; expected \(160, n_dims\)",
+            r"Faulty, returned an array of shape \(158,\) for 158 different texts; expected \(158, n_dims\)",
         ),
-        (lambda texts: np.zeros((3, 4)), ValueError, r"shape \(3, 4\) for 160 texts"),
-        (lambda texts: np.zeros((len(texts), 0)), ValueError, r"shape \(160, 0\)"),
+        (lambda texts: np.zeros((3, 4)), ValueError, r"shape \(3, 4\) for 158 different texts"),
+        (lambda texts: np.zeros((len(texts), 0)), ValueError, r"shape \(158, 0\)"),
         (
             lambda texts: np.full((len(texts), 2), np.nan),
             ValueError,
-            "returned NaN or infinity for 160 of 160 texts, the first at position 0",
+            "returned NaN or infinity for 158 of 158 different texts, the first of which is '",
         ),
         (
             lambda texts: ["no numbers"] * len(texts),
@@ -227,8 +343,10 @@ def test_faulty_embedders_are_named(output, error, message, reviews):
         ),
         (Embedder, "embedder=Embedder is a class; pass an object of it"),
         ({"good": [1.0]}, "which has vectors of words; pass skvae.WordVectors"),
+        ("all-MiniLM-L6-v2", "embedder is the str 'all-MiniLM-L6-v2'; pass the loaded model itself"),
+        (Path("glove.txt"), r"embedder is the .*Path '.*glove.txt'; pass the loaded model itself"),
     ],
-    ids=["int", "class", "mapping"],
+    ids=["int", "class", "mapping", "name", "path"],
 )
 def test_what_is_no_embedder(embedder, message, reviews):
     with pytest.raises(TypeError, match=message):
@@ -240,7 +358,8 @@ def test_another_width_than_in_fit_is_an_error(reviews):
     vae = small_vae(embedder=Encoder({}), random_state=0).fit(X)
     vae._autoencoder.embedder.model.width = 5
     with pytest.raises(
-        ValueError, match=r"Encoder, returned an array of shape \(2, 5\) for 2 texts; expected \(2, 3\)"
+        ValueError,
+        match=r"Encoder, returned an array of shape \(2, 5\) for 2 different texts; expected \(2, 3\)",
     ):
         vae.transform(X[:2])
 
@@ -265,7 +384,7 @@ def test_an_embedder_that_cannot_be_pickled_is_named(reviews):
 
 def test_progress_is_told(reviews, capsys):
     small_vae(embedder=letters, verbose=1, epochs=1, random_state=0).fit(reviews[0])
-    assert "[TextVAETransformer] embedding of 160 texts, part 1/1: " in capsys.readouterr().out
+    assert "[TextVAETransformer] embedding of 158 different texts, part 1/1: " in capsys.readouterr().out
 
 
 def test_lists_of_tokens_are_joined(reviews):
@@ -324,6 +443,55 @@ def test_word_vectors_are_weighted_means_without_the_common_direction(given):
     np.testing.assert_array_equal(again.fit(TEXTS).transform(TEXTS), embedder.transform(TEXTS))
     assert clone(embedder).vectors is given
     assert embedder.get_feature_names_out().tolist() == ["wordvectors0", "wordvectors1", "wordvectors2"]
+
+
+def test_clones_of_word_vectors_keep_what_was_configured():
+    class Own(WordVectors):
+        pass
+
+    embedder = Own(WORDS).set_output(transform="pandas")
+    again = clone(embedder)
+    assert type(again) is Own
+    assert again.fit_transform(TEXTS).columns.tolist() == ["own0", "own1", "own2"]
+
+
+def test_fitted_word_vectors_are_copied_after_other_vectors_were_set():
+    embedder = WordVectors(WORDS).fit(TEXTS)
+    expected = embedder.transform(TEXTS)
+    embedder.set_params(vectors={"other": [1.0, 2.0]})
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(embedder)).transform(TEXTS), expected)
+
+
+def test_many_word_vectors_are_not_printed():
+    class Counting(dict):
+        n_read = 0
+
+        def items(self):
+            self.n_read += 1
+            return super().items()
+
+        def __iter__(self):
+            self.n_read += 1
+            return super().__iter__()
+
+    vectors = Counting({f"word{number}": np.zeros(300) for number in range(2_000)})
+    vae = small_vae(embedder=WordVectors(vectors))
+    assert "<2,000 words>" in repr(vae)
+    assert "2,000 words" in vae._repr_html_()
+    assert len(repr(make_pipeline(vae))) < 10_000
+    assert vectors.n_read == 0
+    assert vae.embedder.vectors is vectors
+    assert clone(vae).embedder.vectors is vectors
+    given = vae.get_params()["embedder__vectors"]
+    assert given["word7"] is vectors["word7"]
+    assert small_vae(embedder=WordVectors(given)).embedder.fit(["word1"]).vocabulary_ == {"word1": 0}
+
+
+def test_word_vectors_of_one_dimension_or_of_one_text():
+    lexicon = {"good": [1.0], "bad": [-1.0]}
+    embedded = WordVectors(lexicon).fit(["good film", "bad film", "good"]).transform(["good", "bad"])
+    assert embedded[0] > 0 > embedded[1]
+    assert np.abs(WordVectors(WORDS).fit(["the good film"]).transform(["good"])).max() > 0
 
 
 def test_word_vectors_as_an_embedder(reviews):

@@ -238,6 +238,9 @@ def test_weights_that_leave_a_class_out_are_named(bow_vae, reviews):
         classifier.set_params(class_weight={"bad": 0, "good": 1}).fit(X, names)
     with pytest.raises(ValueError, match=r"class_weight={'bad': -1, 'good': 1} has a negative weight"):
         classifier.set_params(class_weight={"bad": -1, "good": 1}).fit(X, names)
+    for wrong in (np.inf, np.nan):
+        with pytest.raises(ValueError, match=r"class_weight=.* has a weight that is NaN or infinite"):
+            classifier.set_params(class_weight={"bad": wrong, "good": 1}).fit(X, names)
     with pytest.raises(ValueError, match="0 for every text that has a label"):
         classifier.set_params(class_weight=None, unlabeled_label="bad").fit(X, names, sample_weight=1.0 - y)
 

@@ -22,6 +22,7 @@ from skvae._network.optimizer import make_optimizer, single_precision
 from skvae._network.training import Batches
 from skvae._texts.corpus import Corpus
 from skvae._texts.documents import Documents, epoch_order
+from skvae._texts.ngram_vectors import NgramVectors
 from skvae.datasets import make_reviews
 
 from .conftest import SMALL, small_vae
@@ -312,6 +313,22 @@ def test_texts_of_early_stopping_are_not_trained_on():
     # Words at random can be learnt by heart only.
     assert history["nll_bow"][-1] < history["nll_bow"][0] - 5
     assert history["val_nll_bow"][-1] > history["nll_bow"][-1] + 5
+
+
+def test_vectors_of_ngrams_are_not_learned_from_texts_of_early_stopping(monkeypatch, reviews):
+    X, _ = reviews
+    n_read = []
+
+    def stop(self, corpus, *args, **options):
+        n_read.append(len(corpus))
+        raise InterruptedError
+
+    monkeypatch.setattr(NgramVectors, "fit", stop)
+    vae = TextVAETransformer(decoder="bow", validation_fraction=0.25)
+    for early_stopping in (False, True):
+        with pytest.raises(InterruptedError):
+            vae.set_params(early_stopping=early_stopping).fit(X)
+    assert n_read == [160, 120]
 
 
 def test_what_is_minimised_is_the_weighted_sum_of_the_parts(reviews):

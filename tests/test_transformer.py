@@ -109,6 +109,21 @@ def test_a_bag_of_words_decoder_lists_what_sets_documents_apart(bow_vae):
     assert "dull" not in second[:5]
 
 
+def test_a_bag_of_words_decoder_lists_no_marks(bow_vae, reviews):
+    X, _ = reviews
+    lists = [text.split() for text in bow_vae.inverse_transform(bow_vae.transform(X))]
+    marks = {word for word in bow_vae.words_.tolist() if not any(map(str.isalnum, word))}
+    assert marks
+    assert not marks & {word for words in lists for word in words}
+
+
+def test_a_bag_of_words_decoder_lists_no_word_of_every_document(reviews):
+    X = np.array([f"anyway {text}" for text in reviews[0]], dtype=object)
+    vae = TextVAETransformer(decoder="bow", epochs=1, **SMALL).fit(X)
+    assert "anyway" in vae.words_
+    assert not any("anyway" in text.split() for text in vae.inverse_transform(vae.transform(X)))
+
+
 def test_pipeline_of_texts(reviews):
     X, y = reviews
     model = make_pipeline(TextVAETransformer(decoder="bow", epochs=20, **SMALL), LogisticRegression())

@@ -92,6 +92,9 @@ def new_autoencoder(classifier: Any, kind: type, default: Any, seeds: SeedSequen
     fitted = pickle.loads(pickle.dumps(classifier.vae_))
     if pretrained is not None:
         fitted._autoencoder = pickle.loads(pickle.dumps(pretrained))
+    if fitted._autoencoder.embedder is not None:
+        # A copy of a model of the user's could not be told from another one.
+        fitted._autoencoder.embedder.model = classifier.vae_._autoencoder.embedder.model
     return fitted.set_params(**vae.get_params(deep=False) | {"warm_start": True})
 
 

@@ -47,6 +47,16 @@ def set_params(
     BaseEstimator.set_params(estimator, **params)
 
 
+def clone_that_shares(estimator: BaseEstimator, name: str) -> Any:
+    """scikit-learn's clone, which has the same object as this parameter, not a copy of it."""
+    without = object.__new__(type(estimator))
+    # Not `setattr` on the estimator itself: other threads may use it.
+    without.__dict__ |= estimator.__dict__ | {name: None}
+    cloned = BaseEstimator.__sklearn_clone__(without)
+    setattr(cloned, name, getattr(estimator, name))
+    return cloned
+
+
 def begin_fit_task(estimator: Any, X: Any, y: Any, n_subtasks: int) -> Any:
     """Tell scikit-learn's callbacks that a fit begins; None if it does not support callbacks.
 

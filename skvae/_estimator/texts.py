@@ -11,8 +11,10 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from .._base.seeds import draw_seed
+from .._network.fitted import FittedAutoencoder
 from .._texts.corpus import Corpus
-from .._texts.embedding import FittedEmbedder
+from .._texts.embedding import FittedEmbedder, check_embedder
 from .._texts.tokenizer import FittedTokenizer
 from .._texts.validation import check_enough_tokens
 from .training import progress_of
@@ -43,7 +45,7 @@ def read_for_fit(
     Parameters
     ----------
     estimator : TextVAETransformer
-        Its parameters `tokenizer`, `embedder` and `verbose` are read.
+        Its parameters `tokenizer`, `embedder`, `random_state` and `verbose` are read.
     X : list of str or of lists of tokens, or ndarray of shape (n_documents, max_length)
     default_tokenizer : TextTokenizer
         Used if `tokenizer` is None.
@@ -61,6 +63,8 @@ def read_for_fit(
             )
         check_enough_tokens(X)
         return ReadTexts(None, None, Corpus.from_matrix(X))
+    if estimator.embedder is not None:
+        check_embedder(estimator.embedder)
     kind = type(default_tokenizer)
     if isinstance(estimator.tokenizer, FrozenEstimator):
         tokenizer = estimator.tokenizer.estimator
@@ -79,8 +83,35 @@ def read_for_fit(
             corpus = tokenizer._learn(X, n_first)
     if estimator.embedder is None:
         return ReadTexts(tokenizer, None, corpus)
-    embedder, embeddings = FittedEmbedder.fit(estimator.embedder, X, progress_of(estimator))
+    seed = draw_seed(estimator.random_state)
+    embedder, embeddings = FittedEmbedder.fit(estimator.embedder, X, seed, progress_of(estimator))
     return ReadTexts(tokenizer, embedder, replace(corpus, embeddings=embeddings))
+
+
+def read_to_go_on(fitted: FittedAutoencoder, embedder: Any, X: list[Any] | NDArray[np.int32]) -> ReadTexts:
+    """Read documents for a warm start, with the tokenizer and the embedder of the last fit.
+
+    Parameters
+    ----------
+    fitted : FittedAutoencoder
+    embedder : object or None
+        The estimator's parameter, which must be that of the last fit.
+    X : list of str or of lists of tokens, or ndarray of shape (n_documents, max_length)
+
+    Returns
+    -------
+    read : ReadTexts
+    """
+    if (embedder is None) != (fitted.embedder is None):
+        raise ValueError(
+            f"warm_start continues from a network {'without' if fitted.embedder is None else 'with'} an embedder;"
+            " set embedder back, or set warm_start=False to fit anew."
+        )
+    if fitted.embedder is not None and not fitted.embedder.was_made_from(embedder):
+        raise ValueError(
+            "warm_start continues with the embedder of the last fit; set it back, or set warm_start=False to fit anew."
+        )
+    return ReadTexts(fitted.tokenizer, fitted.embedder, fitted.read(X))
 
 
 class TextInputMixin:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .._base.progress import Progress
 from .._base.seeds import SeedSequence
 from .._network.fitted import FittedAutoencoder
@@ -25,6 +28,7 @@ def train(
     *,
     goes_on: bool,
     one_pass: bool,
+    held_out: NDArray[np.int64] | None = None,
     task: Any = None,
     given: tuple[Any, Any] | None = None,
 ) -> dict[str, list[float]]:
@@ -41,6 +45,8 @@ def train(
         Whether the autoencoder has been trained before.
     one_pass : bool
         Whether this is a call of `partial_fit`: one epoch, without warm-up and without validation.
+    held_out : ndarray of int64 or None, default=None
+        Rows of the documents that measure the training, for `early_stopping`.
     task, given
         scikit-learn's callback context of the fit, and the X and y for its callbacks.
 
@@ -64,8 +70,8 @@ def train(
         decays=parameters["learning_rate_schedule"] == "cosine" and not one_pass,
         kl_warmup=0.0 if one_pass else estimator.kl_warmup,
         callbacks=estimator.callbacks,
-        patience=estimator.n_iter_no_change if estimator.early_stopping and not one_pass else None,
-        validation_fraction=estimator.validation_fraction,
+        patience=None if held_out is None else estimator.n_iter_no_change,
+        held_out=held_out,
         progress=progress_of(estimator),
         goes_on=goes_on,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,13 +75,16 @@ class LabelledDocuments:
     ) -> LabelledDocuments:
         """From documents, the index of the class of each, and weights.
 
+        Documents are equal if their token ids are, and their embeddings: texts of unknown words have the same ids.
         `seed` determines the order of `documents`.
         """
+        embeddings = corpus.embeddings
         contents = [
-            corpus.ids[start:end].tobytes()
-            for start, end in zip(corpus.starts[:-1], corpus.starts[1:], strict=True)
+            (corpus.ids[start:end].tobytes(), b"" if embeddings is None else embeddings[row].tobytes())
+            for row, (start, end) in enumerate(pairwise(corpus.starts))
         ]
-        ranked = sorted(set(contents), key=lambda content: (zlib.crc32(content, seed), content))
+        # The last bits of an embedding can depend on its neighbours, so ids decide first.
+        ranked = sorted(set(contents), key=lambda content: (zlib.crc32(content[0], seed), content))
         number = {content: rank for rank, content in enumerate(ranked)}
         documents = np.array([number[content] for content in contents], dtype=np.int64)
         pairs = np.stack([documents, labels.astype(np.int64)], axis=1)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base.statistics import centre_and_spread
 from .._network.fitted import FittedAutoencoder
 from .._texts.ngrams import NgramFeatures
 from .documents import LabelledDocuments, TrainingDocuments
@@ -200,7 +201,7 @@ def fit_feature_model(
     folds: NDArray[np.int64],
 ) -> tuple[LinearModel, NDArray[np.float64] | None]:
     """A linear model of features that are standardised over all documents."""
-    centre, spread = all_features.mean(axis=0), all_features.std(axis=0)
+    centre, spread = centre_and_spread(all_features)
     spread[spread == 0] = 1
     model, out_of_fold = fit_linear_model((features - centre) / spread, data, folds, _FEATURE_CANDIDATES)
     kernel = model.kernel / spread[:, None]

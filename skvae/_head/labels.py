@@ -328,6 +328,10 @@ def _weights_of_classes(
     given = _balanced(labels, weights) if isinstance(class_weight, str) else class_weight
     named = labels if classes is None else np.concatenate([labels, classes])
     of_class = np.asarray(compute_sample_weight(given, named)[: len(labels)])
+    if not np.isfinite(of_class).all():
+        raise ValueError(
+            f"class_weight={class_weight!r} has a weight that is NaN or infinite; expected finite numbers."
+        )
     if of_class.min() < 0:
         raise ValueError(
             f"class_weight={class_weight!r} has a negative weight; expected weights of at least 0."

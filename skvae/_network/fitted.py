@@ -202,16 +202,27 @@ class FittedAutoencoder:
         none = Corpus.from_lengths(np.empty(0, dtype=np.int32), np.zeros(1, dtype=np.int64))
         return self.prepare(replace(none, embeddings=embeddings))
 
-    def learn_vectors(self, corpus: Corpus, seed: int, progress: Progress, n_labelled: int = 0) -> None:
+    def learn_vectors(
+        self,
+        corpus: Corpus,
+        seed: int,
+        progress: Progress,
+        n_labelled: int = 0,
+        held_out: NDArray[np.int64] | None = None,
+    ) -> None:
         """Learn vectors of n-grams from documents, or go on with those learned before.
 
-        The vectors fit the documents that they were learned from better than new ones. So those at the beginning that
-        a class head will be fitted to are left out if there are enough others.
+        The vectors fit the documents that they were learned from better than new ones. So those that are held out to
+        measure the training are left out, and those at the beginning that a class head will be fitted to, if there
+        are enough others.
         """
         if not self.config.ngram_dim:
             return
-        if 0 < n_labelled * _OTHERS_FOR_ONE_LABELLED <= len(corpus) - n_labelled:
-            corpus = corpus.take(np.arange(n_labelled, len(corpus)))
+        first = n_labelled if n_labelled * _OTHERS_FOR_ONE_LABELLED <= len(corpus) - n_labelled else 0
+        if first or held_out is not None:
+            corpus = corpus.take(
+                np.setdiff1d(np.arange(first, len(corpus)), [] if held_out is None else held_out)
+            )
         if self.ngram_vectors is None:
             vectors = NgramVectors(self.config.ngram_dim)
             self.ngram_vectors = vectors.fit(
@@ -268,17 +279,31 @@ class FittedAutoencoder:
         """
         weights = self.network.weights
         log_frequency = log_softmax(weights["bow_decoder/background"].astype(np.float64))
-        rarity, words = -log_frequency, self.words
-        shown = np.ones(len(words), dtype=bool)
+        rarity = self.rarity()
         if self.tokenizer is not None:
-            known = self.word_columns >= 0
-            share = self.tokenizer.document_frequency_[known] / max(1, self.tokenizer.n_documents_)
-            rarity = np.log(1 / np.maximum(share, 1e-9))
-            lettered = np.fromiter(map(is_word, map(str, words)), dtype=bool, count=len(words))
-            shown = lettered & (share <= max(_SHARE_OF_STOP_WORDS, float(np.median(share))))
-        if not shown.any():
-            shown[:] = True
-        return np.asarray(weights["bow_decoder/kernel"] * np.exp(log_frequency / 2) * rarity * shown)
+            share = self._shares_of_documents()
+            is_content = (rarity > 0) & (share <= max(_SHARE_OF_STOP_WORDS, float(np.median(share))))
+            rarity = np.where(is_content, rarity, 0) if is_content.any() else rarity
+        return np.asarray(weights["bow_decoder/kernel"] * np.exp(log_frequency / 2) * rarity)
+
+    def rarity(self) -> NDArray[np.float64]:
+        """Inverse document frequency of each word of the bag-of-words decoder, in nats; 0 for marks.
+
+        Returns
+        -------
+        rarity : ndarray of float64 of shape (n_words,)
+            For an autoencoder of token ids, from the frequencies of tokens instead. 1 where all would be 0.
+        """
+        if self.tokenizer is None:
+            return np.asarray(-log_softmax(self.network.weights["bow_decoder/background"].astype(np.float64)))
+        lettered = np.fromiter(map(is_word, map(str, self.words)), dtype=bool, count=len(self.words))
+        rarity = lettered * -np.log(np.maximum(self._shares_of_documents(), 1e-9))
+        return rarity if rarity.any() else np.ones_like(rarity)
+
+    def _shares_of_documents(self) -> NDArray[np.float64]:
+        assert self.tokenizer is not None
+        known = self.word_columns >= 0
+        return np.asarray(self.tokenizer.document_frequency_[known] / max(1, self.tokenizer.n_documents_))
 
     def normalise_over(self, documents: Documents, *, keep_history: bool = False) -> None:
         """Set the statistics of the normalisation to those of the documents, and describe their latents.

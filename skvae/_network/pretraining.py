@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._base.progress import Progress
 from .._base.seeds import SeedSequence
@@ -34,8 +35,9 @@ class Pretraining:
         Whether the learning rate falls along half a cosine. One that the optimizer has as a Keras schedule does not.
     kl_warmup, callbacks
     patience : int or None
-        Epochs without a better validation loss after which training stops; None holds out no documents.
-    validation_fraction
+        Epochs without a better validation loss after which training stops; None goes on to the last.
+    held_out : ndarray of int64 or None
+        Rows of the documents that measure the validation loss.
     progress : Progress
         Told of each epoch.
     goes_on : bool
@@ -52,7 +54,7 @@ class Pretraining:
     kl_warmup: float
     callbacks: Any
     patience: int | None
-    validation_fraction: float
+    held_out: NDArray[np.int64] | None
     progress: Progress
     goes_on: bool
 
@@ -91,8 +93,9 @@ def pretrain(
     model = network.model
     callbacks = user_callbacks(how.callbacks)
     training, validation = documents, None
-    if how.patience is not None:
-        training, validation = _split(documents, how.validation_fraction, seeds.next())
+    if how.held_out is not None:
+        training = documents.take(np.setdiff1d(np.arange(len(documents)), how.held_out))
+        validation = documents.take(how.held_out)
         if not how.goes_on and training.counts is not None:
             # Word frequencies of the held-out documents must not be used in training.
             model.set_background(np.asarray(training.counts.sum(axis=0)).ravel())
@@ -174,14 +177,3 @@ def _warn_that_nothing_is_compared(how: Pretraining) -> None:
         UserWarning,
         stacklevel=stacklevel_of_user(),
     )
-
-
-def _split(documents: Documents, fraction: float, seed: int) -> tuple[Documents, Documents]:
-    n_validation = max(1, round(fraction * len(documents)))
-    if n_validation >= len(documents):
-        raise ValueError(
-            f"early_stopping=True with validation_fraction={fraction} leaves no training document"
-            f" of {len(documents)}; pass more documents or set early_stopping=False."
-        )
-    order = np.random.default_rng(seed).permutation(len(documents))
-    return documents.take(order[n_validation:]), documents.take(order[:n_validation])

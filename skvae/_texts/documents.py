@@ -249,6 +249,23 @@ def word_columns(
     return columns
 
 
+def held_out_rows(n_documents: int, fraction: float, seed: int) -> NDArray[np.int64]:
+    """Rows for validation, in ascending order: this share of the documents, at least one.
+
+    Raises
+    ------
+    ValueError
+        If no document is left to train on.
+    """
+    n_held_out = max(1, round(fraction * n_documents))
+    if n_held_out >= n_documents:
+        raise ValueError(
+            f"early_stopping=True with validation_fraction={fraction} leaves no training document"
+            f" of {n_documents}; pass more documents or set early_stopping=False."
+        )
+    return np.sort(np.random.default_rng(seed).permutation(n_documents)[:n_held_out])
+
+
 def spread_rows(n_documents: int, largest: int) -> NDArray[np.int64]:
     """Rows at even distances, at most `largest`."""
     n_rows = min(n_documents, largest)

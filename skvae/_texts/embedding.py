@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from .._base.progress import Progress
+from .._base.statistics import centre_and_spread
 from .documents import spread_rows
 from .ngram_vectors import LENGTH
 
 _LINES_OF_PROGRESS = 10
+_PLAIN = (bool, int, float, str)
 _TEXTS_PER_CALL = 1_024
 _TEXTS_TO_CENTRE_BY = 10_000
 _EXPECTED = (
@@ -49,7 +52,7 @@ class FittedEmbedder:
 
     @classmethod
     def fit(
-        cls, model: Any, texts: Sequence[Any], progress: Progress | None = None
+        cls, model: Any, texts: Sequence[Any], seed: int, progress: Progress | None = None
     ) -> tuple[FittedEmbedder, NDArray[np.float32]]:
         """An embedder for some texts, and their embeddings.
 
@@ -58,23 +61,38 @@ class FittedEmbedder:
         model : object
             The user's parameter; a scikit-learn transformer is cloned and fitted.
         texts : sequence of str, or of lists of tokens
+        seed : int
+            For the parameters `random_state` of a transformer that are None.
         progress : Progress or None, default=None
             Told of parts of the texts.
         """
         if _is_transformer(model):
-            model = clone(model)
+            model = _seeded(clone(model), seed)
             model.fit(_as_texts(texts))
         embedder = cls(model)
         embeddings = embedder._embed(texts, None, progress or Progress())
         some = embeddings[spread_rows(len(embeddings), _TEXTS_TO_CENTRE_BY)]
-        embedder.centre = some.mean(axis=0)
-        embedder.spread = float(np.sqrt(some.var(axis=0).sum())) / LENGTH or 1.0
+        embedder.centre, spread = centre_and_spread(some)
+        embedder.spread = float(np.linalg.norm(spread)) / LENGTH or 1.0
         return embedder, embedder._standardised(embeddings)
 
     @property
     def n_dims(self) -> int:
         """Width of the embeddings."""
         return len(self.centre)
+
+    def was_made_from(self, model: Any) -> bool:
+        """Whether this may be the user's parameter that the embedder was fitted from."""
+        if model is self.model:
+            return True
+        if type(model) is not type(self.model) or not hasattr(model, "get_params"):
+            return False
+        ours, theirs = self.model.get_params(), model.get_params()
+        return ours.keys() == theirs.keys() and all(
+            theirs[name] == value
+            for name, value in ours.items()
+            if isinstance(value, _PLAIN) and not (name.endswith("random_state") and theirs[name] is None)
+        )
 
     def read(self, texts: Sequence[Any]) -> NDArray[np.float32]:
         """Embeddings of texts, of shape (n_texts, n_dims), dtype float32."""
@@ -85,21 +103,26 @@ class FittedEmbedder:
 
     def _embed(self, texts: Sequence[Any], n_dims: int | None, progress: Progress) -> NDArray[np.float32]:
         embed, parts = _function_of(self.model), []
-        starts = range(0, len(texts), _TEXTS_PER_CALL)
-        what = f"embedding of {len(texts):,} texts, part"
+        # Each once: copies cost nothing, and have the same bits.
+        row_of = {text: row for row, text in enumerate(dict.fromkeys(_as_texts(texts)))}
+        rows = np.fromiter((row_of[text] for text in _as_texts(texts)), dtype=np.int64, count=len(texts))
+        distinct = list(row_of)
+        starts = range(0, len(distinct), _TEXTS_PER_CALL)
+        what = f"embedding of {len(distinct):,} different texts, part"
         rounds = progress.rounds(what, len(starts), min(len(starts), _LINES_OF_PROGRESS))
         for start in starts:
-            given = _as_texts(texts[start : start + _TEXTS_PER_CALL])
-            part = self._checked(embed(given), len(given), n_dims)
+            given = distinct[start : start + _TEXTS_PER_CALL]
+            part = self._checked(embed(given), given, n_dims)
             n_dims = part.shape[1]
             parts.append(part)
             rounds.done()
-        return np.concatenate(parts) if parts else np.zeros((0, n_dims or 0), dtype=np.float32)
+        return np.concatenate(parts)[rows] if parts else np.zeros((0, n_dims or 0), dtype=np.float32)
 
-    def _checked(self, output: Any, n_texts: int, n_dims: int | None) -> NDArray[np.float32]:
-        name = _name_of(self.model)
+    def _checked(self, output: Any, texts: list[str], n_dims: int | None) -> NDArray[np.float32]:
+        name, n_texts = _name_of(self.model), len(texts)
         try:
-            embeddings = np.asarray(output, dtype=np.float32)
+            # A copy, since some models return the same array each time.
+            embeddings = np.array(list(output) if isinstance(output, Iterator) else output, dtype=np.float32)
         except (TypeError, ValueError) as error:
             raise TypeError(
                 f"the embedder, {name}, returned a {type(output).__name__} that is not an array of numbers"
@@ -109,17 +132,17 @@ class FittedEmbedder:
         fits = len(shape) == 2 and shape[0] == n_texts and (shape[1] == n_dims if n_dims else shape[1] > 0)
         if not fits:
             raise ValueError(
-                f"the embedder, {name}, returned an array of shape {shape} for {n_texts} texts; expected"
+                f"the embedder, {name}, returned an array of shape {shape} for {n_texts} different texts; expected"
                 f" ({n_texts}, {n_dims}), the width of the texts before."
                 if n_dims
-                else f"the embedder, {name}, returned an array of shape {shape} for {n_texts} texts; expected"
+                else f"the embedder, {name}, returned an array of shape {shape} for {n_texts} different texts; expected"
                 f" ({n_texts}, n_dims)."
             )
         if not np.isfinite(embeddings).all():
             row = int(np.flatnonzero(~np.isfinite(embeddings).all(axis=1))[0])
             raise ValueError(
                 f"the embedder, {name}, returned NaN or infinity for {int((~np.isfinite(embeddings)).any(axis=1).sum())} of"
-                f" {n_texts} texts, the first at position {row}; expected finite numbers."
+                f" {n_texts} different texts, the first of which is {texts[row][:60]!r}; expected finite numbers."
             )
         return embeddings
 
@@ -134,6 +157,16 @@ class FittedEmbedder:
         return dict(vars(self))
 
 
+def _seeded(model: Any, seed: int) -> Any:
+    """The model, with the seed in each parameter `random_state` that is None, at any depth."""
+    unset = [
+        name
+        for name, value in model.get_params().items()
+        if value is None and name.rpartition("__")[2] == "random_state"
+    ]
+    return model.set_params(**dict.fromkeys(unset, seed)) if unset else model
+
+
 class _Nowhere:
     """A file that keeps nothing."""
 
@@ -146,9 +179,19 @@ def _is_transformer(model: Any) -> bool:
     return not isinstance(model, type) and hasattr(model, "fit") and hasattr(model, "transform")
 
 
+def check_embedder(model: Any) -> None:
+    """Raise a TypeError unless the user's parameter can be an embedder."""
+    _function_of(model)
+
+
 def _function_of(model: Any) -> Callable[[list[str]], Any]:
     if isinstance(model, type):
         raise TypeError(f"embedder={_name_of(model)} is a class; pass an object of it.")
+    if isinstance(model, str | PurePath):
+        raise TypeError(
+            f"embedder is the {type(model).__name__} {str(model)!r}; pass the loaded model itself, for example"
+            " SentenceTransformer(...)."
+        )
     if _is_transformer(model):
         return model.transform  # type: ignore[no-any-return]
     for name in ("encode", "embed"):

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from .._base.progress import Progress
+from .._base.statistics import centre_and_spread
 from .corpus import Corpus
 from .documents import sequential_batches, spread_rows
 from .ngram_training import train_vectors
@@ -110,8 +111,8 @@ class NgramVectors(Ngrams):
         self.usual_length = _usual(np.linalg.norm(self._sums(weights), axis=1))
         self.usual_weight = _usual(weights.sum(axis=1))
         some = self._unit_vectors(weights)
-        self.centre = some.mean(axis=0)
-        self.spread = float(np.sqrt(some.var(axis=0).sum())) / LENGTH or 1.0
+        self.centre, spread = centre_and_spread(some)
+        self.spread = float(np.linalg.norm(spread)) / LENGTH or 1.0
         return self
 
     def after(self, corpus: Corpus, *, seed: int, progress: Progress | None = None) -> NgramVectors:

@@ -113,9 +113,11 @@ def _list_words(autoencoder: FittedAutoencoder, latents: NDArray[np.float32]) ->
     weights = autoencoder.network.weights
     background = weights["bow_decoder/background"]
     log_share = log_softmax(latents @ weights["bow_decoder/kernel"] + background, axis=1)
-    # Words are ranked by their part of the divergence from the average document. By probability,
-    # every document would list the same frequent words.
-    part = np.exp(log_share) * (log_share - log_softmax(background))
-    n_words = min(_WORDS_OF_A_BAG, autoencoder.max_length)
+    # Words are ranked by their part of the divergence from the average document, times their inverse document
+    # frequency. By probability, every document would list the same frequent words; without the second factor, words
+    # that say little would come first still.
+    rarity = autoencoder.rarity()
+    part = np.where(rarity > 0, np.exp(log_share) * (log_share - log_softmax(background)) * rarity, -np.inf)
+    n_words = min(_WORDS_OF_A_BAG, autoencoder.max_length, int((rarity > 0).sum()))
     columns = np.argsort(-part, axis=1, kind="stable")[:, :n_words]
     return Corpus.from_matrix(np.flatnonzero(autoencoder.word_columns >= 0)[columns].astype(np.int32))
