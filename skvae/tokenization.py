@@ -432,7 +432,10 @@ class TextTokenizer(
             return split_characters(map(cleaned, texts))
         if self.token_pattern is None:
             return split_words(map(cleaned, texts))
-        return split_by_pattern(map(cleaned, texts), self._compiled_pattern())
+        as_in_lower_case = self.lowercase and lowercase is False
+        return split_by_pattern(
+            map(cleaned, texts), self._compiled_pattern(), as_in_lower_case=as_in_lower_case
+        )
 
     def _written(self, text: Any) -> list[str]:
         """The tokens of a document, with or without an id, as they are written."""

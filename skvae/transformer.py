@@ -37,7 +37,7 @@ from ._estimator.storing import StoredMixin
 from ._estimator.texts import ReadTexts, TextInputMixin, read_for_fit, read_to_go_on
 from ._estimator.training import progress_of, train
 from ._estimator.writing import TextWriterMixin
-from ._network.building import build_autoencoder
+from ._network.building import build_autoencoder, warn_if_cut
 from ._network.fitted import FittedAutoencoder
 from ._network.likelihood import warn_if_collapsed
 from ._texts.corpus import Corpus
@@ -520,6 +520,7 @@ class TextVAETransformer(
         The first `n_labelled` are for a class head.
         """
         seeds = self._new_seeds()
+        warn_if_cut(self._autoencoder, corpus)
         self._autoencoder.learn_vectors(corpus, seeds.next(), progress_of(self), n_labelled)
         documents = self._autoencoder.prepare(corpus)
         history = train(self, self._autoencoder, documents, seeds, goes_on=True, one_pass=True)
@@ -569,7 +570,13 @@ class TextVAETransformer(
         else:
             config = partial(network_config, parameters)
             autoencoder = build_autoencoder(
-                read.tokenizer, read.corpus, self.max_df, config, seeds.next(), read.embedder
+                read.tokenizer,
+                read.corpus,
+                self.max_df,
+                config,
+                seeds.next(),
+                read.embedder,
+                for_stream=one_pass,
             )
         progress = progress_of(self)
         stops = self.early_stopping and not one_pass

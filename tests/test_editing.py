@@ -1,12 +1,14 @@
 """Documents rewritten by editing them."""
 
+import re
+
 import numpy as np
 import pytest
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae.datasets import make_reviews
 
-from .conftest import shared
+from .conftest import shared, small_vae
 
 
 @shared
@@ -94,6 +96,42 @@ def test_long_texts_are_edited_from_beginning_to_end(editor):
     assert (editor.predict([f"{part}." for part in written.split(".")[:12]]) == "good").mean() > 0.8
     assert written.count("drama") > 8
     assert len(written.split()) > 0.7 * len(text.split())
+
+
+def test_neutral_sentences_of_a_document_stay(editor):
+    good = ["the film is great.", "it was moving.", "the music is a delight.", "the cast was well paced."]
+    neutral = ["i found the camera work.", "this is film night."]
+    X = [" ".join([*good, *neutral]), " ".join([*neutral, *good]), " ".join([neutral[0], *good, neutral[1]])]
+    assert (editor.predict_proba(X)[:, 1] > 0.99).all()
+    assert editor.rewrite(X, "good").tolist() == X
+    bad = "the story is dull and the ending was awful."
+    assert editor.predict(editor.rewrite([f"{bad} {' '.join(neutral)}"], "good")) == ["good"]
+
+
+@pytest.mark.parametrize("token_pattern", [r"[a-z]+", r"(?u)\b\w\w+\b", r"[a-zé]+|[.!?]"])
+def test_a_pattern_reads_the_same_words_when_it_edits(token_pattern):
+    X, y = make_reviews(100, random_state=3)
+    vae = small_vae(tokenizer=TextTokenizer(token_pattern=token_pattern), decoder="gru")
+    classifier = TextVAEClassifier(vae, epochs=0, random_state=0).fit(X, y)
+    texts = ["The Film is Great", "THE zyx film is great", "An Émigré zyx"]
+    tokens = [re.findall(token_pattern, text.lower()) for text in texts]
+    kept = classifier.rewrite(texts, 1, content_weight=1e6)
+    assert [re.findall(token_pattern, text.lower()) for text in kept] == tokens
+    assert kept[0] == "The Film is Great"
+
+
+def test_ids_of_long_documents_and_unknown_ids_stay():
+    X, y = make_reviews(100, random_state=3)
+    ids = TextTokenizer(max_length=12).fit_transform(X)
+    vae = small_vae(decoder="gru", random_state=0)
+    classifier = TextVAEClassifier(vae, epochs=0, random_state=0).fit(ids, y)
+    long = np.concatenate([ids[:3], ids[3:6], ids[6:9]], axis=1)
+    long[0, 2] = 9999
+    # With padding before the ids, as a tokenizer may have it.
+    padded_before = np.array([np.concatenate([row[row == 0], row[row > 0]]) for row in long])
+    kept = classifier.rewrite(padded_before, 1, content_weight=1e6)
+    assert kept.shape == padded_before.shape
+    assert [row[row > 0].tolist() for row in kept] == [row[row > 0].tolist() for row in long]
 
 
 def test_token_ids_are_edited(editor, unseen):

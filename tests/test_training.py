@@ -22,6 +22,7 @@ from skvae._network.optimizer import make_optimizer, single_precision
 from skvae._network.training import Batches
 from skvae._texts.corpus import Corpus
 from skvae._texts.documents import Documents, epoch_order
+from skvae._texts.ids import BOUNDARY_ID
 from skvae._texts.ngram_vectors import NgramVectors
 from skvae.datasets import make_reviews
 
@@ -678,7 +679,67 @@ def test_recombined_texts_are_read_in_each_epoch(reviews):
     # Nothing more is read in a pass over a batch, and by a decoder without texts.
     batch = small_vae(**options, recombination=2.0).partial_fit(X)
     bag = small_vae(batch_size=16, recombination=2.0).fit(X)
-    assert [int(vae.model_.optimizer.iterations.numpy()) for vae in (batch, bag)] == [len(X) // 16] * 2
+    recurrent = small_vae(
+        encoder="bilstm", batch_size=16, recombination=2.0, embedder=lambda texts: np.ones((len(texts), 2))
+    ).fit(X)
+    n_steps = [int(vae.model_.optimizer.iterations.numpy()) for vae in (batch, bag, recurrent)]
+    assert n_steps == [len(X) // 16] * 3
+
+
+@pytest.mark.filterwarnings("ignore:about .* in 10 texts have max_length=9")
+@pytest.mark.parametrize("truncation", ["pre", "post"])
+def test_recombined_texts_end_as_texts_do(monkeypatch, reviews, truncation):
+    read = []
+
+    def recording(documents, *arguments):
+        read.append(documents)
+        raise InterruptedError
+
+    monkeypatch.setattr("skvae._network.pretraining.Batches", recording)
+    tokenizer = TextTokenizer(max_length=9, truncation=truncation)
+    with pytest.raises(InterruptedError):
+        TextVAETransformer(tokenizer=tokenizer, recombination=3).fit(reviews[0])
+    texts = read[0].texts
+    n_own = len(reviews[0])
+    assert len(texts) > 2 * n_own
+    is_end = texts.ids == BOUNDARY_ID
+    n_ends = np.add.reduceat(is_end, texts.starts[:-1])
+    closed = is_end[texts.starts[1:] - 1]
+    # Whole texts have one at their end; those that are cut have none.
+    np.testing.assert_array_equal(n_ends, closed)
+    assert (0 < closed[:n_own].mean() < 1) == (truncation == "post")
+    assert (0 < closed[n_own:].mean() < 1) == (truncation == "post")
+
+
+class Halved(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 1:
+            rate = self.model.optimizer.learning_rate
+            rate.assign(rate / 2)
+
+
+def test_callbacks_change_a_learning_rate_that_decays(reviews):
+    options = {"learning_rate": 1e-2, "learning_rate_schedule": "cosine", "epochs": 4, "batch_size": 16}
+    small_vae(**options, callbacks=RecordRates).fit(reviews[0])
+    expected = np.array(RecordRates.seen)
+    small_vae(**options, callbacks=[Halved(), RecordRates]).fit(reviews[0])
+    np.testing.assert_allclose(RecordRates.seen[:20], expected[:20], rtol=1e-4)
+    np.testing.assert_allclose(RecordRates.seen[20:], expected[20:] / 2, rtol=1e-4)
+
+
+def test_a_first_batch_does_not_fix_the_length_of_texts(reviews):
+    X, _ = reviews
+    short = [" ".join(text.split()[:3]) for text in X]
+    vae = small_vae(decoder="gru", tokenizer=TextTokenizer(), batch_size=160).partial_fit(short)
+    n_steps = vae.partial_fit(X).decoder_.output_shape[1]
+    assert n_steps is None or n_steps > 20
+    assert max(len(text.split()) for text in vae.sample(50, temperature=5.0, random_state=0)) > 5
+    fitted = small_vae(decoder="gru", warm_start=True, batch_size=160).fit(short)
+    message = "about 10 in 10 texts have 5 tokens or more, as many as the longest text of the first fit"
+    with pytest.warns(UserWarning, match=message):
+        fitted.fit(X)
+    with pytest.warns(UserWarning, match=message):
+        fitted.partial_fit(X)
 
 
 def test_texts_that_nobody_wrote_have_no_embedding(reviews):

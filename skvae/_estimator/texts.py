@@ -12,6 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._base.seeds import draw_seed
+from .._network.building import warn_if_cut
 from .._network.fitted import FittedAutoencoder
 from .._texts.corpus import Corpus
 from .._texts.embedding import FittedEmbedder, check_embedder
@@ -111,7 +112,9 @@ def read_to_go_on(fitted: FittedAutoencoder, embedder: Any, X: list[Any] | NDArr
         raise ValueError(
             "warm_start continues with the embedder of the last fit; set it back, or set warm_start=False to fit anew."
         )
-    return ReadTexts(fitted.tokenizer, fitted.embedder, fitted.read(X))
+    corpus = fitted.read(X)
+    warn_if_cut(fitted, corpus)
+    return ReadTexts(fitted.tokenizer, fitted.embedder, corpus)
 
 
 class TextInputMixin:

@@ -346,9 +346,11 @@ class ClassWriterMixin:
         """Rewrite each document as one of a given class, with similar content.
 
         "edit" changes as few tokens as it can: what speaks against the class is left out or replaced, and everything
-        else, including unknown words, spaces and upper case, stays as it is [1]_, [2]_. A beam search edits one span at
+        else, including unknown words and upper case, stays as it is [1]_, [2]_; white space between words becomes one space. With another
+        `analyzer` than "word", the text is written as `TextTokenizer.inverse_transform` writes it. A beam search edits one span at
         a time. An edit is judged by the class head, by how likely the decoder finds it, and by how much is lost. Long
-        documents are edited piece by piece, with pieces that end with a sentence where possible.
+        documents are edited piece by piece, with pieces that end with a sentence where possible. An embedder is not asked
+        while a text is edited: the head takes its embedding for an average one.
 
         "decode" writes a new text, for documents that must change throughout. In both, the document's latents are
         first moved a short distance (with two classes, the shortest) to where the class is as clear as in the clearest
@@ -451,7 +453,7 @@ class ClassWriterMixin:
         )
         edited: list[tuple[list[int], list[int]]] = [([], []) for _ in range(len(corpus))]
         first = pieces.starts[:-1] - corpus.starts[owners]
-        for owner, before, piece in zip(owners, first, editor.edit(pieces), strict=True):
+        for owner, before, piece in zip(owners, first, editor.edit(pieces, owners), strict=True):
             edited[owner][0].extend(piece.ids)
             edited[owner][1].extend(origin + int(before) * (origin >= 0) for origin in piece.origins)
         return edited

@@ -34,6 +34,8 @@ def build_autoencoder(
     config_of: Callable[[int, int, int], NetworkConfig],
     seed: int,
     embedder: FittedEmbedder | None = None,
+    *,
+    for_stream: bool = False,
 ) -> FittedAutoencoder:
     """An untrained autoencoder whose sizes fit the documents.
 
@@ -51,6 +53,9 @@ def build_autoencoder(
         Seed of all random numbers in the network.
     embedder : FittedEmbedder or None, default=None
         What made the embeddings of the corpus.
+    for_stream : bool, default=False
+        Whether other documents will follow: texts can then be as long as the tokenizer allows. Else no text is longer than
+        the longest of these.
 
     Returns
     -------
@@ -69,7 +74,7 @@ def build_autoencoder(
         n_documents, stop_ids = tokenizer.n_documents_, tokenizer._stop_ids
     columns = word_columns(document_frequency, resolve_threshold(max_df, n_documents), stop_ids)
     config = config_of(n_tokens, int(columns.max() + 1), max_length)
-    if config.reads_ids and tokenizer is not None:
+    if config.reads_ids and tokenizer is not None and not for_stream:
         # No longer than the longest text and the boundary that ends it.
         max_length = min(max_length, int(corpus.lengths.max()) + 1)
         config = replace(config, max_length=max_length)
@@ -80,17 +85,24 @@ def build_autoencoder(
     autoencoder = FittedAutoencoder(
         FittedNetwork(config, model), tokenizer, columns, max_length, embedder=embedder
     )
-    if autoencoder.has_text_decoder and tokenizer is not None:
-        _warn_if_cut(tokenizer, corpus)
+    warn_if_cut(autoencoder, corpus)
     return autoencoder
 
 
-def _warn_if_cut(tokenizer: FittedTokenizer, corpus: Corpus) -> None:
+def warn_if_cut(autoencoder: FittedAutoencoder, corpus: Corpus) -> None:
     """Warn if most training texts are truncated, since decoded texts will be truncated too."""
-    if len(corpus) < _DOCUMENTS_TO_JUDGE_BY:
+    tokenizer, max_length = autoencoder.tokenizer, autoencoder.max_length
+    if tokenizer is None or not autoencoder.has_text_decoder or len(corpus) < _DOCUMENTS_TO_JUDGE_BY:
         return
-    share = (corpus.lengths >= tokenizer.max_length).mean()
-    if share > 0.5:
+    share = (corpus.lengths >= max_length).mean()
+    if share > 0.5 and max_length < tokenizer.max_length:
+        warnings.warn(
+            f"about {10 * share:.0f} in 10 texts have {max_length} tokens or more, as many as the longest text of the first fit, and"
+            " the decoder learns no more of them. Fit anew (warm_start=False) to learn longer texts.",
+            UserWarning,
+            stacklevel=stacklevel_of_user(),
+        )
+    elif share > 0.5:
         learns = (
             "ends only: most of what it writes begins in mid-sentence"
             if tokenizer.truncation == "pre"
@@ -98,7 +110,7 @@ def _warn_if_cut(tokenizer: FittedTokenizer, corpus: Corpus) -> None:
         )
         # Rounded to tenths, so that all fits of a cross-validation give the same warning, which is shown once.
         warnings.warn(
-            f"about {10 * share:.0f} in 10 texts have max_length={tokenizer.max_length} tokens or more, and the"
+            f"about {10 * share:.0f} in 10 texts have max_length={max_length} tokens or more, and the"
             f" decoder learns their {learns}. Set"
             f" tokenizer=TextTokenizer(max_length={_round_up(np.quantile(corpus.lengths, 0.9))}) to keep 9 in 10 whole,"
             " split the texts into sentences, or set decoder='bow' if you only need features.",

@@ -27,7 +27,8 @@ class _EpochStart(keras.callbacks.Callback):
 class _CosineDecay(keras.callbacks.Callback):
     """Lowers the learning rate along half a cosine, to a small share of it in the last step.
 
-    It is no `LearningRateSchedule`, because a warm start begins at the full rate again and keeps the optimizer's state.
+    It is no `LearningRateSchedule`, because a warm start begins at the full rate again and keeps the optimizer's state. Each
+    step multiplies the rate that it finds, so that other callbacks may change it.
 
     References
     ----------
@@ -47,9 +48,14 @@ class _CosineDecay(keras.callbacks.Callback):
         self.step = epoch * self.steps_per_epoch
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        left = 0.5 * (1 + np.cos(np.pi * self.step / self.n_steps))
-        self.model.optimizer.learning_rate.assign(self.full * (_LAST_RATE + (1 - _LAST_RATE) * left))
+        rate = self.model.optimizer.learning_rate
+        rate.assign(float(rate.numpy()) * self._share(self.step) / self._share(self.step - 1))
         self.step += 1
+
+    def _share(self, step: int) -> float:
+        """Share of the full rate that is left in a step; all of it before the first."""
+        left = 0.5 * (1 + float(np.cos(np.pi * max(step, 0) / self.n_steps)))
+        return _LAST_RATE + (1 - _LAST_RATE) * left
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         self.model.optimizer.learning_rate.assign(self.full)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -142,11 +142,12 @@ def _with_recombined(
     documents: Documents, autoencoder: FittedAutoencoder, share: float, seeds: SeedSequence
 ) -> Documents:
     """Documents, followed by so many recombined texts for each of them."""
-    if not share or documents.texts is None:
+    if not share or documents.texts is None or not autoencoder.has_text_decoder:
         return documents
     random = np.random.default_rng(seeds.next())
     texts = recombined(documents.texts, round(share * len(documents)), random)
-    return documents.followed_by(autoencoder.prepare(texts))
+    # They have the boundaries of the documents that they end as; `prepare` would add another.
+    return documents.followed_by(replace(autoencoder.prepare(texts), texts=texts))
 
 
 def _compile(model: Any, how: Pretraining, n_steps: int) -> None:

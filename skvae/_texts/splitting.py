@@ -155,15 +155,21 @@ def split_characters(texts: Iterable[str]) -> Tokens:
     return _read(map(characters, map(without_invisible, texts)))
 
 
-def split_by_pattern(texts: Iterable[str], pattern: Any) -> Tokens:
-    """Matches of a pattern (or of its group) in cleaned texts; text between matches counts as a space."""
+def split_by_pattern(texts: Iterable[str], pattern: Any, *, as_in_lower_case: bool = False) -> Tokens:
+    """Matches of a pattern (or of its group) in cleaned texts; text between matches counts as a space.
+
+    With `as_in_lower_case`, the pattern reads the text in lower case, and the tokens are as they are written.
+    """
 
     group = pattern.groups
     begins = [np.empty(0, dtype=bool)]
 
     def found(text: str) -> list[str]:
         text = without_invisible(text)
-        spans = [span for match in pattern.finditer(text) if (span := match.span(group))[1] > span[0]]
+        read = text.lower() if as_in_lower_case else text
+        # A few letters become two in lower case.
+        text = text if len(text) == len(read) else read
+        spans = [span for match in pattern.finditer(read) if (span := match.span(group))[1] > span[0]]
         edges = np.array(spans, dtype=np.int64).reshape(-1, 2)
         begins.append(edges[:, 0] != np.concatenate([[-1], edges[:, 1]])[:-1])
         return [text[start:stop] for start, stop in spans]

@@ -26,8 +26,10 @@ _LONGEST_SPAN = 3
 _N_SPANS = 6
 _N_TOKENS = 6
 _N_SCORED = 40
-# With 10,000 tokens, logits of 17 tokens of this many texts take 44 MB.
-_TEXTS_PER_PASS = 64
+# Deletions that are read by the head; of more, those that lose the least support for the class by single tokens.
+_N_DELETIONS = 60
+# With 10,000 tokens, logits of 17 tokens of 64 texts: 44 MB.
+_LOGITS_PER_PASS = 11_000_000
 # Tokens are tried that are likely, and that support the class by these weights.
 _CLASS_WEIGHTS = (0.0, 2.0, 6.0)
 
@@ -99,6 +101,10 @@ def pieces_of(corpus: Corpus, length: int, ends: NDArray[np.bool_]) -> tuple[Cor
     return pieces, np.array(owners, dtype=np.int64)
 
 
+def _ids_of(pieces: list[Edited]) -> tuple[int, ...]:
+    return tuple(chain.from_iterable(piece.ids for piece in pieces))
+
+
 class Editor:
     """Searches the rewriting of each document with the best sum of three scores.
 
@@ -108,14 +114,17 @@ class Editor:
     replaced by a token, or a token is inserted. Tokens that are tried are likely after the tokens before them, with
     and without a preference for the class.
 
+    The pieces of a document are edited one after the other, first those that speak against the class most. A document that is
+    clearly of the class stays as it is; in one that has become so, the other pieces need not speak for the class.
+
     Parameters
     ----------
     autoencoder : FittedAutoencoder
         One with a text decoder.
     head : ClassHead
     guidance : Guidance
-        The class of each document, and the tokens that support it.
-    latents : ndarray of shape (n_documents, n_components), dtype float32
+        The class of each piece, and the tokens that support it.
+    latents : ndarray of shape (n_pieces, n_components), dtype float32
         Moved to the class.
     strength : float
         Weight of the class.
@@ -145,29 +154,51 @@ class Editor:
         self.strength = strength
         self.content_weight = content_weight
 
-    def edit(self, source: Corpus) -> list[Edited]:
-        """The best rewriting of each document.
+    def edit(self, pieces: Corpus, owners: NDArray[np.int64]) -> list[Edited]:
+        """The best rewriting of each piece.
 
         Parameters
         ----------
-        source : Corpus
+        pieces : Corpus
+        owners : ndarray of shape (n_pieces,), dtype int64
+            The document of each piece, in ascending order.
 
         Returns
         -------
         edited : list of Edited
         """
-        found: list[Edited] = []
-        for start in range(0, len(source), _TEXTS_PER_BLOCK):
-            rows = range(start, min(start + _TEXTS_PER_BLOCK, len(source)))
-            texts = [source.ids[source.starts[row] : source.starts[row + 1]].tolist() for row in rows]
-            found.extend(
-                self._edit_block([Edited(tuple(ids), tuple(range(len(ids)))) for ids in texts], rows)
-            )
-        return found
+        texts = [pieces.ids[start:stop].tolist() for start, stop in pairwise(pieces.starts)]
+        current = [Edited(tuple(ids), tuple(range(len(ids)))) for ids in texts]
+        alone = self._log_class([piece.ids for piece in current], list(range(len(current))))
+        self.neutral = self._log_class([()] * len(current), list(range(len(current))))
+        bounds = [np.searchsorted(owners, [owner, owner + 1]).tolist() for owner in owners]
+        self.around = [
+            (_ids_of(current[begin:row]), _ids_of(current[row + 1 : end]))
+            for row, (begin, end) in enumerate(bounds)
+        ]
+        whole = self._log_class_of_documents(
+            [piece.ids for piece in current], list(range(len(current))), alone
+        )
+        order = np.lexsort((alone, owners))
+        rank = np.arange(len(order)) - np.searchsorted(owners, owners[order])
+        # No edit can gain what it costs.
+        rank[self.strength * -whole[order] <= self.content_weight] = -1
+        for turn in range(int(rank.max(initial=-1)) + 1):
+            chosen = order[rank == turn].tolist()
+            for start in range(0, len(chosen), _TEXTS_PER_BLOCK):
+                rows = chosen[start : start + _TEXTS_PER_BLOCK]
+                for row in rows:
+                    begin, end = bounds[row]
+                    self.around[row] = (_ids_of(current[begin:row]), _ids_of(current[row + 1 : end]))
+                for row, edited in zip(
+                    rows, self._edit_block([current[row] for row in rows], rows), strict=True
+                ):
+                    current[row] = edited
+        return current
 
-    def _edit_block(self, sources: list[Edited], rows: range) -> list[Edited]:
-        costs = self._costs(sources, list(rows))
-        scores = self._scores(sources, list(rows), costs)
+    def _edit_block(self, sources: list[Edited], rows: list[int]) -> list[Edited]:
+        costs = self._costs(sources, rows)
+        scores = self._scores(sources, rows, costs)
         beams = [{source: float(score)} for source, score in zip(sources, scores, strict=True)]
         active = list(range(len(sources)))
         for _ in range(_MAX_ROUNDS):
@@ -205,10 +236,34 @@ class Editor:
             for text, now, before in zip(texts, self._costs(texts, rows), costs, strict=True)
         ]
         edits = [text.n_edits(len(before) - 1) for text, before in zip(texts, costs, strict=True)]
-        of_class = self._log_class([text.ids for text in texts], rows)
+        of_class = self._of_class([text.ids for text in texts], rows)
         return np.asarray(
             self.strength * of_class + np.array(fluency) - self.content_weight * np.array(edits)
         )
+
+    def _of_class(self, texts: Sequence[tuple[int, ...]], rows: list[int]) -> NDArray[np.float64]:
+        """How clearly each piece is of the target class, in nats of at most 0.
+
+        Its log-probability; once the document is of the class, it is enough if the piece does not speak against it.
+        """
+        alone = self._log_class(texts, rows)
+        whole = self._log_class_of_documents(texts, rows, alone)
+        against = np.minimum(0.0, alone - self.neutral[rows])
+        return np.asarray(np.maximum(alone, np.minimum(against, whole)))
+
+    def _log_class_of_documents(
+        self, texts: Sequence[tuple[int, ...]], rows: list[int], alone: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Log-probability of the target class of each document, given its piece, and that of the piece `alone`."""
+        found = alone.copy()
+        within = [index for index, row in enumerate(rows) if any(self.around[row])]
+        if within:
+            documents = [
+                self.around[rows[index]][0] + tuple(texts[index]) + self.around[rows[index]][1]
+                for index in within
+            ]
+            found[within] = self._log_class(documents, [rows[index] for index in within])
+        return found
 
     def _log_class(self, texts: Sequence[tuple[int, ...]], rows: list[int]) -> NDArray[np.float64]:
         """Log-probability of the target class of each text."""
@@ -229,8 +284,9 @@ class Editor:
         found: list[NDArray[np.float64]] = [np.empty(0)] * len(texts)
         # By length, so that little is padded.
         order = np.argsort([len(text.ids) for text in texts], kind="stable")
-        for start in range(0, len(order), _TEXTS_PER_PASS):
-            chosen = order[start : start + _TEXTS_PER_PASS]
+        size = self._texts_per_pass
+        for start in range(0, len(order), size):
+            chosen = order[start : start + size]
             ids = self._closed([texts[index].ids for index in chosen])
             latents = self.latents[[rows[index] for index in chosen]]
             costs = self.autoencoder.network.model.token_nll_of_many(latents, ids).numpy()
@@ -240,6 +296,11 @@ class Editor:
                 padded[: len(of_text)] = of_text[: len(padded)]
                 found[index] = padded
         return found
+
+    @property
+    def _texts_per_pass(self) -> int:
+        autoencoder = self.autoencoder
+        return max(1, _LOGITS_PER_PASS // (autoencoder.max_length * autoencoder.n_tokens))
 
     def _closed(self, texts: list[tuple[int, ...]]) -> NDArray[np.int32]:
         """Ids as the decoder's targets: cut to what it can write, or followed by a boundary, and padded with 0."""
@@ -252,28 +313,21 @@ class Editor:
 
     def _edits(self, texts: list[Edited], rows: list[int]) -> list[list[Edited]]:
         """Promising edits of each text."""
-        deletions = [
-            [
-                (start, n_tokens)
-                for n_tokens in range(1, _LONGEST_SPAN + 1)
-                for start in range(len(text.ids) - n_tokens + 1)
-                if n_tokens < len(text.ids)
-            ]
-            for text in texts
-        ]
+        deletions = [self._deletions(text, row) for text, row in zip(texts, rows, strict=True)]
         shortened = [
             text.replaced(span[0], span[1], None).ids
             for text, spans in zip(texts, deletions, strict=True)
             for span in spans
         ]
         n_spans = [len(spans) for spans in deletions]
-        of_class = self._log_class(
+        of_class = self._of_class(
             [*(text.ids for text in texts), *shortened], [*rows, *np.repeat(rows, n_spans).tolist()]
         )
         gains = np.split(of_class[len(texts) :], np.cumsum(n_spans)[:-1])
         edits: list[list[Edited]] = []
-        for start in range(0, len(texts), _TEXTS_PER_PASS):
-            end = start + _TEXTS_PER_PASS
+        size = self._texts_per_pass
+        for start in range(0, len(texts), size):
+            end = start + size
             chosen = [text.ids for text in texts[start:end]]
             log_next = self._log_next(chosen, rows[start:end])
             for place, text in enumerate(texts[start:end]):
@@ -281,6 +335,25 @@ class Editor:
                 values = self.strength * (gains[index] - of_class[index])
                 edits.append(self._edits_of(text, deletions[index], values, log_next[place], rows[index]))
         return edits
+
+    def _deletions(self, text: Edited, row: int) -> list[tuple[int, int]]:
+        """Start and length of spans that may be deleted."""
+        spans = [
+            (start, n_tokens)
+            for n_tokens in range(1, _LONGEST_SPAN + 1)
+            for start in range(len(text.ids) - n_tokens + 1)
+            if n_tokens < len(text.ids)
+        ]
+        if len(spans) <= _N_DELETIONS:
+            return spans
+        before = np.concatenate([[0], np.cumsum(self._support(row)[list(text.ids)])])
+        lost = [before[start + n_tokens] - before[start] for start, n_tokens in spans]
+        return [spans[index] for index in sorted(np.argsort(lost, kind="stable")[:_N_DELETIONS])]
+
+    def _support(self, row: int) -> NDArray[np.floating]:
+        """How much each token alone supports the class of a piece, against the next best class."""
+        alone, label = self.guidance.alone, self.guidance.labels[row]
+        return np.asarray(alone[:, label] - np.delete(alone, label, axis=1).max(axis=1))
 
     def _log_next(self, texts: list[tuple[int, ...]], rows: list[int]) -> NDArray[np.float32]:
         """Logits of each token at each place of each text, of shape (n_texts, n_places, n_tokens)."""
@@ -297,9 +370,7 @@ class Editor:
         logits: NDArray[np.float32],
         row: int,
     ) -> list[Edited]:
-        label = self.guidance.labels[row]
-        alone = self.guidance.alone
-        support = alone[:, label] - np.delete(alone, label, axis=1).max(axis=1)
+        support = self._support(row)
         lengths = np.array([n_tokens for _, n_tokens in spans])
         values = values - self.content_weight * lengths
         best = np.argsort(-values, kind="stable")[:_N_SPANS]

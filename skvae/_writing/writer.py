@@ -78,25 +78,31 @@ def write_edited(
 
     Returns
     -------
-    texts : ndarray of shape (n_documents,), dtype object, or ndarray of shape (n_documents, max_length), dtype int32
-        Token ids if there is no tokenizer.
+    texts : ndarray of shape (n_documents,), dtype object, or ndarray of shape (n_documents, n_ids), dtype int32
+        Token ids if there is no tokenizer, as many columns as those of the documents or as the longest result needs.
     """
     tokenizer = autoencoder.tokenizer
-    if tokenizer is None or isinstance(documents, np.ndarray):
-        lengths = np.array([len(ids) for ids, _ in edited], dtype=np.int64)
-        flat = np.array([token for ids, _ in edited for token in ids], dtype=np.int32)
-        ids_alone = Corpus.from_lengths(flat, lengths)
-        return ids_alone.padded(autoencoder.max_length) if tokenizer is None else tokenizer._decode(ids_alone)
-    exact, table = tokenizer._exact(documents)
+    if isinstance(documents, np.ndarray):
+        # Ids that the autoencoder does not know, too.
+        exact, table = Corpus.from_matrix(documents), None
+    else:
+        assert tokenizer is not None
+        exact, table = tokenizer._exact(documents)
+    lengths = np.array([len(ids) for ids, _ in edited], dtype=np.int64)
+    flat = np.array([token for ids, _ in edited for token in ids], dtype=np.int32)
+    origins = np.array([origin for _, of_text in edited for origin in of_text], dtype=np.int64)
+    rows = np.repeat(np.arange(len(edited)), lengths)
+    kept = (origins >= 0) & (exact.lengths == corpus.lengths)[rows]
+    flat[kept] = exact.ids[exact.starts[rows[kept]] + origins[kept]]
+    written = Corpus.from_lengths(flat, lengths)
+    if tokenizer is None:
+        return written.padded(max(int(lengths.max()), len(documents[0])))
+    if table is None:
+        return tokenizer._decode(written)
     texts = np.empty(len(edited), dtype=object)
-    for row, (ids, origins) in enumerate(edited):
-        if exact.lengths[row] == corpus.lengths[row]:
-            own = exact.ids[exact.starts[row] : exact.starts[row + 1]]
-            ids = [
-                token if origin < 0 else int(own[origin]) for token, origin in zip(ids, origins, strict=True)
-            ]
-        written = np.array(ids, dtype=np.int64)
-        texts[row] = table.text(written[written >= FIRST_TOKEN_ID])
+    for row in range(len(edited)):
+        ids = written.ids[written.starts[row] : written.starts[row + 1]]
+        texts[row] = table.text(ids[ids >= FIRST_TOKEN_ID])
     return texts
 
 
@@ -113,11 +119,13 @@ def _list_words(autoencoder: FittedAutoencoder, latents: NDArray[np.float32]) ->
     weights = autoencoder.network.weights
     background = weights["bow_decoder/background"]
     log_share = log_softmax(latents @ weights["bow_decoder/kernel"] + background, axis=1)
-    # Words are ranked by their part of the divergence from the average document, times their inverse document
-    # frequency. By probability, every document would list the same frequent words; without the second factor, words
-    # that say little would come first still.
+    # Words are ranked by their part of the divergence from the average document, times the root of their
+    # inverse document frequency. By probability, every document would list the same frequent words, and without the
+    # second factor, words that say little would often come first. Without the root, fewer of the words occur in the text.
     rarity = autoencoder.rarity()
-    part = np.where(rarity > 0, np.exp(log_share) * (log_share - log_softmax(background)) * rarity, -np.inf)
+    part = np.where(
+        rarity > 0, np.exp(log_share) * (log_share - log_softmax(background)) * np.sqrt(rarity), -np.inf
+    )
     n_words = min(_WORDS_OF_A_BAG, autoencoder.max_length, int((rarity > 0).sum()))
     columns = np.argsort(-part, axis=1, kind="stable")[:, :n_words]
     return Corpus.from_matrix(np.flatnonzero(autoencoder.word_columns >= 0)[columns].astype(np.int32))
