@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ._plotting.axes import new_axes, new_panels
+from ._head.labels import labels_array
+from ._plotting.axes import literal, new_axes, new_panels, pyplot
 from ._plotting.explanation import ExplanationDisplay
 from ._texts.containers import read_once
+from ._texts.validation import is_missing
+from ._writing.options import is_count
 
 __all__ = [
     "ExplanationDisplay",
@@ -22,6 +26,8 @@ __all__ = [
     "TrainingHistoryDisplay",
 ]
 
+# Distinct colours of matplotlib's cycle.
+_N_COLOURS = 10
 _TEXT_WIDTH = 48
 
 
@@ -80,9 +86,9 @@ class LatentSpaceDisplay:
         X : 1-D collection of str of shape (n_samples,)
             The documents.
         y : array-like of shape (n_samples,) or None, default=None
-            Labels that determine the colours of the points.
+            Labels that determine the colours of the points; documents with a missing one (None, NaN) are grey.
         projection : transformer or None, default=None
-            Maps latents to two dimensions, by `fit_transform`. None means `PCA(2)`.
+            Maps latents to two dimensions, by `fit_transform`. None means `PCA(2)`, or the latent itself if there is one.
         ax : matplotlib.axes.Axes or None, default=None
             Where to draw; None makes a new figure.
         **kwargs : dict
@@ -93,6 +99,9 @@ class LatentSpaceDisplay:
         display : LatentSpaceDisplay
         """
         check_is_fitted(estimator)
+        if isinstance(estimator, Pipeline):
+            X = estimator[:-1].transform(X) if len(estimator) > 1 else X
+            estimator = estimator[-1]
         # The latents alone, whatever `transform` hands on beside them.
         latents = getattr(estimator, "_latents", estimator.transform)(X)
         return cls.from_latents(latents, y, projection=projection, ax=ax, **kwargs)
@@ -122,17 +131,11 @@ class LatentSpaceDisplay:
         """
         # The memory order is fixed, since it changes the last digit of sums.
         latents = np.ascontiguousarray(latents)
-        y = None if y is None else np.asarray(read_once(y))
+        y = None if y is None else labels_array(read_once(y), "y")[0].ravel()
         if y is not None and len(y) != len(latents):
             raise ValueError(f"y has {len(y)} labels for {len(latents)} documents; expected one each.")
         if projection is None:
-            projection = PCA(2)
-            points = np.asarray(projection.fit_transform(latents))
-            shares = projection.explained_variance_ratio_
-            names = tuple(
-                f"{order} principal component ({share:.0%} of the variance)"
-                for order, share in zip(("first", "second"), shares, strict=True)
-            )
+            points, names = _principal_components(latents)
         else:
             points = np.asarray(projection.fit_transform(latents))
             if points.ndim != 2 or points.shape[1] != 2:
@@ -163,16 +166,55 @@ class LatentSpaceDisplay:
         if self.labels is None:
             self.scatters_ = [self.ax_.scatter(*self.points.T, **options)]
         else:
-            labels = np.asarray(self.labels)
             self.scatters_ = [
-                self.ax_.scatter(*self.points[labels == label].T, label=str(label), **options)
-                for label in np.unique(labels)
+                self.ax_.scatter(*self.points[rows].T, **({"label": name, "color": colour} | options))
+                for name, rows, colour in _groups(self.labels)
             ]
             legend = self.ax_.legend(markerscale=2)
             for handle in legend.legend_handles:
                 handle.set_alpha(1)
         self.ax_.set(xlabel=self.axis_names[0], ylabel=self.axis_names[1])
         return self
+
+
+def _principal_components(latents: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Points in two dimensions, and names of the axes."""
+    if latents.shape[1] == 1:
+        return np.hstack([latents, np.zeros_like(latents)]), ("the latent", "")
+    if len(latents) < 2:
+        raise ValueError(
+            "there is 1 document, which has no principal components; pass two documents or more."
+        )
+    # Another solver would be chosen by the number of documents, and draw from NumPy's global generator.
+    projection = PCA(2, svd_solver="full")
+    with np.errstate(invalid="ignore"):
+        points = np.asarray(projection.fit_transform(latents))
+    shares = projection.explained_variance_ratio_
+    return points, tuple(
+        f"{order} principal component" + (f" ({share:.0%} of the variance)" if np.isfinite(share) else "")
+        for order, share in zip(("first", "second"), shares, strict=True)
+    )
+
+
+def _groups(labels: Any) -> list[tuple[str, NDArray[np.int64], Any]]:
+    """Name, rows and colour of the documents of each label; those without one come first."""
+    rows_of: dict[Any, list[int]] = {}
+    for row, label in enumerate(labels):
+        rows_of.setdefault(None if is_missing(label) else label, []).append(row)
+    missing = rows_of.pop(None, None)
+    try:
+        order = sorted(rows_of)
+    except TypeError:
+        order = sorted(rows_of, key=str)
+    colours = [f"C{number}" for number in range(len(order))]
+    if len(order) > _N_COLOURS:
+        colours = list(pyplot().get_cmap("nipy_spectral")(np.linspace(0.05, 0.95, len(order))))
+    groups = [
+        # A name that begins with "_" would not be in the legend.
+        (" " * str(label).startswith("_") + literal(label), np.array(rows_of[label]), colour)
+        for label, colour in zip(order, colours, strict=True)
+    ]
+    return groups if missing is None else [("no label", np.array(missing), "0.7"), *groups]
 
 
 class TrainingHistoryDisplay:
@@ -379,10 +421,9 @@ class InterpolationDisplay:
         self.ax_ = new_axes(ax, (7.5, 1.0 + 0.24 * (n_lines + len(labels))))
         self.figure_ = self.ax_.figure
         (self.line_,) = self.ax_.plot(self.probabilities, steps, **({"marker": "o"} | kwargs))
-        # `$` would begin a formula.
-        self.ax_.set_yticks(steps, labels=[label.replace("$", r"\$") for label in labels])
+        self.ax_.set_yticks(steps, labels=[literal(label) for label in labels])
         self.ax_.invert_yaxis()
-        self.ax_.set(xlim=(-0.03, 1.03), xlabel=f"probability of {self.class_name}")
+        self.ax_.set(xlim=(-0.03, 1.03), xlabel=f"probability of {literal(self.class_name)}")
         self.ax_.axvline(0.5, color="0.7", linewidth=1, zorder=0)
         return self
 
@@ -453,12 +494,17 @@ class LatentWordsDisplay:
         check_is_fitted(estimator)
         vae = getattr(estimator, "vae_", estimator)
         # The largest components belong to rare words, which hardly change the text. Reading them checks that they exist.
-        weights = vae._autoencoder.distinctive_words()[: len(vae.components_)]
+        n_latents = len(vae.components_)
+        weights = vae._autoencoder.distinctive_words()
         if latents is None:
             latents = np.argsort(-np.linalg.norm(weights, axis=1), kind="stable")[:6]
-        latents = np.asarray(latents)
-        if not np.isin(latents, np.arange(len(weights))).all():
-            raise ValueError(f"latents={latents.tolist()}; expected numbers from 0 to {len(weights) - 1}.")
+        latents = np.atleast_1d(latents)
+        if (
+            not len(latents)
+            or latents.dtype.kind not in "iu"
+            or not np.isin(latents, np.arange(n_latents)).all()
+        ):
+            raise ValueError(f"latents={latents.tolist()}; expected numbers from 0 to {n_latents - 1}.")
         names = [f"latent {latent}" for latent in latents]
         return cls(weights[latents], vae.words_, names=names).plot(n_words=n_words, ax=ax, **kwargs)
 
@@ -478,6 +524,8 @@ class LatentWordsDisplay:
         -------
         display : LatentWordsDisplay
         """
+        if not is_count(n_words):
+            raise ValueError(f"n_words={n_words!r}; expected an int of at least 1.")
         words = np.asarray(self.words, dtype=object)
         self.axes_ = new_panels(ax, len(self.weights), min(len(self.weights), 3), (3.0, 0.6 + 0.22 * n_words))
         self.figure_ = self.axes_[0].figure
@@ -488,9 +536,7 @@ class LatentWordsDisplay:
             chosen = np.concatenate([less, order[len(less) :][-(n_words - len(less)) :]])
             colours = np.where(weights[chosen] < 0, "C1", "C0")
             axis.barh(np.arange(len(chosen)), weights[chosen], **({"color": colours} | kwargs))
-            axis.set_yticks(
-                np.arange(len(chosen)), labels=[str(word).replace("$", r"\$") for word in words[chosen]]
-            )
+            axis.set_yticks(np.arange(len(chosen)), labels=[literal(word) for word in words[chosen]])
             axis.axvline(0, color="0.5", linewidth=1)
             axis.set(title=name, xticks=[])
         return self

@@ -213,7 +213,8 @@ class LogitClassifier(_FittedElsewhere, ClassifierMixin, StoredMixin, BaseEstima
         -------
         labels : ndarray of shape (n_samples,)
         """
-        return np.asarray(self.classes_[self.predict_log_proba(X).argmax(axis=1)])
+        most_likely = self.predict_log_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[most_likely])
 
     def _logits(self, X: Any) -> NDArray[np.float32]:
         check_is_fitted(self)

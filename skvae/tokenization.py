@@ -295,6 +295,8 @@ class TextTokenizer(
             self._refuse_lists(texts)
             min_frequency = max(2, int(np.ceil(resolve_threshold(self.min_df, len(texts)))))
             table, corpus = Subwords.learn(self._cleaned(texts), self.max_features, min_frequency)
+            if not table.names():
+                self._raise_that_nothing_is_left()
         else:
             tokens = self._split(texts)
             table = self._learn_vocabulary(tokens, n_first if n_first < len(texts) else 0)
@@ -373,6 +375,7 @@ class TextTokenizer(
 
     @property
     def _n_features_out(self) -> int:
+        check_is_fitted(self)
         return self.max_length
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -515,12 +518,15 @@ class TextTokenizer(
             n_first=n_first,
         )
         if not len(words):
-            raise ValueError(
-                "empty vocabulary: no token is left. Pass texts with at least one "
-                + self._unit()
-                + f", or lower min_df (got {self.min_df!r})."
-            )
+            self._raise_that_nothing_is_left()
         return Vocabulary(words, spacing, separator)
+
+    def _raise_that_nothing_is_left(self) -> None:
+        raise ValueError(
+            "empty vocabulary: no token is left. Pass texts with at least one "
+            + self._unit()
+            + f", or lower min_df (got {self.min_df!r})."
+        )
 
     def _unit(self) -> str:
         """Name of a token in messages."""

@@ -499,6 +499,7 @@ class TextVAETransformer(
         if self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True.")
         if self.__sklearn_is_fitted__():
+            check_unchanged(self._autoencoder.config, self.get_params(deep=False), "partial_fit")
             # An interruption keeps what has been learned so far.
             with self._all_or_nothing(Exception):
                 self._go_on(self._autoencoder.read(X, fitted=self))
@@ -519,7 +520,7 @@ class TextVAETransformer(
 
         The first `n_labelled` are for a class head.
         """
-        seeds = self._new_seeds()
+        seeds = SeedSequence(draw_seed(self.random_state))
         warn_if_cut(self._autoencoder, corpus)
         self._autoencoder.learn_vectors(corpus, seeds.next(), progress_of(self), n_labelled)
         documents = self._autoencoder.prepare(corpus)
@@ -536,9 +537,6 @@ class TextVAETransformer(
         network = nullcontext() if fitted is None else fitted.restored_after(*failures)
         with attributes_restored(self, *failures), network:
             yield
-
-    def _new_seeds(self) -> SeedSequence:
-        return SeedSequence(draw_seed(self.random_state))
 
     def _read_for_fit(self, X: list[str] | NDArray[np.int32], n_first: int = 0) -> ReadTexts:
         """Documents to fit on; the words of the first `n_first` get their ids before those of the others."""
@@ -563,7 +561,7 @@ class TextVAETransformer(
         self._check_routed()
         parameters = resolved(self.get_params(deep=False), len(read.corpus))
         task = None if given is None else begin_fit_task(self, *given, parameters["epochs"])
-        seeds, goes_on = self._new_seeds(), self._goes_on
+        seeds, goes_on = SeedSequence(draw_seed(self.random_state)), self._goes_on
         if goes_on:
             autoencoder = self._autoencoder
             check_unchanged(autoencoder.config, parameters)

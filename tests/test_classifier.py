@@ -591,3 +591,11 @@ def test_rows_without_a_label_are_left_out_of_the_validation_set(marker, reviews
     assert history(X[:20], marked) == history([X[row] for row in kept], y[kept].astype(float))
     with pytest.raises(ValueError, match="every y_val equals unlabeled_label"):
         history(X[:20], [marker] * 20)
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "callbacks", "shuffle", "class_weight", "x", "foo"])
+def test_arguments_that_cannot_be_routed_are_named(name, bow_vae, reviews):
+    X, y = reviews
+    classifier = TextVAEClassifier(FrozenEstimator(bow_vae)).set_params(**{f"fit__{name}": 1})
+    with pytest.raises(ValueError, match=f"fit__{name} cannot be passed on: .* Expected fit__verbose or"):
+        classifier.fit(X, y)

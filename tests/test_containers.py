@@ -12,6 +12,7 @@ import sklearn
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.fixes import parse_version
 
@@ -155,7 +156,44 @@ def test_fitting_reads_every_container_once(name, reviews, bow_vae, from_lists):
         np.testing.assert_array_equal(got, expected)
 
 
-@in_values
+def test_masked_labels_and_weights_are_missing(reviews, bow_vae):
+    X, y = reviews
+    masked = np.ma.array(np.where(np.arange(160) < 100, y, 7), mask=np.arange(160) >= 100)
+    options = {"vae": FrozenEstimator(bow_vae), "unlabeled_label": float("nan"), "random_state": 0}
+    classifier = TextVAEClassifier(**options).fit(X, masked)
+    assert classifier.classes_.tolist() == [0, 1]
+    expected = TextVAEClassifier(**options).fit(X, [*y[:100].tolist(), *[None] * 60])
+    np.testing.assert_array_equal(classifier.predict_proba(X), expected.predict_proba(X))
+    weights = np.ma.array(np.ones(160), mask=np.arange(160) == 3)
+    with pytest.raises(ValueError, match="sample_weight contains NaN"):
+        TextVAEClassifier(**options).fit(X, y, sample_weight=weights)
+
+
+def test_fit_transform_reads_an_iterator_once(reviews):
+    X, y = reviews
+    vae = TextVAETransformer(**(SMALL | {"decoder": "bow", "epochs": 1}))
+    expected = clone(vae).fit_transform(X)
+    np.testing.assert_array_equal(vae.fit_transform(iter(X)), expected)
+    classifier = TextVAEClassifier(clone(vae), epochs=0, random_state=0)
+    assert classifier.fit_transform(iter(X), iter(y)).shape == expected.shape
+    pipeline = make_pipeline(clone(vae), LogisticRegression()).set_output(transform="pandas")
+    assert pipeline.fit(iter(X), y).score(X, y) > 0.5
+    assert clone(vae).set_output(transform="pandas").fit_transform(iter(X)).shape == expected.shape
+
+
+@pytest.mark.parametrize(
+    ("y", "marker", "message"),
+    [
+        (np.array(["neg", "pos", -1] * 20), -1, "y holds the str '-1', but unlabeled_label is the int -1"),
+        ([0, 1, -1] * 20, "-1", "y holds the int '-1', but unlabeled_label is the str '-1'"),
+    ],
+)
+def test_a_marker_of_another_type_is_named(y, marker, message, reviews, bow_vae):
+    classifier = TextVAEClassifier(FrozenEstimator(bow_vae), unlabeled_label=marker)
+    with pytest.raises(ValueError, match=message):
+        classifier.fit(reviews[0][:60], y)
+
+
 @pytest.mark.parametrize("kind", [str, int, bool])
 def test_labels_and_weights_in_every_container(pack, kind, reviews, bow_vae):
     X, numbers = reviews[0][:40], reviews[1][:40]

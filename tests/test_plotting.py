@@ -1,6 +1,9 @@
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.random_projection import GaussianRandomProjection
 
 from skvae import TextVAETransformer
@@ -11,6 +14,8 @@ from skvae.plotting import (
     TrainingHistoryDisplay,
 )
 
+from .conftest import SMALL
+
 
 def test_latent_space_colours_each_label(bow_vae, reviews):
     X, y = reviews
@@ -20,6 +25,54 @@ def test_latent_space_colours_each_label(bow_vae, reviews):
     assert sum(len(scatter.get_offsets()) for scatter in display.scatters_) == 160
     assert display.ax_.get_xlabel().startswith("first principal component")
     assert display.figure_ is display.ax_.figure
+
+
+def test_latent_space_takes_labels_as_fit_does(bow_vae, reviews):
+    X = reviews[0][:8]
+    names = lambda y: [  # noqa: E731
+        scatter.get_label() for scatter in LatentSpaceDisplay.from_estimator(bow_vae, X, y).scatters_
+    ]
+    # Documents without a label are drawn, too.
+    for y in ([1.0, np.nan] * 4, ["a", None] * 4, np.ma.array([1] * 8, mask=[0, 1] * 4)):
+        display = LatentSpaceDisplay.from_estimator(bow_vae, X, y)
+        assert display.scatters_[0].get_label() == "no label"
+        assert [len(scatter.get_offsets()) for scatter in display.scatters_] == [4, 4]
+    assert names(pd.DataFrame({"y": ["a", "b"] * 4})) == ["a", "b"]
+    assert names(iter([True, False] * 4)) == ["False", "True"]
+    display = LatentSpaceDisplay.from_estimator(bow_vae, X, ["_a", "$b$"] * 4)
+    assert [text.get_text().strip() for text in display.ax_.get_legend().get_texts()] == [r"\$b\$", "_a"]
+    display.figure_.canvas.draw()
+    many = LatentSpaceDisplay.from_estimator(bow_vae, reviews[0], np.arange(160) % 24)
+    assert len({tuple(scatter.get_facecolor()[0]) for scatter in many.scatters_}) == 24
+
+
+def test_latent_space_of_few_latents_and_few_texts(bow_vae, reviews):
+    X, _ = reviews
+    single = TextVAETransformer(**(SMALL | {"n_components": 1, "decoder": "bow", "epochs": 1})).fit(X)
+    display = LatentSpaceDisplay.from_estimator(single, X)
+    np.testing.assert_array_equal(display.points[:, :1], single.transform(X))
+    with pytest.raises(ValueError, match="1 document, which has no principal components; pass two documents"):
+        LatentSpaceDisplay.from_estimator(bow_vae, X[:1])
+    same = LatentSpaceDisplay.from_estimator(bow_vae, [X[0]] * 4)
+    assert "nan" not in same.ax_.get_xlabel()
+    latents = np.random.default_rng(0).normal(size=(600, 64))
+    before = np.random.get_state()[2]  # noqa: NPY002
+    LatentSpaceDisplay.from_latents(latents)
+    assert np.random.get_state()[2] == before  # noqa: NPY002
+
+
+def test_latent_space_of_a_pipeline_shows_latents_alone(reviews):
+    X, _ = reviews
+    vae = TextVAETransformer(**(SMALL | {"decoder": "bow", "epochs": 1, "passthrough": True}))
+    pipeline = make_pipeline(FunctionTransformer(), vae).fit(X)
+    of_pipeline = LatentSpaceDisplay.from_estimator(pipeline, X).points
+    np.testing.assert_array_equal(of_pipeline, LatentSpaceDisplay.from_estimator(pipeline[-1], X).points)
+    assert not np.allclose(of_pipeline, LatentSpaceDisplay.from_latents(pipeline.transform(X)).points)
+
+
+def test_names_of_classes_are_no_formulas():
+    display = InterpolationDisplay(["a", "b"], [0, 1], class_name="$5_to_$6 $\\foo$").plot()
+    display.figure_.canvas.draw()
 
 
 def test_any_projection_and_any_axes(bow_vae, reviews):
@@ -118,6 +171,22 @@ def test_latents_are_named_by_words_that_tell_them_apart():
     display = LatentWordsDisplay.from_estimator(vae, n_words=20)
     for axis in display.axes_:
         assert not {label.get_text() for label in axis.get_yticklabels()} & {"the", "of", "."}
+
+
+@pytest.mark.parametrize("latents", [[], [1.0], [True, False, True, False, True, False], -1, 6])
+def test_latents_that_do_not_exist_have_no_words(latents, bow_vae):
+    with pytest.raises(ValueError, match=r"latents=.*; expected numbers from 0 to 5"):
+        LatentWordsDisplay.from_estimator(bow_vae, latents=latents)
+
+
+def test_words_of_one_latent_and_how_many(bow_vae, reviews):
+    assert len(LatentWordsDisplay.from_estimator(bow_vae, latents=2).axes_) == 1
+    for n_words in (0, -2, 2.5):
+        with pytest.raises(ValueError, match=f"n_words={n_words}; expected an int of at least 1"):
+            LatentWordsDisplay.from_estimator(bow_vae, n_words=n_words)
+    wordless = TextVAETransformer(**(SMALL | {"epochs": 1, "bow_weight": 0, "decoder": "repeat"}))
+    with pytest.raises(AttributeError, match="bow_weight"):
+        LatentWordsDisplay.from_estimator(wordless.fit(reviews[0]))
 
 
 def test_words_of_latents_know_how_many_there_are(bow_vae):

@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from skvae import CollapseWarning, TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae.datasets import load_imdb, load_rotten_tomatoes
 from skvae.plotting import LatentSpaceDisplay
+from skvae.serving import LogitClassifier
 
 from .conftest import SMALL, small_vae
 
@@ -375,7 +376,8 @@ def test_words_of_a_list_are_not_joined_to_marks(reviews):
     listed = [text.split() for text in vae.inverse_transform(vae.transform(X[:9]))]
     words = set(vae.tokenizer_._forms())
     assert all(set(each) <= words and len(set(each)) == len(each) for each in listed)
-    assert any('"' in each for each in listed)
+    assert '"' in vae.words_
+    assert not any('"' in word for each in listed for word in each)
 
 
 def test_vectors_are_handed_on_beside_the_latents(bow_vae, gru_vae, lstm_vae, reviews):
@@ -501,3 +503,38 @@ def test_texts_are_no_longer_than_those_that_were_read(reviews):
     short = vae.set_params(tokenizer=TextTokenizer(max_length=5))
     with pytest.warns(UserWarning, match="max_length"):
         assert short.fit(reviews[0])._autoencoder.max_length == 5
+
+
+@pytest.mark.parametrize("analyzer", ["word", "char", "bpe"])
+def test_texts_without_a_character_leave_no_vocabulary(analyzer):
+    for estimator in (
+        TextTokenizer(analyzer),
+        TextVAETransformer(decoder="bow", epochs=1, tokenizer=TextTokenizer(analyzer)),
+    ):
+        with pytest.raises(ValueError, match="empty vocabulary: no token is left"):
+            estimator.fit(["", ""])
+
+
+def test_parts_that_are_not_fitted_say_so():
+    with pytest.raises(NotFittedError):
+        TextTokenizer().get_feature_names_out()
+    with pytest.raises(NotFittedError):
+        LogitClassifier().predict([[1.0]])
+
+
+def test_the_score_is_the_mean_of_the_scores_of_texts(gru_vae, reviews):
+    X = reviews[0]
+    assert gru_vae.score(X) == gru_vae.score_samples(X).mean()
+    assert gru_vae.score(X) == pytest.approx(gru_vae.diagnostics(X)["elbo"])
+
+
+def test_a_further_batch_needs_the_same_network(reviews):
+    X, _ = reviews
+    vae = TextVAETransformer(**(SMALL | {"decoder": "bow"})).partial_fit(X)
+    vae.set_params(n_components=3)
+    with pytest.raises(
+        ValueError,
+        match=r"partial_fit continues from a network with n_components=6, but now n_components=3; .* or call fit",
+    ):
+        vae.partial_fit(X)
+    assert vae.set_params(n_components=6).partial_fit(X).n_iter_ == 2

@@ -3,6 +3,7 @@
 import sys
 
 import joblib
+import numpy as np
 import pandas as pd
 import streamlit as st
 from sklearn.neighbors import NearestNeighbors
@@ -14,8 +15,11 @@ st.set_page_config(page_title="Latent explorer", layout="centered")
 def load(path):
     """The classifier, the texts, and an index of them by the angle between latents."""
     classifier, texts = joblib.load(path)
+    # A list, or a series with an index of its own, too.
+    texts = np.array(list(texts), dtype=object)
     latents = classifier.transform(texts)
-    return classifier, texts, NearestNeighbors(n_neighbors=6, metric="cosine").fit(latents)
+    index = NearestNeighbors(n_neighbors=min(6, len(texts)), metric="cosine").fit(latents)
+    return classifier, texts, index
 
 
 def show_text(text):

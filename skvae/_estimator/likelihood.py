@@ -46,7 +46,7 @@ class LikelihoodMixin:
             Nats per document: of the first `max_length` tokens with a text decoder, of
             the bag of words with "bow".
         """
-        return float(self.diagnostics(X)["elbo"])
+        return float(self.score_samples(X).mean())
 
     def score_samples(self, X: Any, *, per_token: bool = False) -> NDArray[np.float64]:
         """Evidence lower bound (ELBO) of each document.

@@ -137,8 +137,8 @@ def network_config(parameters: dict[str, Any], n_tokens: int, n_words: int, max_
     return config
 
 
-def check_unchanged(config: NetworkConfig, parameters: dict[str, Any]) -> None:
-    """Refuse a warm start if the parameters of the estimator no longer match the network."""
+def check_unchanged(config: NetworkConfig, parameters: dict[str, Any], going_on: str = "warm_start") -> None:
+    """Refuse to go on if the parameters of the estimator no longer match the network; `going_on` names the way."""
     wanted = network_config(parameters, config.n_tokens, config.n_words, config.max_length).as_dict()
     # The width of embeddings is checked where texts are read, and a network of an older file stays as it is.
     for name in ("embedder_dim", "embedding_precision", "output_gates_latents", "pools_positions"):
@@ -146,8 +146,8 @@ def check_unchanged(config: NetworkConfig, parameters: dict[str, Any]) -> None:
     for name, value in config.as_dict().items():
         if wanted[name] != value:
             raise ValueError(
-                f"warm_start continues from a network with {name}={value!r}, but now {name}={wanted[name]!r};"
-                " set it back, or set warm_start=False to fit anew."
+                f"{going_on} continues from a network with {name}={value!r}, but now {name}={wanted[name]!r};"
+                f" set it back, or {'set warm_start=False' if going_on == 'warm_start' else 'call fit'} to fit anew."
             )
 
 

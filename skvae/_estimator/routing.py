@@ -8,6 +8,9 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
+# Arguments of `Model.fit` that do not change what is trained on.
+_OF_FIT = ("verbose", "validation_freq")
+
 
 class KerasParamsMixin:
     """An estimator whose parameter `keras_params` holds what is routed to Keras."""
@@ -53,6 +56,14 @@ class KerasParamsMixin:
                 f"keras_params holds {wrong[0]!r}; expected names that begin with {prefixes}, for example"
                 " 'optimizer__clipnorm'."
             )
+
+        for name in self.keras_params or ():
+            if name.startswith("fit__") and name.removeprefix("fit__") not in _OF_FIT:
+                raise ValueError(
+                    f"{name} cannot be passed on: the network is trained on batches that skvae makes. Expected"
+                    f" {' or '.join(f'fit__{option}' for option in _OF_FIT)}; epochs, batch_size, callbacks and the like are"
+                    " parameters of the estimators."
+                )
 
     def _optimizer_options(self) -> dict[str, Any]:
         """Arguments of the optimizer."""

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._base.seeds import draw_seed
 from .._network.building import warn_if_cut
 from .._network.fitted import FittedAutoencoder
+from .._texts.containers import read_once
 from .._texts.corpus import Corpus
 from .._texts.embedding import FittedEmbedder, check_embedder
 from .._texts.tokenizer import FittedTokenizer
@@ -125,6 +126,26 @@ class TextInputMixin:
 
     # Only used in warnings: `feature_names_in_` would imply a matrix of features.
     _column_name: str | None = None
+
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
+        """Fit, then transform the same documents.
+
+        Parameters
+        ----------
+        X : 1-D collection of str of shape (n_samples,), or array of int of shape \
+                (n_samples, max_length)
+            Texts, or token ids. An iterator is read once.
+        y : array-like of shape (n_samples,) or None, default=None
+            As in `fit`.
+        **fit_params : dict
+            Further arguments of `fit`.
+
+        Returns
+        -------
+        features : ndarray of shape (n_samples, n_features), dtype float32
+            As returned by `transform`.
+        """
+        return super().fit_transform(read_once(X), None if y is None else read_once(y), **fit_params)  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()  # type: ignore[misc]

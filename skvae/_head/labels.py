@@ -53,7 +53,7 @@ def check_labels(
         raise ValueError(
             "this estimator requires y to be passed, but the target y is None; pass the class of each text."
         )
-    array, listed = _labels_array(y, name)
+    array, listed = labels_array(y, name)
     array = column_or_1d(array, warn=True)
     if len(array) != n_samples:
         raise ValueError(
@@ -63,6 +63,8 @@ def check_labels(
     labelled = np.ones(len(array), dtype=bool)
     if unlabeled is not None:
         labelled = np.array([not _marks(label, unlabeled) for label in array])
+        if labelled.all():
+            _refuse_marker_of_other_type(array, unlabeled, name)
         if not labelled.any() and allow_unlabeled:
             return labelled, array[labelled]
         if not labelled.any():
@@ -93,10 +95,11 @@ def check_labels(
     return labelled, labels
 
 
-def _labels_array(y: Any, name: str) -> tuple[NDArray[Any], bool]:
+def labels_array(y: Any, name: str) -> tuple[NDArray[Any], bool]:
     """Labels of one dimension or one column, and whether they are Python objects rather than a NumPy type."""
     expected = "one class for each text, in a 1d array or one column"
-    if isinstance(y, np.ndarray):
+    # `unpack` makes masked values None; here they would be those under the mask.
+    if isinstance(y, np.ndarray) and not isinstance(y, np.ma.MaskedArray):
         if y.ndim not in (1, 2) or (y.ndim == 2 and y.shape[1] != 1):
             raise ValueError(f"{name} has shape {y.shape}; expected {expected}.")
         # `unique` and `isnan` do not support NumPy's StringDType ("T").
@@ -130,6 +133,20 @@ def _marks(label: Any, marker: Any) -> bool:
     )
 
 
+def _refuse_marker_of_other_type(labels: NDArray[Any], marker: Any, name: str) -> None:
+    """NumPy turns a marker among texts into a text, which would silently be a class."""
+    alike = [label for label in labels if str(label) == str(marker) and not is_missing(label)]
+    if alike:
+        kinds = [
+            type(each.item() if isinstance(each, np.generic) else each).__name__
+            for each in (alike[0], marker)
+        ]
+        raise ValueError(
+            f"{name} holds the {kinds[0]} {str(alike[0])!r}, but unlabeled_label is the {kinds[1]} {marker!r}; pass both as the same"
+            " type."
+        )
+
+
 def check_sample_weight(
     sample_weight: Any, n_samples: int, *, allow_zeros: bool = False
 ) -> NDArray[np.float64]:
@@ -153,7 +170,7 @@ def check_sample_weight(
         raise ValueError(
             f"sample_weight is {sample_weight!r:.60}; expected one number per text, or None for equal weights."
         )
-    if not isinstance(sample_weight, np.ndarray):
+    if not isinstance(sample_weight, np.ndarray) or isinstance(sample_weight, np.ma.MaskedArray):
         sample_weight, _ = unpack(sample_weight, "sample_weight", "one number per text")
     try:
         array = np.asarray(sample_weight)

@@ -19,6 +19,11 @@ def pyplot() -> Any:
     return plt
 
 
+def literal(name: Any) -> str:
+    """A name that is drawn as it is: matplotlib reads "$" as the beginning of a formula."""
+    return str(name).replace("$", r"\$")
+
+
 def new_axes(ax: Any, size: tuple[float, float] | None = None) -> Any:
     """The given axes, or those of a new figure."""
     return pyplot().subplots(layout="constrained", figsize=size)[1] if ax is None else ax

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._writing.options import is_count
-from .axes import new_axes
+from .axes import literal, new_axes
 
 
 class ExplanationDisplay:
@@ -142,13 +142,13 @@ class ExplanationDisplay:
         options = {"color": np.where(values < 0, "C1", "C0")} | kwargs
         self.bars_ = self.ax_.barh(places, values, **options)
         self.ax_.bar_label(self.bars_, fmt="{:+.2f}", padding=3, fontsize="small")
-        self.ax_.set_yticks(places, labels=[str(name).replace("$", r"\$") for name in names])
+        self.ax_.set_yticks(places, labels=[literal(name) for name in names])
         self.ax_.invert_yaxis()
         self.ax_.margins(x=0.18)
         self.ax_.axvline(0, color="0.5", linewidth=1)
         self.ax_.axhline(len(parts) - 0.1, color="0.8", linewidth=1)
         self.ax_.set(
-            title=f"margin of {margin['class']}: {margin['contribution']:+.2f} nats",
+            title=f"margin of {literal(margin['class'])}: {margin['contribution']:+.2f} nats",
             xlabel="contribution, nats",
         )
         return self
