@@ -1,6 +1,7 @@
 """Latents to texts: ways of choosing tokens, paths through latent space, classes."""
 
 import copy
+import pickle
 import tracemalloc
 from itertools import product
 
@@ -529,3 +530,85 @@ def test_a_stream_moves_what_samples_are_drawn_from(reviews):
     before = vae.partial_fit(reviews[0])._autoencoder.aggregate
     after = vae.partial_fit(reviews[0][:20])._autoencoder.aggregate
     assert np.abs(after[1] - before[1]).max() > 1e-3
+
+
+def test_a_drawn_text_does_not_depend_on_those_after_it(gru_vae, repeat_vae, reviews):
+    for vae in (gru_vae, repeat_vae):
+        latents = vae.transform(reviews[0])
+        options = {"decoding": "sample", "random_state": 0}
+        many = vae.inverse_transform(np.tile(latents, (2, 1)), **options)
+        assert many[:2].tolist() == vae.inverse_transform(latents[:2], **options).tolist()
+        # Equal latents at other places are drawn anew.
+        assert (many[:160] != many[160:]).mean() > 0.9
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("decoding", ["greedy", "beam", "sample"])
+def test_guidance_of_any_strength_writes_what_the_class_prefers(writer, decoding):
+    latents = writer.vae_.transform(make_reviews(5, random_state=9)[0])
+    for guidance in (1e6, 1e40, 1e300):
+        texts = writer.inverse_transform(
+            latents, "good", guidance=guidance, decoding=decoding, random_state=0
+        )
+        assert all(texts)
+        assert (writer.predict(texts) == "good").all()
+    texts = writer.rewrite(
+        ["a dull film"], "good", method="decode", content_weight=1e39, decoding=decoding, random_state=0
+    )
+    assert "film" in texts[0]
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_lowest_temperature_is_greedy(gru_vae, reviews):
+    latents = gru_vae.transform(reviews[0][:5])
+    drawn = gru_vae.inverse_transform(latents, decoding="sample", temperature=1e-320)
+    assert drawn.tolist() == gru_vae.inverse_transform(latents).tolist()
+
+
+class Scripted:
+    """A decoder that may end at once, or writes a first word that two others follow, after which nothing is likely."""
+
+    def start(self, z):
+        return [[np.zeros((len(z), 1))]]
+
+    def step(self, previous, states, z):
+        chances = np.zeros((len(z), 300))
+        chances[:, 2:] = 1 / 298
+        chances[previous == 2] = 0.3 / 296 * (np.arange(300) > 3)
+        chances[previous == 2, 2:4] = 0.34, 0.36
+        chances[previous == 3] = 0.5 * np.isin(np.arange(300), [4, 5])
+        return np.log(np.maximum(chances, 1e-30)), states
+
+
+def test_a_beam_keeps_the_best_text_that_has_ended():
+    for beam_width in (2, 3, 4):
+        # Two longer texts take its place for a while.
+        options = DecodingOptions(decoding="beam", beam_width=beam_width)
+        assert decode_tokens(Scripted(), np.zeros((1, 1)), 4, options).lengths.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "message"),
+    [
+        ("rewrite", {"method": ["edit"]}, r"method=\['edit'\]; expected 'edit' or 'decode'"),
+        ("inverse_transform", {"decoding": np.array(["beam", "greedy"])}, "decoding=array"),
+        ("sample", {"prior": np.array(["fitted", "standard"])}, "prior=array"),
+    ],
+)
+def test_lists_of_options_are_refused(writer, method, options, message):
+    first = {"rewrite": ["a film"], "inverse_transform": np.zeros((1, 12)), "sample": 1}[method]
+    with pytest.raises(ValueError, match=message):
+        getattr(writer, method)(first, y="good", **options)
+
+
+def test_a_path_on_the_sphere_between_far_ends(gru_vae):
+    ends = np.zeros((2, 6), dtype=np.float32)
+    ends[0, 0] = ends[1, 1] = 3e38
+    assert len(gru_vae.interpolate(*ends, 3, path="sphere")) == 3
+
+
+def test_rewriting_with_many_models_is_silent(writer, caplog):
+    blob = pickle.dumps(writer)
+    for _ in range(7):
+        pickle.loads(blob).rewrite(["a dull film"], "good")
+    assert "retracing" not in caplog.text

@@ -145,6 +145,10 @@ def check_unchanged(config: NetworkConfig, parameters: dict[str, Any], going_on:
         wanted[name] = getattr(config, name)
     for name, value in config.as_dict().items():
         if wanted[name] != value:
+            if name == "posterior_variance":
+                value, wanted[name] = (
+                    "learned" if each is None else "complement" for each in (value, wanted[name])
+                )
             raise ValueError(
                 f"{going_on} continues from a network with {name}={value!r}, but now {name}={wanted[name]!r};"
                 f" set it back, or {'set warm_start=False' if going_on == 'warm_start' else 'call fit'} to fit anew."

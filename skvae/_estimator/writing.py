@@ -81,8 +81,8 @@ class TextWriterMixin:
         Raises
         ------
         ValueError
-            If the latents are not finite or do not have `n_components` columns, or if an option
-            is unknown.
+            If the latents are not finite or do not have `n_components` columns, if an option is out of range, or if
+            `temperature`, `top_k` or `top_p` is set and nothing is drawn.
 
         References
         ----------
@@ -97,7 +97,9 @@ class TextWriterMixin:
         self, X: Any, options: DecodingOptions, random_state: Any, guidance: Guidance | None = None
     ) -> NDArray[Any]:
         latents = self._check_latents(X)
-        return write(self._autoencoder, latents, options, self._random(random_state), guidance)
+        # A `RandomState` does not go on if nothing is drawn from it.
+        random = self._random(random_state) if options.decoding == "sample" else None
+        return write(self._autoencoder, latents, options, random, guidance)
 
     def _check_latents(self, Z: Any, name: str = "X") -> NDArray[np.float32]:
         """Latents alone, from the output of `transform`."""
@@ -136,6 +138,13 @@ class TextWriterMixin:
         texts : ndarray of shape (n_samples,), dtype object
             As returned by `inverse_transform`.
 
+        Raises
+        ------
+        ValueError
+            If `n_samples` is not a positive int, and as in `inverse_transform`.
+        TypeError
+            If an option is unknown.
+
         References
         ----------
         .. [1] P. Ghosh et al., "From Variational to Deterministic Autoencoders", ICLR 2020.
@@ -152,7 +161,7 @@ class TextWriterMixin:
         """A generator, and latents drawn from the prior with it."""
         if not is_count(n_samples):
             raise ValueError(f"n_samples={n_samples!r}; expected an int of at least 1.")
-        if prior not in ("fitted", "standard"):
+        if not isinstance(prior, str) or prior not in ("fitted", "standard"):
             raise ValueError(f"prior={prior!r}; expected 'fitted' or 'standard'.")
         random = self._random(random_state)
         return random, self._autoencoder.draw_latents(n_samples, random, prior=prior)
@@ -256,6 +265,8 @@ class ClassWriterMixin:
         ValueError
             If `vae` has no text decoder, if `y` contains a class that is not in `classes_`, and as in
             `TextVAETransformer.inverse_transform`.
+        TypeError
+            If an option is unknown.
 
         References
         ----------
@@ -317,7 +328,7 @@ class ClassWriterMixin:
 
         Raises
         ------
-        ValueError
+        ValueError, TypeError
             As in `inverse_transform`.
         """
         check_is_fitted(self)
@@ -399,7 +410,7 @@ class ClassWriterMixin:
         check_is_fitted(self)
         check_option_names("TextVAEClassifier.rewrite", options)
         classes = self._latent_classes_for("rewrite")
-        if method not in _REWRITING_WEIGHTS:
+        if not isinstance(method, str) or method not in _REWRITING_WEIGHTS:
             raise ValueError(f"method={method!r}; expected 'edit' or 'decode'.")
         if method == "edit" and options:
             raise ValueError(

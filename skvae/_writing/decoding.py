@@ -12,7 +12,7 @@ from .._network.backend import ops
 from .._network.decoders import RepeatTextDecoder
 from .._texts.corpus import Corpus
 from .._texts.ids import BOUNDARY_ID, UNKNOWN_ID
-from .guidance import Guidance
+from .guidance import LARGEST, Guidance
 from .options import DecodingOptions
 
 _ROWS_PER_BLOCK = 256
@@ -58,20 +58,31 @@ def decode_tokens(
     if isinstance(decoder, RepeatTextDecoder):
         block = max(1, _STEPS_PER_BLOCK // max_length)
     blocks = []
+    chances = None if options.decoding != "sample" else _chances(random, len(latents), max_length)
     for start in range(0, len(latents), block):
         z = latents[start : start + block]
+        drawn = None if chances is None else chances[start : start + block]
         if isinstance(decoder, RepeatTextDecoder):
-            blocks.append(_write_at_once(decoder, z, max_length, options, random))
+            blocks.append(_write_at_once(decoder, z, max_length, options, drawn))
             continue
         guide = _Guide(guidance, np.repeat(np.arange(start, start + len(z)), rows_each), max_length)
         if options.decoding == "beam":
             blocks.append(_search_beams(decoder, z, max_length, options, guide))
         else:
-            blocks.append(_write_stepwise(decoder, z, max_length, options, random, guide))
+            blocks.append(_write_stepwise(decoder, z, max_length, options, drawn, guide))
     ids = np.concatenate(blocks)
     # The text ends at the first boundary.
     ids[np.cumsum(ids == BOUNDARY_ID, axis=1) > 0] = 0
     return Corpus.from_matrix(ids)
+
+
+def _chances(random: np.random.Generator | None, n_texts: int, max_length: int) -> NDArray[np.float64]:
+    """A number from 0 to 1 for each token of each text, which depends on the place of the text but not on how many follow."""
+    assert random is not None
+    seed = int(random.integers(2**63))
+    return np.stack(
+        [np.random.Generator(np.random.Philox(key=[seed, row])).random(max_length) for row in range(n_texts)]
+    )
 
 
 class _Guide:
@@ -103,7 +114,7 @@ class _Guide:
             following = self.source[rows, places + 1]
             # A token that has been written as many times as it occurs in the source gets no bonus.
             left = self.unwritten[rows, following] > 0
-            logits[rows[left], following[left]] += self.guidance.content_weight
+            logits[rows[left], following[left]] += min(self.guidance.content_weight, LARGEST)
         return logits
 
     def follow(self, rows: NDArray[np.integer], tokens: NDArray[np.int32]) -> None:
@@ -146,15 +157,15 @@ def _permitted(logits: Any) -> NDArray[np.float32]:
 
 
 def _choose(
-    logits: NDArray[np.float32], options: DecodingOptions, random: np.random.Generator | None
+    logits: NDArray[np.float32], options: DecodingOptions, chances: NDArray[np.float64] | None
 ) -> NDArray[np.int32]:
-    """A token for each row of permitted logits."""
-    if options.decoding != "sample":
+    """A token for each row of permitted logits; `chances`, of shape (n_rows,), decide which if it is drawn."""
+    if chances is None:
         return logits.argmax(axis=1).astype(np.int32)
-    assert random is not None
-    below_best = (logits.astype(np.float64) - logits.max(axis=1, keepdims=True)) / options.temperature
+    with np.errstate(over="ignore"):
+        below_best = (logits.astype(np.float64) - logits.max(axis=1, keepdims=True)) / options.temperature
     cumulative = np.cumsum(np.exp(_without_tail(below_best, options)), axis=1)
-    threshold = random.random((len(logits), 1)) * cumulative[:, -1:]
+    threshold = chances[:, None] * cumulative[:, -1:]
     return (cumulative <= threshold).sum(axis=1).astype(np.int32)
 
 
@@ -184,7 +195,7 @@ def _write_stepwise(
     z: NDArray[np.float32],
     max_length: int,
     options: DecodingOptions,
-    random: np.random.Generator | None,
+    chances: NDArray[np.float64] | None,
     guide: _Guide,
 ) -> NDArray[np.int32]:
     ids = np.zeros((len(z), max_length), dtype=np.int32)
@@ -195,7 +206,7 @@ def _write_stepwise(
         logits, states = decoder.step(previous, states, z)
         logits = guide.adjusted(_permitted(logits), previous)
         _forbid_repeats(logits, ids[:, :position], options.no_repeat_ngram_size)
-        previous = _choose(logits, options, random)
+        previous = _choose(logits, options, None if chances is None else chances[:, position])
         guide.follow(np.arange(len(z)), previous)
         ids[:, position] = np.where(ended, 0, previous)
         ended |= previous == BOUNDARY_ID
@@ -209,10 +220,13 @@ def _write_at_once(
     z: NDArray[np.float32],
     max_length: int,
     options: DecodingOptions,
-    random: np.random.Generator | None,
+    chances: NDArray[np.float64] | None,
 ) -> NDArray[np.int32]:
     logits = ops.convert_to_numpy(decoder.logits(z, np.zeros((len(z), max_length), dtype=np.int32)))
-    columns = [_choose(_permitted(logits[:, position]), options, random) for position in range(max_length)]
+    columns = [
+        _choose(_permitted(logits[:, position]), options, None if chances is None else chances[:, position])
+        for position in range(max_length)
+    ]
     return np.stack(columns, axis=1)
 
 
@@ -231,6 +245,9 @@ def _search_beams(
     ended = np.zeros(n_rows, dtype=bool)
     # All hypotheses of a document are equal at first, so only one may grow.
     scores = np.where(np.arange(n_rows) % beam_width == 0, 0.0, -np.inf)
+    # The best text that has ended: it may lose its place to others that then end worse.
+    finished = np.full(n_documents, -np.inf)
+    texts = np.zeros((n_documents, max_length), dtype=np.int32)
     for position in range(max_length):
         logits, states = decoder.step(previous, states, z)
         logits = guide.adjusted(_permitted(logits), previous)
@@ -253,10 +270,16 @@ def _search_beams(
         ids[:, position] = previous
         lengths, ended = new_lengths[rows], ended[rows] | (previous == BOUNDARY_ID)
         states = [[ops.take(part, rows, axis=0) for part in state] for state in states]
+        rated = np.where(ended, scores / lengths**_LENGTH_EXPONENT, -np.inf)
+        best = first_row[:, 0] + rated.reshape(n_documents, beam_width).argmax(axis=1)
+        better = rated[best] > finished
+        finished = np.where(better, rated[best], finished)
+        texts[better] = ids[best[better]]
         if ended.all():
             break
-    best = (scores / lengths**_LENGTH_EXPONENT).reshape(n_documents, beam_width).argmax(axis=1)
-    return np.asarray(ids[np.arange(n_documents) * beam_width + best])
+    ranking = scores / lengths**_LENGTH_EXPONENT
+    best = first_row[:, 0] + ranking.reshape(n_documents, beam_width).argmax(axis=1)
+    return np.where((finished > ranking[best])[:, None], texts, ids[best])
 
 
 def _forbid_repeats(logits: NDArray[np.float32], ids: NDArray[np.int32], size: int | None) -> None:

@@ -51,6 +51,10 @@ def log_class_probabilities(
     return np.asarray(np.minimum(log_class, 0.0, out=log_class))
 
 
+# Nats that single precision can hold.
+LARGEST = 1e30
+
+
 @dataclass(frozen=True)
 class Guidance:
     """Preference for next tokens that support the target class of a document.
@@ -200,4 +204,11 @@ class Guidance:
         if not self.strength:
             return logits
         log_class = self.log_class_probabilities(class_logits, previous)
+        if self.strength * -float(np.min(log_class)) > LARGEST:
+            # From the best token down, which stays possible however strong the guidance is.
+            best = np.max(log_class, axis=1, keepdims=True, where=np.isfinite(logits), initial=-np.inf)
+            with np.errstate(over="ignore"):
+                return np.asarray(
+                    (logits + np.maximum(self.strength * (log_class - best), -LARGEST)).astype(np.float32)
+                )
         return np.asarray((logits + self.strength * log_class).astype(np.float32))

@@ -65,14 +65,16 @@ def on_sphere(
     start: NDArray[np.float32], end: NDArray[np.float32], weights: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Points at equal angles between two vectors; their lengths change linearly."""
+    # Squares of large numbers would overflow.
+    start, end = start.astype(np.float64), end.astype(np.float64)
     lengths = np.linalg.norm(start), np.linalg.norm(end)
     if min(lengths) == 0:
-        return on_line(start, end, weights)
+        return np.asarray(on_line(start, end, weights), dtype=np.float32)
     cosine = np.clip((start @ end.T).item() / (lengths[0] * lengths[1]), -1, 1)
     angle = np.arccos(cosine)
     # For opposite ends, the great circle is not unique; for equal ends, none is needed.
     if np.sin(angle) < 1e-4:
-        return on_line(start, end, weights)
+        return np.asarray(on_line(start, end, weights), dtype=np.float32)
     turned = (
         np.sin((1 - weights) * angle) * start / lengths[0] + np.sin(weights * angle) * end / lengths[1]
     ) / np.sin(angle)

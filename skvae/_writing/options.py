@@ -39,7 +39,7 @@ class DecodingOptions:
     no_repeat_ngram_size: int | None = None
 
     def __post_init__(self) -> None:
-        if self.decoding not in ("greedy", "sample", "beam"):
+        if not isinstance(self.decoding, str) or self.decoding not in ("greedy", "sample", "beam"):
             raise ValueError(f"decoding={self.decoding!r}; expected 'greedy', 'sample' or 'beam'.")
         if not (_is_real(self.temperature) and 0 < self.temperature < np.inf):
             raise ValueError(f"temperature={self.temperature!r}; expected a finite number above 0.")

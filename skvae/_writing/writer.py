@@ -21,7 +21,7 @@ def write(
     autoencoder: FittedAutoencoder,
     latents: NDArray[np.float32],
     options: DecodingOptions,
-    random: np.random.Generator,
+    random: np.random.Generator | None,
     guidance: Guidance | None = None,
 ) -> NDArray[Any]:
     """Write a document from each latent vector.
@@ -32,7 +32,7 @@ def write(
     latents : ndarray of shape (n_samples, n_components), dtype float32
     options : DecodingOptions
         How tokens are chosen; a "bow" decoder lists words instead.
-    random : numpy.random.Generator
+    random : numpy.random.Generator or None
         Draws the tokens.
     guidance : Guidance or None, default=None
         Guidance towards a class and towards source documents.
