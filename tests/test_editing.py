@@ -104,8 +104,17 @@ def test_neutral_sentences_of_a_document_stay(editor):
     X = [" ".join([*good, *neutral]), " ".join([*neutral, *good]), " ".join([neutral[0], *good, neutral[1]])]
     assert (editor.predict_proba(X)[:, 1] > 0.99).all()
     assert editor.rewrite(X, "good").tolist() == X
-    bad = "the story is dull and the ending was awful."
-    assert editor.predict(editor.rewrite([f"{bad} {' '.join(neutral)}"], "good")) == ["good"]
+    # Once what speaks against the class is edited, the others need not speak for it.
+    bad = "the cast was dull, and frankly a waste of time."
+    mixed = [
+        f"{bad} {neutral[0]}",
+        f"{good[0]} {bad} {neutral[0]}",
+        f"{good[0]} {good[1]} {bad} {neutral[0]}",
+    ]
+    written = editor.rewrite(mixed, "good")
+    assert (editor.predict(mixed) == "bad").all()
+    assert (editor.predict(written) == "good").all()
+    assert all(text.endswith(neutral[0]) for text in written)
 
 
 @pytest.mark.parametrize("token_pattern", [r"[a-z]+", r"(?u)\b\w\w+\b", r"[a-zé]+|[.!?]"])
