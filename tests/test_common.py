@@ -66,9 +66,6 @@ class NumberTransformer(FromNumbers, TextVAETransformer):
     def partial_fit(self, X, y=None):
         return super().partial_fit(self._texts(X, reset=not self.__sklearn_is_fitted__()), y)
 
-    def score(self, X, y=None):
-        return super().score(self._texts(X))
-
     def score_samples(self, X):
         return super().score_samples(self._texts(X))
 

@@ -156,6 +156,21 @@ def test_fitting_reads_every_container_once(name, reviews, bow_vae, from_lists):
         np.testing.assert_array_equal(got, expected)
 
 
+@in_values
+@pytest.mark.parametrize("kind", [str, int, bool])
+def test_labels_and_weights_in_every_container(pack, kind, reviews, bow_vae):
+    X, numbers = reviews[0][:40], reviews[1][:40]
+    y = [kind(number) for number in numbers.tolist()]
+    weights = np.linspace(0.5, 1.5, 40).tolist()
+    frozen = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)
+    expected = clone(frozen).fit(X, y, sample_weight=weights)
+    classifier = clone(frozen).fit(X, pack(y), sample_weight=pack(weights))
+    assert classifier.classes_.dtype == expected.classes_.dtype
+    np.testing.assert_array_equal(classifier.predict_proba(X), expected.predict_proba(X))
+    assert classifier.score(X, pack(y), pack(weights)) == expected.score(X, y, weights)
+    assert classifier.explain(X, pack(y)).equals(expected.explain(X, y))
+
+
 def test_masked_labels_and_weights_are_missing(reviews, bow_vae):
     X, y = reviews
     masked = np.ma.array(np.where(np.arange(160) < 100, y, 7), mask=np.arange(160) >= 100)
@@ -192,20 +207,6 @@ def test_a_marker_of_another_type_is_named(y, marker, message, reviews, bow_vae)
     classifier = TextVAEClassifier(FrozenEstimator(bow_vae), unlabeled_label=marker)
     with pytest.raises(ValueError, match=message):
         classifier.fit(reviews[0][:60], y)
-
-
-@pytest.mark.parametrize("kind", [str, int, bool])
-def test_labels_and_weights_in_every_container(pack, kind, reviews, bow_vae):
-    X, numbers = reviews[0][:40], reviews[1][:40]
-    y = [kind(number) for number in numbers.tolist()]
-    weights = np.linspace(0.5, 1.5, 40).tolist()
-    frozen = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)
-    expected = clone(frozen).fit(X, y, sample_weight=weights)
-    classifier = clone(frozen).fit(X, pack(y), sample_weight=pack(weights))
-    assert classifier.classes_.dtype == expected.classes_.dtype
-    np.testing.assert_array_equal(classifier.predict_proba(X), expected.predict_proba(X))
-    assert classifier.score(X, pack(y), pack(weights)) == expected.score(X, y, weights)
-    assert classifier.explain(X, pack(y)).equals(expected.explain(X, y))
 
 
 @in_values

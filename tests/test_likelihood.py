@@ -196,8 +196,8 @@ def test_a_decoder_that_was_trained_and_ignores_the_latents_is_found_out(reviews
         **SMALL | {"ngram_dim": None},
     )
 
-    def build_reader_of_last_words(tokenizer, *arguments):
-        autoencoder = build_autoencoder(tokenizer, *arguments)
+    def build_reader_of_last_words(tokenizer, *arguments, **options):
+        autoencoder = build_autoencoder(tokenizer, *arguments, **options)
         autoencoder.word_columns[np.isin(tokenizer.tokens_, ["one", "two", "three"])] = -1
         return autoencoder
 

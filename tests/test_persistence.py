@@ -11,6 +11,7 @@ import joblib
 import numpy as np
 import pytest
 import skops.io
+from scipy.special import log_softmax
 
 from skvae import TextVAEClassifier, TextVAETransformer
 from skvae._base.seeds import DocumentNoise, SeedSequence
@@ -200,6 +201,17 @@ def elbo_of_one_draw(vae, X, version):
     return -(_reconstruction(autoencoder, latents, documents)[0] + gaussian_kl(mean, log_variance)).mean()
 
 
+def words_by_divergence(bag, texts):
+    """What a bag-of-words decoder listed up to format 3: marks and common words too."""
+    autoencoder = bag._autoencoder
+    background = autoencoder.network.weights["bow_decoder/background"]
+    log_share = log_softmax(bag.transform(texts) @ bag.components_ + background, axis=1)
+    part = np.exp(log_share) * (log_share - log_softmax(background))
+    forms = np.array(bag.tokenizer_._forms(), dtype=object)[np.flatnonzero(autoencoder.word_columns >= 0)]
+    n_words = min(20, autoencoder.max_length)
+    return [" ".join(dict.fromkeys(forms[np.argsort(-row, kind="stable")[:n_words]])) for row in part]
+
+
 @pytest.mark.parametrize("version", [1, 2, 3])
 def test_the_kept_file_of_each_format_loads_for_ever(version):
     """If this fails, files that users have no longer load: mend the reading, not the file."""
@@ -218,7 +230,8 @@ def test_the_kept_file_of_each_format_loads_for_ever(version):
         for what, values in expected[name].items():
             np.testing.assert_allclose(found[what], values, rtol=1e-3, atol=1e-4, err_msg=f"{name}, {what}")
     bag = estimators["bag"]
-    assert bag.inverse_transform(bag.transform(texts)).tolist() == expected["words"]
+    assert words_by_divergence(bag, texts) == expected["words"]
+    assert len(bag.inverse_transform(bag.transform(texts))) == len(texts)
     for name, ids in expected.get("spelling", {}).items():
         np.testing.assert_array_equal(estimators[name].transform(expected["spelled"]), ids)
         assert estimators[name].inverse_transform(ids).tolist() == expected["spelled"]
