@@ -136,8 +136,7 @@ sentences. Retrieval copies the training sentence that is nearest by TF-IDF.
 SENTENCES = """\
 ### Short sentences
 
-There are {n_train:,} SNLI sentences of 3 to 14 words for training and 2,000 others for testing. skvae is `TextVAETransformer()` with default settings; the tests of the package
-ran beside much of the fit. Likelihoods are of 300 sentences and use {n_draws} importance samples. Their effective sample size is {iw_ess:.1f}, so IW-NLL is too high.
+There are {n_train:,} SNLI sentences of 3 to 14 words for training and 2,000 others for testing. skvae is `TextVAETransformer()` with default settings. Likelihoods are of 300 sentences and use {n_draws} importance samples. Their effective sample size is {iw_ess:.1f}, so IW-NLL is too high.
 """
 
 CLASSES = """\
