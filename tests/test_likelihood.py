@@ -21,7 +21,7 @@ BOUNDARY = 2
 def fitted(encoder, decoder, padding, max_length, X):
     tokenizer = TextTokenizer(max_length=max_length, padding=padding, truncation=padding)
     vae = TextVAETransformer(
-        tokenizer=tokenizer, encoder=encoder, decoder=decoder, epochs=1, learning_rate=2e-2, **SMALL
+        tokenizer=tokenizer, decoder=decoder, epochs=1, learning_rate=2e-2, **SMALL | {"encoder": encoder}
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CollapseWarning)
@@ -78,10 +78,9 @@ def test_padding_before_the_text_changes_nothing_that_is_learnt(reviews):
     for padding in ("post", "pre"):
         vae = TextVAETransformer(
             tokenizer=TextTokenizer(max_length=12, padding=padding),
-            encoder="bilstm",
             decoder="repeat",
             epochs=2,
-            **SMALL,
+            **SMALL | {"encoder": "bilstm"},
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CollapseWarning)
@@ -186,7 +185,6 @@ def test_a_decoder_that_was_trained_and_ignores_the_latents_is_found_out(reviews
     tokenizer = TextTokenizer(max_length=4)
     vae = TextVAETransformer(
         tokenizer=tokenizer,
-        encoder="bow",
         posterior_scale=0.6,
         epochs=4,
         learning_rate=4e-3,

@@ -160,7 +160,6 @@ def test_partial_fit_goes_on(reviews):
 
 
 COLLAPSING = {
-    "encoder": "bow",
     "learning_rate_schedule": "constant",
     "decoder": "gru",
     "posterior_scale": None,
@@ -448,7 +447,7 @@ def test_sentences_come_in_equal_shares_and_any_order():
 def test_what_auto_means_depends_on_what_is_asked_for(decoder, reviews):
     vae = TextVAETransformer(decoder=decoder)
     assert vae.get_params()["encoder"] == vae.get_params()["epochs"] == "auto"
-    small = {name: value for name, value in SMALL.items() if name != "encoder_units"}
+    small = {name: value for name, value in SMALL.items() if not name.startswith("encoder")}
     fitted = vae.set_params(**small, encoder_units=(16,), batch_size=160).fit(reviews[0])
     writes = decoder == "gru"
     config = fitted._autoencoder.config
@@ -497,7 +496,7 @@ def test_noise_cannot_be_the_complement_of_a_scale_that_leaves_none(scale, revie
 
 def test_texts_are_no_longer_than_those_that_were_read(reviews):
     longest = max(len(ids) for ids in map(np.flatnonzero, TextTokenizer().fit_transform(reviews[0])))
-    vae = TextVAETransformer(encoder="bow", epochs=1, **SMALL).fit(reviews[0])
+    vae = TextVAETransformer(epochs=1, **SMALL).fit(reviews[0])
     assert vae._autoencoder.max_length == longest + 1
     assert vae.tokenizer_.max_length == 64
     short = vae.set_params(tokenizer=TextTokenizer(max_length=5))
