@@ -144,6 +144,10 @@ class TextVAEClassifier(
         1 prints a line for each step and epoch, with seconds and an estimate of those left in the step. With
         `vae=None`, also those of the autoencoder.
 
+    keras_params : dict or None, default=None
+        Options of the optimizer of fine-tuning and of Keras' `fit`, by their names, for example `{"optimizer__clipnorm": 1.0}` or
+        `{"fit__verbose": 2}`. The constructor, `set_params` and searches also take them as arguments.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
