@@ -140,13 +140,13 @@ class TextVAEClassifier(
         An int gives the same predictions each time. It also seeds `vae`, unless `vae` has its own
         `random_state`. No global random generator is read or changed.
 
-    verbose : int, default=0
-        1 prints a line for each step and epoch, with seconds and an estimate of those left in the step. With
-        `vae=None`, also those of the autoencoder.
-
     keras_params : dict or None, default=None
         Options of the optimizer of fine-tuning and of Keras' `fit`, by their names, for example `{"optimizer__clipnorm": 1.0}` or
         `{"fit__verbose": 2}`. The constructor, `set_params` and searches also take them as arguments.
+
+    verbose : int, default=0
+        1 prints a line for each step and epoch, with seconds and an estimate of those left in the step. With
+        `vae=None`, also those of the autoencoder.
 
     Attributes
     ----------
