@@ -393,7 +393,7 @@ class ClassWriterMixin:
         Returns
         -------
         texts : ndarray of shape (n_samples,), dtype object
-            As returned by `inverse_transform`.
+            As returned by `inverse_transform`. Edited token ids have as many columns as `X`, or as the longest of them needs.
 
         Raises
         ------
