@@ -330,6 +330,12 @@ def test_vectors_of_ngrams_are_not_learned_from_texts_of_early_stopping(monkeypa
         with pytest.raises(InterruptedError):
             vae.set_params(early_stopping=early_stopping).fit(X)
     assert n_read == [160, 120]
+    # Those of a class head are left out as well, if enough others remain.
+    for fraction, n_kept in ((0.25, 120), (0.75, 40)):
+        classifier = TextVAEClassifier(vae.set_params(validation_fraction=fraction, random_state=0))
+        with pytest.raises(InterruptedError):
+            classifier.fit(X[:20], reviews[1][:20], X_unlabeled=X[20:])
+        assert (100 <= n_read[-1] < 120) if n_kept == 120 else n_read[-1] == n_kept
 
 
 def test_what_is_minimised_is_the_weighted_sum_of_the_parts(reviews):

@@ -218,11 +218,12 @@ class FittedAutoencoder:
         """
         if not self.config.ngram_dim:
             return
-        first = n_labelled if n_labelled * _OTHERS_FOR_ONE_LABELLED <= len(corpus) - n_labelled else 0
-        if first or held_out is not None:
-            corpus = corpus.take(
-                np.setdiff1d(np.arange(first, len(corpus)), [] if held_out is None else held_out)
-            )
+        kept = np.setdiff1d(np.arange(len(corpus)), [] if held_out is None else held_out)
+        others = kept[kept >= n_labelled]
+        if n_labelled * _OTHERS_FOR_ONE_LABELLED <= len(others):
+            kept = others
+        if len(kept) < len(corpus):
+            corpus = corpus.take(kept)
         if self.ngram_vectors is None:
             vectors = NgramVectors(self.config.ngram_dim)
             self.ngram_vectors = vectors.fit(
