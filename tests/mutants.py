@@ -63,21 +63,21 @@ MUTANTS = [
         "_network/callbacks.py",
         "restore_best_weights=True",
         "restore_best_weights=False",
-        "test_training.py::test_early_stopping_brings_back_the_weights_of_the_best_epoch",
+        "test_early_stopping.py::test_early_stopping_brings_back_the_weights_of_the_best_epoch",
     ),
     Mutant(
         "validation texts trained on",
         "_network/pretraining.py",
         "training = documents.take(np.setdiff1d(np.arange(len(documents)), how.held_out))",
         "training = documents",
-        "test_training.py::test_texts_of_early_stopping_are_not_trained_on",
+        "test_early_stopping.py::test_texts_of_early_stopping_are_not_trained_on",
     ),
     Mutant(
         "validation_fraction ignored",
         "_texts/documents.py",
         "round(fraction * n_documents)",
         "round(0.1 * n_documents)",
-        "test_training.py::test_early_stopping_brings_back_the_weights_of_the_best_epoch",
+        "test_early_stopping.py::test_early_stopping_brings_back_the_weights_of_the_best_epoch",
     ),
     Mutant(
         "measuring validation texts draws from the generator of training",
@@ -213,7 +213,7 @@ MUTANTS = [
         "_network/pretraining.py",
         "autoencoder.normalise_over(training, keep_history=how.goes_on)",
         "autoencoder.normalise_over(read, keep_history=how.goes_on)",
-        "test_training.py::test_recombined_texts_are_read_in_each_epoch",
+        "test_recombination.py::test_recombined_texts_are_read_in_each_epoch",
     ),
     Mutant(
         "no dropout in the text decoder",
@@ -383,7 +383,7 @@ MUTANTS = [
         "_network/fitted.py",
         "[] if held_out is None else held_out",
         "[]",
-        "test_training.py::test_vectors_of_ngrams_are_not_learned_from_texts_of_early_stopping",
+        "test_early_stopping.py::test_vectors_of_ngrams_are_not_learned_from_texts_of_early_stopping",
     ),
     Mutant(
         "a bag of words lists marks",
@@ -512,14 +512,14 @@ MUTANTS = [
         "_network/pretraining.py",
         "replace(autoencoder.prepare(texts), texts=texts)",
         "autoencoder.prepare(texts)",
-        "test_training.py::test_recombined_texts_end_as_texts_do",
+        "test_recombination.py::test_recombined_texts_end_as_texts_do",
     ),
     Mutant(
         "the decay overwrites what callbacks set",
         "_network/callbacks.py",
         "float(rate.numpy()) * self._share(self.step) / self._share(self.step - 1)",
         "self.full * self._share(self.step)",
-        "test_training.py::test_callbacks_change_a_learning_rate_that_decays",
+        "test_optimizer.py::test_callbacks_change_a_learning_rate_that_decays",
     ),
     Mutant(
         "the fitted prior has no correlations",
@@ -533,7 +533,7 @@ MUTANTS = [
         "_network/callbacks.py",
         "        self.model.optimizer.learning_rate.assign(self.full)\n",
         "        pass\n",
-        "test_training.py::test_the_learning_rate_falls_along_half_a_cosine",
+        "test_optimizer.py::test_the_learning_rate_falls_along_half_a_cosine",
     ),
     Mutant(
         "latents are not asked for the embedding",
@@ -618,7 +618,7 @@ MUTANTS = [
         "_network/callbacks.py",
         "start_from_epoch=first_compared",
         "start_from_epoch=0",
-        "test_training.py::test_early_stopping_compares_from_the_end_of_the_warmup_on",
+        "test_early_stopping.py::test_early_stopping_compares_from_the_end_of_the_warmup_on",
     ),
     Mutant(
         "a pass of partial_fit counts its documents twice",
@@ -660,7 +660,7 @@ MUTANTS = [
         "_network/layers.py",
         '"up" if name.endswith("accuracy") else "down"',
         '"down"',
-        "test_training.py::test_keras_callbacks_know_which_way_the_figures_of_classes_get_better",
+        "test_early_stopping.py::test_keras_callbacks_know_which_way_the_figures_of_classes_get_better",
     ),
     Mutant(
         "a pass keeps the optimizer of the first",
