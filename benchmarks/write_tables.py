@@ -261,10 +261,9 @@ CLASS_HEAD = """\
 
 There are 1,200 labelled texts. Test texts have the same class shares. Two classes: IMDB reviews by sentiment, shares 0.9 and 0.1; 2,500 test reviews, 8,000
 without labels. Three classes: Reuters news (earn, acq, crude), shares 0.7, 0.2 and 0.1; 1,000 test texts, all of the training part without labels. Three
-clusters: IMDB reviews by their k-means cluster on TF-IDF, which depends on the length of the review as much as on its words. The error of a mean probability is its
+clusters: IMDB reviews by their k-means cluster on TF-IDF, without the tags of line breaks. The error of a mean probability is its
 difference from the share of the class among the labelled texts. The tables show the largest error over the classes: its signed mean over the draws, and its mean
-size in a single draw. The rows of skvae were measured when the vectors of n-grams were still learned from labelled texts as well, which is the cause of the error in the clusters
-([architecture](architecture.md)).
+size in a single draw.
 """
 COPIES = """\
 300 reviews with random labels, each once, twice or three times; 2,000 test reviews. Since nothing can be learned, the best log-loss is

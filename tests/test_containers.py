@@ -315,8 +315,7 @@ def by_default(reviews, gru_vae, writing_classifier):
     return every_answer(reviews, gru_vae, writing_classifier)
 
 
-@pytest.mark.parametrize("output", ["pandas", "polars"])
-@pytest.mark.parametrize("everywhere", [True, False])
+@pytest.mark.parametrize(("output", "everywhere"), [("pandas", True), ("polars", False)])
 def test_nothing_depends_on_the_output_setting(
     output, everywhere, reviews, gru_vae, writing_classifier, by_default
 ):

@@ -117,7 +117,7 @@ def test_neutral_sentences_of_a_document_stay(editor):
     assert all(text.endswith(neutral[0]) for text in written)
 
 
-@pytest.mark.parametrize("token_pattern", [r"[a-z]+", r"(?u)\b\w\w+\b", r"[a-zé]+|[.!?]"])
+@pytest.mark.parametrize("token_pattern", [r"(?u)\b\w\w+\b", r"[a-zé]+|[.!?]"])
 def test_a_pattern_reads_the_same_words_when_it_edits(token_pattern):
     X, y = make_reviews(100, random_state=3)
     vae = small_vae(tokenizer=TextTokenizer(token_pattern=token_pattern), decoder="gru")
