@@ -327,8 +327,7 @@ TOPICS = """\
 
 64 features are learned without labels, from 20,000 IMDB reviews and from the training texts of the other sets. Accuracy in percent is that of a logistic regression on these
 features: of reviews, trained on 200 and on 2,000 labelled ones and tested on 3,000 others; of the questions of TREC, the news of Reuters R8 and the subjective and objective sentences of
-subj, trained on all training labels. The embedding is that of the package wordllama. The rows of skvae with an embedding were measured before its latents were asked to
-tell the embedding.
+subj, trained on all training labels. The embedding is that of the package wordllama.
 """
 CLUSTERS = """\
 NMI is the normalised mutual information of k-means clusters and classes, the mean of five starts, in parentheses for features scaled to length 1. Neighbours
