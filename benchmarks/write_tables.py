@@ -56,7 +56,7 @@ the peak memory of the process, including data and libraries. Accuracy is the me
 labelled texts up to 2,000 labels, and of one draw above. The number after --seeds is the number of draws. Some rows share a process, whose peak memory is
 an upper bound for each; a single fit needs less. Seconds of skvae were measured beside other programs. Every method chooses its settings by cross-validation on the labelled
 texts. LSA, like skvae, also learns its features from unlabelled texts: the first 20,000, with n-grams that occur in three
-or more of them. "skvae, labelled only" on IMDB was measured before there were vectors of n-grams.
+or more of them.
 """
 
 COMPARE = """\
