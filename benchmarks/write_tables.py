@@ -54,7 +54,8 @@ FEW_LABELS = """\
 The tables show accuracy on the test texts in percent, log-loss in nats, expected calibration error (15 bins), fit time in seconds and
 the peak memory of the process, including data and libraries. Accuracy is the mean and standard deviation over five draws of the
 labelled texts up to 2,000 labels, and of one draw above. The number after --seeds is the number of draws. Some rows share a process, whose peak memory is
-an upper bound for each; a single fit needs less. Seconds of skvae were measured beside other programs. Every method chooses its settings by cross-validation on the labelled
+an upper bound for each; a single fit needs less. Seconds of skvae were measured beside other programs,
+and on IMDB those with the embedding, or with labelled texts only, alone on a faster machine. Every method chooses its settings by cross-validation on the labelled
 texts. LSA, like skvae, also learns its features from unlabelled texts: the first 20,000, with n-grams that occur in three
 or more of them.
 """

@@ -60,7 +60,6 @@ def test_cross_validation_is_stratified_and_scores_auc(frozen, reviews):
     assert (cross_val_score(frozen, X, y, cv=3, scoring="roc_auc") > 0.9).all()
 
 
-@pytest.mark.processes
 def test_a_grid_of_nested_parameters(reviews):
     X, y = reviews
     grid = {"vae__tokenizer__max_features": [60], "epochs": [0, 1]}

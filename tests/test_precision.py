@@ -9,8 +9,7 @@ from sklearn.base import clone
 from skvae._network.optimizer import single_precision
 
 
-# One that only computes in another precision, and one that stores in it as well.
-@pytest.fixture(params=["mixed_float16", "float64"])
+@pytest.fixture
 def global_precision(request):
     """Keras' global state: a policy, or the type of floats from which new policies follow."""
     policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
@@ -25,7 +24,19 @@ def global_precision(request):
 
 
 @pytest.mark.same_bits
-@pytest.mark.parametrize("fixture", ["lstm_vae", "repeat_vae", "classifier"])
+@pytest.mark.parametrize(
+    ("fixture", "global_precision"),
+    [
+        ("lstm_vae", "mixed_float16"),
+        ("lstm_vae", "float64"),
+        ("repeat_vae", "mixed_bfloat16"),
+        ("repeat_vae", "float16"),
+        ("classifier", "mixed_bfloat16"),
+        ("classifier", "float16"),
+        ("classifier", "float64"),
+    ],
+    indirect=["global_precision"],
+)
 def test_fits_are_in_single_precision_whatever_keras_is_set_to(fixture, global_precision, request, reviews):
     X, y = reviews
     fitted = request.getfixturevalue(fixture)
@@ -42,6 +53,8 @@ def test_fits_are_in_single_precision_whatever_keras_is_set_to(fixture, global_p
 
 # Keras converts its weights in a way that NumPy 2 frowns upon.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+# One that only computes in another precision, and one that stores in it as well.
+@pytest.mark.parametrize("global_precision", ["mixed_float16", "float64"], indirect=True)
 def test_files_answer_in_single_precision_whatever_keras_is_set_to(
     global_precision, lstm_vae, gru_vae, writing_classifier, reviews, tmp_path
 ):
