@@ -156,7 +156,7 @@ def samples_by_guidance(
     vae = classifier.vae_
     found = {
         "real": judges.fluency(real),
-        "greedy reconstructions": judges.fluency(vae.inverse_transform(vae.transform(real))),
+        "reconstructions": judges.fluency(vae.inverse_transform(vae.transform(real))),
     }
     for guidance in (0, 1, 2, 4, 8, 24):
         texts = classifier.sample(

@@ -618,7 +618,7 @@ def rewriting(document: dict[str, Any]) -> str:
         system_of_2017.table(yelp["rows"], _measured(yelp["rows"])),
         "Every 25th sentence:\n",
         examples_table(yelp["examples"]),
-        "500 samples at temperature 0.7, beside real sentences and their greedy reconstructions:\n",
+        "500 samples at temperature 0.7, beside real sentences and their reconstructions:\n",
         system_of_2017.table(yelp["samples"], _measured(yelp["samples"])),
     ]
     if "films" in sets:

@@ -40,7 +40,7 @@ class TextWriterMixin:
         self,
         X: Any,
         *,
-        decoding: str = "greedy",
+        decoding: str = "beam",
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
@@ -54,10 +54,10 @@ class TextWriterMixin:
         ----------
         X : array-like of float of shape (n_samples, n_components)
             Latent vectors, as returned by `transform`. The vectors beside them, with `passthrough`, are ignored.
-        decoding : {"greedy", "sample", "beam"}, default="greedy"
-            "greedy": the most likely token at each step. "sample": a token drawn with its probability.
+        decoding : {"beam", "greedy", "sample"}, default="beam"
             "beam": the most likely text that a beam search finds, by log-probability over length ** 0.7. With
-            a "repeat" decoder, which chooses tokens independently, it is the same as "greedy". A "bow"
+            a "repeat" decoder, which chooses tokens independently, it is the same as "greedy". "greedy": the most
+            likely token at each step, about four times as fast. "sample": a token drawn with its probability. A "bow"
             decoder always lists the words that distinguish the document, largest weight first.
         temperature : float, default=1.0
             Below 1, likely tokens are preferred; above 1, texts are more varied.

@@ -18,7 +18,7 @@ class DecodingOptions:
 
     Parameters
     ----------
-    decoding : {"greedy", "sample", "beam"}, default="greedy"
+    decoding : {"greedy", "sample", "beam"}, default="beam"
     temperature : float, default=1.0
     top_k : int or None, default=None
     top_p : float or None, default=None
@@ -31,7 +31,7 @@ class DecodingOptions:
         If an option is unknown or out of range.
     """
 
-    decoding: str = "greedy"
+    decoding: str = "beam"
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
