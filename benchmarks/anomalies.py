@@ -11,21 +11,16 @@ benchmarks/results/anomalies.json.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from kept import keep_results
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from skvae import TextVAETransformer
-
-RESULTS = Path(__file__).parent / "results" / "anomalies.json"
 
 
 def read(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -86,14 +81,7 @@ def main() -> None:
             | {method: float(roc_auc_score(is_foreign, each)) for method, each in found.items()}
         )
         print(rows[-1], flush=True)
-    names = ("skvae", "scikit-learn", "tensorflow", "keras", "numpy")
-    document = {
-        "command": "python benchmarks/anomalies.py DATA",
-        "versions": {each: version(each) for each in names},
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
-        "rows": rows,
-    }
-    RESULTS.write_text(json.dumps(document, indent=1) + "\n")
+    keep_results("anomalies", {"rows": rows})
 
 
 if __name__ == "__main__":

@@ -10,18 +10,14 @@ for each and writes benchmarks/results/bfloat16.json.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import time
 from collections.abc import Callable
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from kept import keep_results
 
 from skvae._base.seeds import SeedSequence
 from skvae._network.decoders import RepeatTextDecoder
@@ -29,7 +25,6 @@ from skvae._network.encoders import build_encoder
 from skvae._network.objectives import sequence_nll
 from skvae.presets import keras_vae_2017
 
-RESULTS = Path(__file__).parent / "results" / "bfloat16.json"
 POLICIES = ("float32", "mixed_bfloat16")
 BATCH, LENGTH = 20, 300
 
@@ -75,15 +70,8 @@ def main() -> None:
     medians = {policy: float(np.median(values)) for policy, values in seconds.items()}
     for policy, median in medians.items():
         print(f"{policy:>15}: {median:.2f} s a step of {BATCH} texts")
-    document = {
-        "command": f"python benchmarks/bfloat16.py --repeats {options.repeats}",
-        "versions": {each: version(each) for each in ("skvae", "tensorflow", "keras", "numpy")},
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
-        "seconds": seconds,
-        "median": medians,
-        "ratio": medians["mixed_bfloat16"] / medians["float32"],
-    }
-    RESULTS.write_text(json.dumps(document, indent=1) + "\n")
+    ratio = medians["mixed_bfloat16"] / medians["float32"]
+    keep_results("bfloat16", {"seconds": seconds, "median": medians, "ratio": ratio})
 
 
 if __name__ == "__main__":

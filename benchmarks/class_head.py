@@ -11,17 +11,14 @@ benchmarks/results/class_head.json, whose parts are replaced one by one.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import resource
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from kept import earlier_results, keep_results
 from sklearn.cluster import KMeans
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -34,7 +31,6 @@ from sklearn.pipeline import make_pipeline
 from skvae import TextVAEClassifier, TextVAETransformer
 from skvae.datasets import load_imdb
 
-RESULTS = Path(__file__).parent / "results"
 # Of each set: shares of the classes, and numbers of labelled and of test texts.
 SETS = {
     "two classes": ((0.9, 0.1), 1_200, 2_500),
@@ -260,23 +256,9 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     arguments = parser.parse_args()
-    path = RESULTS / "class_head.json"
-    document = json.loads(path.read_text()) if path.exists() else {}
-    versions = {name: version(name) for name in ("scikit-learn", "tensorflow", "keras", "numpy")}
-    others = set(PARTS) - set(arguments.parts)
-    if others and document.get("versions") != versions:
-        raise SystemExit(f"the results are of other versions, {document.get('versions')}: run everything.")
-    document |= {part: measured(part, arguments.folder, arguments.draws) for part in arguments.parts}
-    command = f"python benchmarks/class_head.py DATA --draws {arguments.draws}"
-    if others:
-        command += f" --parts {' '.join(arguments.parts)}"
-    document["commands"] = [*(document.get("commands", []) if others else []), command]
-    document |= {
-        "machine": {"python": platform.python_version(), "cpus": os.cpu_count()},
-        "versions": versions,
-    }
-    RESULTS.mkdir(exist_ok=True)
-    path.write_text(json.dumps(document, indent=1) + "\n")
+    earlier = earlier_results("class_head") if set(PARTS) > set(arguments.parts) else {}
+    found = {part: measured(part, arguments.folder, arguments.draws) for part in arguments.parts}
+    keep_results("class_head", found, earlier=earlier)
 
 
 if __name__ == "__main__":

@@ -15,16 +15,12 @@ benchmarks/results/compare.json, in which a run replaces what it measures.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
-import os
-import platform
 import resource
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -33,6 +29,7 @@ import few_labels
 import numpy as np
 import pandas as pd
 from few_labels import NaiveBayesWeightedRegression, TextSet, calibration_error, tuned
+from kept import earlier_results, keep_results
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, log_loss
@@ -42,7 +39,6 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 
 from skvae.datasets import load_rotten_tomatoes
 
-RESULT = Path(__file__).parent / "results" / "compare.json"
 PER_CLASS = (10, 50, 250)
 N_UNLABELLED = 20_000
 METHODS = [
@@ -266,8 +262,10 @@ def main() -> None:
     parser.add_argument("--draws", type=int, nargs="+", default=list(range(5)))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     arguments = parser.parse_args()
-    before = json.loads(RESULT.read_text())["runs"] if RESULT.exists() else []
-    runs = {(run["set"], run["method"], run["per_class"], run["draw"]): run for run in before}
+    earlier = earlier_results("compare")
+    runs = {
+        (run["set"], run["method"], run["per_class"], run["draw"]): run for run in earlier.get("runs", [])
+    }
     for seed in arguments.draws:
         for name in arguments.sets:
             for per_class in PER_CLASS:
@@ -278,30 +276,8 @@ def main() -> None:
                     key = name, method, per_class, seed
                     runs[key] = dict(zip(("set", "method", "per_class", "draw"), key, strict=True)) | figures
                     print(runs[key], flush=True)
-                    write(list(runs.values()))
-
-
-def write(runs: list[dict[str, Any]]) -> None:
-    draws = sorted({run["draw"] for run in runs})
-    document = {
-        "command": f"python benchmarks/compare.py DATA --draws {' '.join(map(str, draws))}",
-        "versions": {
-            name: version(name)
-            for name in (
-                "skvae",
-                "scikit-learn",
-                "tensorflow",
-                "keras",
-                "numpy",
-                "fasttext-numpy2",
-                "wordllama",
-            )
-        },
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
-        "runs": runs,
-    }
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(document, indent=1) + "\n")
+                    figures = {"runs": list(runs.values())}
+                    keep_results("compare", figures, "fasttext-numpy2", "wordllama", earlier=earlier)
 
 
 if __name__ == "__main__":

@@ -14,20 +14,17 @@ benchmarks/results/few_labels.json after each fit; with --update, a run of a par
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
-import os
-import platform
 import resource
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from kept import earlier_results, keep_results
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -41,7 +38,6 @@ from sklearn.svm import LinearSVC
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae.datasets import load_imdb
 
-RESULT = Path(__file__).parent / "results" / "few_labels.json"
 ALL_SEEDS_UP_TO = 2_000
 N_FOLDS = 5
 # With more, its decomposition takes longer than all other methods together.
@@ -318,9 +314,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     part = arguments.sets or arguments.labels or arguments.methods
-    before = json.loads(RESULT.read_text()) if arguments.update else {"commands": [], "runs": []}
-    if arguments.update and before["versions"] != versions():
-        raise SystemExit(f"the results are of other versions, {before['versions']}: run everything.")
+    earlier = earlier_results("few_labels") if arguments.update else {}
     runs: list[dict[str, Any]] = []
     for name in arguments.sets or READERS:
         for n_labels in arguments.labels or LABEL_COUNTS[name]:
@@ -330,34 +324,20 @@ def main() -> None:
                     runs.append(run)
                     print(run, flush=True)
                     if arguments.update or not part:
-                        write(runs, before, arguments)
+                        write(runs, earlier)
     for name in arguments.sets or READERS:
         of_set = [run for run in runs if run["set"] == name]
         for figure in FIGURES:
             print(f"\n{name}, {figure}\n{table(of_set, figure)}")
 
 
-def versions() -> dict[str, str]:
-    return {name: version(name) for name in ("skvae", "scikit-learn", "tensorflow", "keras", "numpy")}
-
-
-def write(runs: list[dict[str, Any]], before: dict[str, Any], arguments: argparse.Namespace) -> None:
+def write(runs: list[dict[str, Any]], earlier: dict[str, Any]) -> None:
     def measured(run: dict[str, Any]) -> tuple[Any, ...]:
         return run["set"], run["method"], run["labels"]
 
     replaced = {measured(run) for run in runs}
-    command = f"python benchmarks/few_labels.py DATA --seeds {arguments.seeds}"
-    for name in ("sets", "labels", "methods"):
-        chosen = [f'"{each}"' if " " in str(each) else str(each) for each in getattr(arguments, name) or []]
-        command += f" --{name} {' '.join(chosen)}" if chosen else ""
-    RESULT.parent.mkdir(exist_ok=True)
-    document = {
-        "commands": [*before["commands"], command + " --update" * arguments.update],
-        "versions": versions(),
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
-        "runs": [run for run in before["runs"] if measured(run) not in replaced] + runs,
-    }
-    RESULT.write_text(json.dumps(document, indent=1) + "\n")
+    kept = [run for run in earlier.get("runs", []) if measured(run) not in replaced]
+    keep_results("few_labels", {"runs": kept + runs}, earlier=earlier)
 
 
 if __name__ == "__main__":

@@ -11,17 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import resource
 import statistics
 import subprocess
 import sys
 import time
-from importlib.metadata import version
-from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results"
+from kept import keep_results
 
 
 def measure_reference(texts: list[str]) -> dict[str, float]:
@@ -124,26 +120,8 @@ def main() -> None:
         f"one document: predict_proba {latency['predict_proba_ms']:.1f} ms, transform {latency['transform_ms']:.1f} ms"
         " (medians of 500 calls)"
     )
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "foundation.json").write_text(
-        json.dumps(
-            {
-                "command": "python benchmarks/foundation.py "
-                f"--documents {arguments.documents} --repeats {arguments.repeats}",
-                "versions": {
-                    name: version(name)
-                    for name in ("skvae", "scikit-learn", "tensorflow", "keras", "numpy", "tokenizers")
-                },
-                "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
-                "runs": runs,
-                "median": median,
-                "ratios": ratios,
-                "latency": latency,
-            },
-            indent=1,
-        )
-        + "\n"
-    )
+    figures = {"runs": runs, "median": median, "ratios": ratios, "latency": latency}
+    keep_results("foundation", figures, "tokenizers")
 
 
 if __name__ == "__main__":

@@ -13,26 +13,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import re
 import time
 import warnings
 from collections import Counter
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from judging import Judges, distinct, samples_by_guidance
+from kept import earlier_results, keep_results
 from sentence_sets import of_films, questions, snli
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae.datasets import load_imdb
 from skvae.exceptions import CollapseWarning
 
-RESULTS = Path(__file__).parent / "results" / "generation.json"
 N_SAMPLES = 600
 # At a KL of tens of nats, 50 draws leave an effective sample of one or two.
 N_LIKELIHOOD, N_IMPORTANCE_SAMPLES = 300, 500
@@ -266,21 +263,12 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     options = parser.parse_args()
-    parts = json.loads(RESULTS.read_text())["parts"] if RESULTS.exists() else {}
+    earlier = earlier_results("generation")
+    parts = earlier.get("parts", {})
     for name in options.parts:
         parts[name] = PARTS[name](options.data)
         print(name, json.dumps(parts[name], indent=1), flush=True)
-        document = {
-            "command": f"python benchmarks/generation.py DATA --parts {' '.join(parts)}",
-            "versions": {
-                each: version(each)
-                for each in ("skvae", "scikit-learn", "tensorflow", "keras", "numpy", "sacrebleu")
-            },
-            "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
-            "parts": parts,
-        }
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(document, indent=1) + "\n")
+        keep_results("generation", {"parts": parts}, "sacrebleu", earlier=earlier)
 
 
 if __name__ == "__main__":

@@ -14,18 +14,14 @@ writes benchmarks/results/keep.json.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from kept import keep_results
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
@@ -44,8 +40,6 @@ from skvae._texts.ngram_training import train_vectors
 from skvae._texts.ngrams import NgramFeatures, Ngrams
 from skvae.datasets import load_imdb
 from skvae.presets import keras_vae_2017
-
-RESULTS = Path(__file__).parent / "results" / "keep.json"
 
 
 def seconds(run: Callable[[], Any]) -> float:
@@ -183,16 +177,7 @@ def main() -> None:
         print(
             f"{name}: ours {row['ours']:.4f} s, theirs {row['theirs']:.4f} s, {row['theirs'] / row['ours']:.2f} times"
         )
-    document = {
-        "command": "python benchmarks/keep.py"
-        + ("" if arguments.repeats == 3 else f" --repeats {arguments.repeats}"),
-        "rows": rows,
-        "machine": {"python": platform.python_version(), "cpus": os.cpu_count()},
-        "versions": {
-            name: version(name) for name in ("scikit-learn", "tensorflow", "keras", "numpy", "numba")
-        },
-    }
-    RESULTS.write_text(json.dumps(document, indent=1) + "\n")
+    keep_results("keep", {"rows": rows}, "numba")
 
 
 if __name__ == "__main__":

@@ -13,25 +13,21 @@ benchmarks/results/keras_vae_2017.json, whose rows are replaced one by one.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
-import os
-import platform
 import resource
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from kept import earlier_results, keep_results
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae.datasets import load_imdb
 from skvae.metrics import active_units, gaussian_kl, mutual_information
 from skvae.presets import keras_vae_2017
 
-RESULTS = Path(__file__).parent / "results" / "keras_vae_2017.json"
 N_TRAIN, N_TEST = 2_000, 1_000
 N_TOKENS, LENGTH = 1_000, 300
 BATCH_2017 = 10
@@ -257,21 +253,12 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), default=list(ROWS))
     parser.add_argument("--baseline-batches", type=int, default=0, help="0: a whole epoch")
     options = parser.parse_args()
-    rows = json.loads(RESULTS.read_text())["rows"] if RESULTS.exists() else {}
+    earlier = earlier_results("keras_vae_2017")
+    rows = earlier.get("rows", {})
     for name in options.rows:
         rows[name] = run_apart(name, options)
         print(name, rows[name], flush=True)
-        document = {
-            "command": "python benchmarks/keras_vae_2017.py DATA"
-            + (f" --baseline-batches {options.baseline_batches}" if options.baseline_batches else ""),
-            "versions": {
-                each: version(each) for each in ("skvae", "scikit-learn", "tensorflow", "keras", "numpy")
-            },
-            "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
-            "rows": rows,
-        }
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(document, indent=1) + "\n")
+        keep_results("keras_vae_2017", {"rows": rows}, earlier=earlier)
     print(table(labelled(rows), COLUMNS))
 
 

@@ -12,24 +12,20 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
-import os
-import platform
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from kept import keep_results
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import log_loss
 
 from skvae import TextVAEClassifier
 from skvae.datasets import make_reviews
 
-RESULTS = Path(__file__).parent / "results" / "next_day.json"
 N_LABELLED, N_UNLABELLED = 200, 2_500
 # Neither among the frequent classes nor among those with a handful of texts.
 NEW_CLASS = "crude"
@@ -115,14 +111,7 @@ def main() -> None:
                 figures = {"seconds": seconds} | measure(classifier, days, new_class)
                 runs.append({"way": name, "new_class": new_class, "seed": seed} | figures)
                 print(runs[-1], flush=True)
-    names = ("skvae", "scikit-learn", "tensorflow", "keras", "numpy")
-    document = {
-        "command": f"python benchmarks/next_day.py DATA --seeds {arguments.seeds}",
-        "versions": {each: version(each) for each in names},
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
-        "runs": runs,
-    }
-    RESULTS.write_text(json.dumps(document, indent=1) + "\n")
+    keep_results("next_day", {"runs": runs})
 
 
 if __name__ == "__main__":

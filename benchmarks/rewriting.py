@@ -14,11 +14,7 @@ fitted to the sentences of Yelp is kept in that file, and read from it the next 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +22,11 @@ import joblib
 import numpy as np
 import pandas as pd
 from judging import Judges, rewriting_figures, samples_by_guidance
+from kept import earlier_results, keep_results
 from sentence_sets import SentencesWithClass, of_films, of_yelp
 
 from skvae import TextVAEClassifier, TextVAETransformer
 
-RESULTS = Path(__file__).parent / "results" / "rewriting.json"
 SYSTEMS = (
     "RetrieveOnly",
     "TemplateBased",
@@ -125,19 +121,11 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     parser.add_argument("--model", type=Path)
     options = parser.parse_args()
-    sets = json.loads(RESULTS.read_text())["sets"] if RESULTS.exists() else {}
+    earlier = earlier_results("rewriting")
+    sets = earlier.get("sets", {})
     for name in options.sets:
         sets[name] = SETS[name](options)
-        document = {
-            "command": f"python benchmarks/rewriting.py DATA --sets {' '.join(sets)}",
-            "versions": {
-                each: version(each)
-                for each in ("skvae", "scikit-learn", "tensorflow", "keras", "numpy", "sacrebleu")
-            },
-            "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
-            "sets": sets,
-        }
-        RESULTS.write_text(json.dumps(document, indent=1) + "\n")
+        keep_results("rewriting", {"sets": sets}, "sacrebleu", earlier=earlier)
 
 
 if __name__ == "__main__":

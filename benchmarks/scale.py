@@ -14,21 +14,19 @@ import argparse
 import json
 import os
 import pickle
-import platform
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from kept import earlier_results, keep_results
 
 HERE = Path(__file__).parent
-RESULT = HERE / "results" / "scale.json"
 PICTURES = HERE.parent / "docs" / "images"
 BATCH = 10_000
 N_WORDS, N_TOPICS, LENGTH = 20_000, 20, 12
@@ -272,15 +270,8 @@ def main() -> None:
         }
         print(json.dumps(measures[name]()))
         return
-    versions = {name: version(name) for name in ("skvae", "scikit-learn", "tensorflow", "keras", "dask")}
-    document: dict[str, Any] = json.loads(RESULT.read_text()) if options.parts else {}
-    if options.parts and document["versions"] != versions:
-        raise SystemExit(f"the results are of other versions, {document['versions']}: run everything.")
-    document |= {
-        "commands": [*document.get("commands", []), " ".join(["python benchmarks/scale.py", *sys.argv[1:]])],
-        "machine": {"python": platform.python_version(), "cpus": os.cpu_count()},
-        "versions": versions,
-    }
+    earlier = earlier_results("scale") if options.parts else {}
+    found: dict[str, Any] = {}
     parts: dict[str, Callable[[], object]] = {
         "growth": lambda: grown(options.documents),
         "stream": lambda: measured("stream", str(options.documents)),
@@ -288,9 +279,9 @@ def main() -> None:
         "workers": lambda: measured("workers"),
     }
     for name in options.parts or parts:
-        document[name] = parts[name]()
-        RESULT.write_text(json.dumps(document, indent=1) + "\n")
-    draw(document)
+        found[name] = parts[name]()
+        keep_results("scale", found, "dask", earlier=earlier)
+    draw(earlier | found)
 
 
 if __name__ == "__main__":

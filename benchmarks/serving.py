@@ -10,17 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
-from pathlib import Path
 
-RESULT = Path(__file__).parent / "results" / "serving.json"
+from kept import keep_results
+
 N_WORDS = 10_000
 N_CALLS = 500
 
@@ -122,30 +119,16 @@ def main() -> None:
                 seconds, megabytes, imported = answer.split()
                 runs[name].append((float(seconds), float(megabytes), imported == "True"))
         latency = json.loads(in_process(__file__, "--serve", path))
-    RESULT.write_text(
-        json.dumps(
-            {
-                "command": " ".join(["python benchmarks/serving.py", *sys.argv[1:]]),
-                "versions": {
-                    name: version(name)
-                    for name in ("skvae", "scikit-learn", "tensorflow", "keras", "numpy", "tokenizers")
-                },
-                "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
-                "starts": {
-                    name: {
-                        "seconds": statistics.median(seconds for seconds, _, _ in each),
-                        "megabytes": statistics.median(megabytes for _, megabytes, _ in each),
-                        "imports_tensorflow": any(imported for _, _, imported in each),
-                        "runs": [seconds for seconds, _, _ in each],
-                    }
-                    for name, each in runs.items()
-                },
-                "one_document_ms": latency,
-            },
-            indent=1,
-        )
-        + "\n"
-    )
+    starts = {
+        name: {
+            "seconds": statistics.median(seconds for seconds, _, _ in each),
+            "megabytes": statistics.median(megabytes for _, megabytes, _ in each),
+            "imports_tensorflow": any(imported for _, _, imported in each),
+            "runs": [seconds for seconds, _, _ in each],
+        }
+        for name, each in runs.items()
+    }
+    keep_results("serving", {"starts": starts, "one_document_ms": latency}, "tokenizers")
 
 
 if __name__ == "__main__":

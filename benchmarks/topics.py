@@ -15,16 +15,13 @@ benchmarks/results/topics.json.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from kept import earlier_results, keep_results
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.decomposition import NMF, LatentDirichletAllocation, TruncatedSVD
@@ -38,7 +35,6 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler, normalize
 from skvae import TextVAETransformer
 from skvae.datasets import load_imdb, make_reviews
 
-RESULTS = Path(__file__).parent / "results" / "topics.json"
 N_FEATURES = 64
 N_LABELLED, N_TEST = (200, 2_000), 3_000
 N_STARTS = 5
@@ -165,21 +161,15 @@ def main() -> None:
     TextVAETransformer(decoder="bow", epochs=1).fit(make_reviews(50, random_state=0)[0])
 
     reviews = load_imdb(random_state=0)
-    rows: dict[str, Any] = json.loads(RESULTS.read_text())["rows"] if arguments.methods else {}
+    earlier = earlier_results("topics") if arguments.methods else {}
+    rows: dict[str, Any] = earlier.get("rows", {})
     for name in arguments.methods or METHODS:
         label, method = METHODS[name]
         rows[name] = {"label": label} | of_reviews(clone(method), reviews.data, reviews.target)
         for each, file in CLASSIFIED.items():
             rows[name][each] = of_classes(clone(method), arguments.data / file)
         print(rows[name], flush=True)
-    names = ("skvae", "scikit-learn", "tensorflow", "keras", "numpy", "wordllama")
-    document = {
-        "command": "python benchmarks/topics.py DATA",
-        "versions": {each: version(each) for each in names},
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
-        "rows": rows,
-    }
-    RESULTS.write_text(json.dumps(document, indent=1) + "\n")
+    keep_results("topics", {"rows": rows}, "wordllama", earlier=earlier)
 
 
 if __name__ == "__main__":

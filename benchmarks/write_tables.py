@@ -215,7 +215,7 @@ TITLES = {
 def source(document: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in document["versions"].items())
     machine = document["machine"]
-    commands = ", ".join(f"`{command}`" for command in document.get("commands", [document.get("command")]))
+    commands = ", ".join(f"`{command}`" for command in document["commands"])
     return f"{commands}; Python {machine['python']}, {machine['cpus']} cores, {versions}.\n"
 
 

@@ -18,6 +18,28 @@ def test_the_page_of_tables_and_the_readme_are_what_the_results_give(monkeypatch
     assert write_tables.README.read_text() == write_tables.readme()
 
 
+def test_results_are_kept_with_the_commands_behind_them_but_not_where_the_data_is(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import kept
+
+    monkeypatch.setattr(kept, "RESULTS", tmp_path)
+    for part in ("one", "two"):
+        monkeypatch.setattr(
+            "sys.argv", ["script.py", str(tmp_path), "--parts", part, "--output", f"{tmp_path}/x"]
+        )
+        earlier = kept.earlier_results("script")
+        kept.keep_results("script", {part: 1}, earlier=earlier)
+    found = kept.earlier_results("script")
+    assert found["commands"] == [
+        f"python benchmarks/script.py DATA --parts {part} --output FILE" for part in ("one", "two")
+    ]
+    assert (found["one"], found["two"]) == (1, 1)
+    file = tmp_path / "script.json"
+    file.write_text(file.read_text().replace(found["versions"]["numpy"], "0.1"))
+    with pytest.raises(SystemExit, match="other versions, {'numpy': '0.1'}"):
+        kept.earlier_results("script")
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_what_a_script_imports_from_the_package_exists(script):
     # Imports within functions too: linters and type checkers do not follow them into untyped scripts.
