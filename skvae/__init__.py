@@ -8,7 +8,7 @@ from typing import Any
 # The fork hook must be set early, since other code may run TensorFlow.
 from ._base import forking  # noqa: F401
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Public names are imported on first access: importing skvae must not import TensorFlow.
 _HOMES = {

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 warnings.warn(
-    "skvae.diagnostics is now skvae.metrics, and CollapseWarning is in skvae; the old name will be removed in the next release.",
+    "skvae.diagnostics is now skvae.metrics, and CollapseWarning is in skvae; the old name will be removed in skvae 0.3.",
     FutureWarning,
     stacklevel=2,
 )
