@@ -18,6 +18,15 @@ def test_the_page_of_tables_and_the_readme_are_what_the_results_give(monkeypatch
     assert write_tables.README.read_text() == write_tables.readme()
 
 
+def test_badges_say_what_the_project_declares(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
+    import badges
+
+    for file, content in badges.badges().items():
+        assert (badges.FOLDER / file).read_text(encoding="utf-8") == content
+        assert f"docs/images/{file}" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_results_are_kept_with_the_commands_behind_them_but_not_where_the_data_is(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     import kept
@@ -36,7 +45,7 @@ def test_results_are_kept_with_the_commands_behind_them_but_not_where_the_data_i
     assert (found["one"], found["two"]) == (1, 1)
     file = tmp_path / "script.json"
     file.write_text(file.read_text().replace(found["versions"]["numpy"], "0.1"))
-    with pytest.raises(SystemExit, match="other versions, {'numpy': '0.1'}"):
+    with pytest.raises(SystemExit, match=r"other versions, \{'numpy': '0.1'\}"):
         kept.earlier_results("script")
 
 
