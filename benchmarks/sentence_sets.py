@@ -1,15 +1,18 @@
-"""Sentences that the scripts on writing learn from and are tested on; read by other scripts here."""
+"""Sentences that the scripts on writing learn from and are tested on, and classifiers that learned from them; read by other scripts here."""
 
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 
+from skvae import TextVAEClassifier, TextVAETransformer
 from skvae.datasets import load_imdb
 
 N_TEST, N_TRAIN, N_JUDGE = 2_000, 24_000, 40_000
@@ -22,6 +25,25 @@ class SentencesWithClass:
     train: tuple[list[str], np.ndarray]
     judge: tuple[list[str], np.ndarray]
     tests: dict[str, tuple[list[str], np.ndarray]]
+
+
+def fitted(
+    name: str, given: SentencesWithClass, folder: Path | None = None
+) -> tuple[TextVAEClassifier, float]:
+    """A classifier with default settings that also writes, and the seconds that its fit took.
+
+    It is kept in `folder`, if there is one, and read from it the next time.
+    """
+    file = None if folder is None else folder / f"{name}.joblib"
+    if file is not None and file.exists():
+        return joblib.load(file)
+    start = time.perf_counter()
+    classifier = TextVAEClassifier(TextVAETransformer(decoder="gru"), random_state=0).fit(*given.train)
+    found = classifier, time.perf_counter() - start
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        joblib.dump(found, file)
+    return found
 
 
 def sentences(texts: Any, shortest: int = 3, longest: int = 14) -> list[list[str]]:
