@@ -20,7 +20,7 @@ reviews = load_imdb(n_samples=4_500, random_state=0)
 vae = TextVAETransformer(n_components=32, decoder="bow", random_state=0).fit(reviews.data[:4_000])
 
 # %%
-# Pieces of 40 words from either side, so that length gives nothing away, and of prose: a table of numbers would be no riddle.
+# All pieces have 40 words, so length does not tell them apart. Tables are left out, because numbers are easy to recognise.
 
 sources = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine")
 descriptions = [getattr(datasets, f"load_{name}")().DESCR for name in sources]

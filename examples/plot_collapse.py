@@ -30,7 +30,7 @@ small = {
 
 # %%
 # Four autoencoders that differ in one thing each: nothing done; the KL term's weight raised slowly, which is often
-# recommended; words hidden from the decoder; and the default, a posterior mean that is normalised over the documents.
+# recommended; words hidden from the decoder; and a posterior mean that is normalised over the documents, as it is by default.
 
 settings = {
     "nothing done": {"posterior_scale": None, "word_dropout": 0.0},

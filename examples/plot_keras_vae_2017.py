@@ -181,13 +181,12 @@ majority = counts.max() / counts.sum()
 #
 # * In *2017* padding is the safest guess everywhere, and no other is made: binary cross-entropy of 1,000 outputs
 #   hardly minds a wrong token.
-# * *Noise of 1* puts a price on the latents, and they give up what they held; nobody had read it.
+# * *Noise of 1* gives information in the latents a cost, and they lose it; the decoder had not used it.
 # * With *sums* words appear, and the white edge moves with the sentences: the latents tell how long a sentence is.
 # * The *mask* takes padding out of what is read and predicted. Length was all that the latents knew: every
 #   sentence comes out the same. This is posterior collapse.
-# * The *guard*, batch normalisation of the latents' means, does not let them fall silent, and they find
-#   something to say.
-# * With the *previous words* before it the decoder sees to the grammar, and the latents to the rest.
+# * The *guard*, batch normalisation of the latents' means, keeps their spread, and they come to carry information.
+# * With the *previous words*, the decoder learns the grammar from them, and the rest from the latents.
 
 fig, axes = plt.subplots(1, len(names) + 1, figsize=(12, 3.6), layout="constrained")
 for ax, (title, tokens) in zip(
@@ -230,8 +229,8 @@ plt.show()
 # ---------------------
 #
 # Two of the latent dimensions of the unseen sentences, and in red where nine in ten samples from the prior fall.
-# Whoever draws a latent vector from the prior to have a text written wants the two to agree. In 2017 all sentences
-# lay in one dot, and most of what a prior sample was made of the decoder had never met.
+# Samples are written from latents of the prior. They read well only if the sentences lie where the prior does. In 2017, all
+# sentences lay in one point, so the decoder had not been trained on most of what the prior draws.
 
 fig, axes = plt.subplots(1, len(names), figsize=(12, 2.6), layout="constrained", sharex=True, sharey=True)
 angle = np.linspace(0, 2 * np.pi, 100)

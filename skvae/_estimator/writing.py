@@ -57,7 +57,7 @@ class TextWriterMixin:
         decoding : {"beam", "greedy", "sample"}, default="beam"
             "beam": the most likely text that a beam search finds, by log-probability over length ** 0.7. With
             a "repeat" decoder, which chooses tokens independently, it is the same as "greedy". "greedy": the most
-            likely token at each step, about four times as fast. "sample": a token drawn with its probability. A "bow"
+            likely token at each step, several times as fast. "sample": a token drawn with its probability. A "bow"
             decoder always lists the words that distinguish the document, largest weight first.
         temperature : float, default=1.0
             Below 1, likely tokens are preferred; above 1, texts are more varied.
