@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -321,7 +322,7 @@ class TextVAEClassifier(
         """
         trains_vae = not self._is_frozen
         fine_tunes = bool(self.epochs) and (trains_vae or len(self.head_units) > 0)
-        X, column = read_documents(X, fitting=trains_vae)
+        X, column = read_documents(X, fitting=trains_vae, in_lists=self._reads_lists)
         y = read_once(y)
         task = begin_fit_task(self, X, y, trains_vae + fine_tunes)
         with attributes_restored(self):
@@ -384,7 +385,7 @@ class TextVAEClassifier(
                 X = check_documents(X, fitted=self)
                 self._go_on(X, y, read_once(classes), sample_weight, X_unlabeled)
                 return self
-            X, column = read_documents(X, fitting=not self._is_frozen)
+            X, column = read_documents(X, fitting=not self._is_frozen, in_lists=self._reads_lists)
             y, classes = read_once(y), read_once(classes)
             if classes is None:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
@@ -446,7 +447,7 @@ class TextVAEClassifier(
                 validation=None
                 if measured is None or validation is None
                 else self._validation_set(measured, validation[1]),
-                report=self._report(task, epochs, read, X, y),
+                reporter=None if task is None else partial(self._report, task, epochs, read, X, y),
             )
         self.n_iter_ = len(self.history_.get("loss", []))
         if autoencoder.has_text_decoder:
@@ -467,7 +468,7 @@ class TextVAEClassifier(
     ) -> tuple[TextVAETransformer, Corpus, Documents]:
         """A fitted autoencoder, the documents for the next steps, and the network's input for them."""
         # Judged even if it is not used.
-        known = self.vae_.tokenizer_ if self.warm_start and self.__sklearn_is_fitted__() else None
+        known = self.vae_.tokenizer_ if self._goes_on else None
         X = with_unlabelled(given.documents, X_unlabeled, None if known is None else known.n_tokens_)
         if self._is_frozen:
             vae = frozen_autoencoder(self.vae, TextVAETransformer, X_unlabeled)

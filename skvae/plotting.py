@@ -115,11 +115,11 @@ class LatentSpaceDisplay:
         Parameters
         ----------
         latents : array-like of shape (n_samples, n_components)
-            The output of `transform`.
+            The output of `transform`; of one with `passthrough`, the first `n_components` columns.
         y : array-like of shape (n_samples,) or None, default=None
             Labels that determine the colours of the points.
         projection : transformer or None, default=None
-            Maps latents to two dimensions, by `fit_transform`. None means `PCA(2)`.
+            Maps latents to two dimensions, by `fit_transform`. None means `PCA(2)`; a single latent is drawn alone.
         ax : matplotlib.axes.Axes or None, default=None
             Where to draw; None makes a new figure.
         **kwargs : dict
@@ -422,7 +422,7 @@ class InterpolationDisplay:
         self.figure_ = self.ax_.figure
         (self.line_,) = self.ax_.plot(self.probabilities, steps, **({"marker": "o"} | kwargs))
         self.ax_.set_yticks(steps, labels=[literal(label) for label in labels])
-        self.ax_.invert_yaxis()
+        self.ax_.yaxis.set_inverted(True)
         self.ax_.set(xlim=(-0.03, 1.03), xlabel=f"probability of {literal(self.class_name)}")
         self.ax_.axvline(0.5, color="0.7", linewidth=1, zorder=0)
         return self

@@ -34,8 +34,8 @@ from ._estimator.sklearn import (
     with_callbacks,
 )
 from ._estimator.storing import StoredMixin
-from ._estimator.texts import ReadTexts, TextInputMixin, read_for_fit, read_to_go_on
-from ._estimator.training import progress_of, train
+from ._estimator.texts import ReadTexts, TextInputMixin, read_for_fit, read_to_go_on, reads_lists
+from ._estimator.training import appended_history, progress_of, train
 from ._estimator.writing import TextWriterMixin
 from ._network.building import build_autoencoder, warn_if_cut
 from ._network.fitted import FittedAutoencoder
@@ -467,7 +467,7 @@ class TextVAETransformer(
             If the decoder ignores the latents: "latent_use" of `diagnostics`, computed on 128 of the documents, is
             below 0.2 nats per document.
         """
-        X, column = read_documents(X, fitting=not self._goes_on)
+        X, column = read_documents(X, fitting=not self._goes_on, in_lists=reads_lists(self))
         with self._all_or_nothing():
             self._fit_corpus(self._read_for_fit(X), given=(X, y))
             self._column_name = column
@@ -504,7 +504,7 @@ class TextVAETransformer(
             with self._all_or_nothing(Exception):
                 self._go_on(self._autoencoder.read(X, fitted=self))
         else:
-            X, column = read_documents(X, fitting=True)
+            X, column = read_documents(X, fitting=True, in_lists=reads_lists(self))
             with self._all_or_nothing():
                 self._fit_corpus(self._read_for_fit(X), one_pass=True)
                 self._column_name = column
@@ -525,7 +525,7 @@ class TextVAETransformer(
         self._autoencoder.learn_vectors(corpus, seeds.next(), progress_of(self), n_labelled)
         documents = self._autoencoder.prepare(corpus)
         history = train(self, self._autoencoder, documents, seeds, goes_on=True, one_pass=True)
-        self.history_ = {name: self.history_.get(name, []) + values for name, values in history.items()}
+        self.history_ = appended_history(self.history_, history)
         self.n_iter_ = len(self.history_["loss"])
         return documents
 
@@ -541,7 +541,7 @@ class TextVAETransformer(
     def _read_for_fit(self, X: list[str] | NDArray[np.int32], n_first: int = 0) -> ReadTexts:
         """Documents to fit on; the words of the first `n_first` get their ids before those of the others."""
         if self._goes_on:
-            return read_to_go_on(self._autoencoder, self.embedder, X)
+            return read_to_go_on(self._autoencoder, self, X)
         return read_for_fit(self, X, TextTokenizer(), n_first)
 
     @with_callbacks
@@ -561,7 +561,7 @@ class TextVAETransformer(
         self._check_routed()
         parameters = resolved(self.get_params(deep=False), len(read.corpus))
         task = None if given is None else begin_fit_task(self, *given, parameters["epochs"])
-        seeds, goes_on = SeedSequence(draw_seed(self.random_state)), self._goes_on
+        seeds, goes_on = SeedSequence(read.seed), self._goes_on
         if goes_on:
             autoencoder = self._autoencoder
             check_unchanged(autoencoder.config, parameters)
@@ -584,8 +584,7 @@ class TextVAETransformer(
         progress.say(f"training of the autoencoder on {len(documents):,} documents")
         how: dict[str, Any] = {"goes_on": goes_on, "one_pass": one_pass, "held_out": held_out}
         history = train(self, autoencoder, documents, seeds, **how, task=task, given=given)
-        previous = getattr(self, "history_", {}) if goes_on else {}
-        self.history_ = history | {name: previous[name] + history.get(name, []) for name in previous}
+        self.history_ = appended_history(self.history_ if goes_on else {}, history)
         self.n_iter_ = len(self.history_["loss"])
         self._autoencoder = autoencoder
         # After the single pass of a first `partial_fit`, it is too early to check for collapse.

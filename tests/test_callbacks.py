@@ -77,6 +77,17 @@ def test_scores_of_each_epoch_are_those_of_the_estimator_as_it_is_then(reviews):
 
 
 @since_1_9
+def test_the_score_of_the_last_epoch_is_that_of_the_fit_beside_unlabelled_texts(reviews):
+    X, y = reviews
+    monitor = callback.ScoringMonitor(scoring="neg_log_loss")
+    classifier = TextVAEClassifier(small_vae(), epochs=2, learning_rate=3e-2, random_state=0)
+    # So many that their frequencies of the classes are kept.
+    classifier.set_callbacks(monitor).fit(X[:60], y[:60], X_unlabeled=X[60:])
+    scores = {(row["task_name"], row["task_id"]): row["neg_log_loss"] for row in monitor.get_logs().data}
+    assert scores["epoch", 1] == pytest.approx(scores["fit", 0], rel=1e-4)
+
+
+@since_1_9
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_progress_and_scores_under_a_search(n_jobs, reviews, capsys):
     X, y = reviews

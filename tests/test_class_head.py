@@ -1,6 +1,7 @@
 """Statistics of the class head: frequencies of classes, copies and weights, rare classes, what a fit may see."""
 
 import warnings
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -179,8 +180,23 @@ def test_a_warm_start_after_partial_fit_goes_on_from_before_any_fine_tuning(many
         ).fit(X, y)
         for _ in range(passes):
             classifier.partial_fit(X, y)
-        found.append(classifier.fit(X, y).predict_proba(X))
+        told = (
+            pytest.warns(UserWarning, match="2 later calls of partial_fit is not")
+            if passes
+            else nullcontext()
+        )
+        with told:
+            found.append(classifier.fit(X, y).predict_proba(X))
+        assert classifier.vae_.n_iter_ == 2
     np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+
+
+def test_the_weights_before_the_first_fine_tuning_are_kept_whichever_call_it_is(reviews):
+    X, y = reviews
+    classifier = TextVAEClassifier(small_vae(), epochs=0, warm_start=True, random_state=0).fit(X, y)
+    classifier.set_params(epochs=1).partial_fit(X, y).fit(X, y)
+    # One of the first fit, one of the pass before fine-tuning, and one now.
+    assert classifier.vae_.n_iter_ == 3
 
 
 def test_a_warm_start_without_the_weights_of_before_begins_anew_and_says_so(many):

@@ -9,10 +9,12 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
@@ -340,6 +342,32 @@ def test_texts_of_weight_zero_are_unlabelled(reviews):
     weighted = classifier.fit(X, y, sample_weight=(np.arange(160) < 40).astype(float)).predict_proba(X)
     apart = clone(classifier).fit(X[:40], y[:40], X_unlabeled=X[40:]).predict_proba(X)
     np.testing.assert_array_equal(weighted, apart)
+
+
+def test_rows_of_one_token_are_lists_for_a_tokenizer_of_lists(reviews):
+    X = [text.split() for text in reviews[0][:40]]
+    X[0], X[1] = ["e-mail"], ["COVID-19"]
+    tokenizer = TextTokenizer(max_length=4).fit(X)
+    vae = small_vae(tokenizer=FrozenEstimator(tokenizer)).fit(X)
+    rows = [["e-mail"], ["COVID-19"]]
+    expected = vae.transform(rows)
+    assert (expected[0] != expected[1]).any()
+    classifier = TextVAEClassifier(FrozenEstimator(vae), random_state=0).fit(rows * 5, [0, 1] * 5)
+    assert classifier.predict(rows).tolist() == [0, 1]
+    again = small_vae(tokenizer=FrozenEstimator(tokenizer), warm_start=True)
+    for _ in range(2):
+        # As texts, they would be unknown words, and too few tokens to learn from.
+        again.fit(rows * 20)
+        assert again.documents_frame(rows)["unknown"].tolist() == [0, 0]
+
+
+def test_options_of_decoding_are_routed(writing_classifier):
+    with config_context(enable_metadata_routing=True):
+        copied = copy.copy(writing_classifier).set_inverse_transform_request(decoding=True, top_k=True)
+        pipeline = Pipeline([("classifier", copied)])
+        latents = copied.transform(["a dull film"])
+        written = pipeline.inverse_transform(latents, decoding="sample", top_k=1)
+    assert written.tolist() == writing_classifier.inverse_transform(latents, decoding="greedy").tolist()
 
 
 def test_a_warm_start_goes_on_from_a_copy(bow_vae, reviews):

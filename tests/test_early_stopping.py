@@ -7,7 +7,7 @@ from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae._texts.ngram_vectors import NgramVectors
 from skvae.datasets import make_reviews
 
-from .conftest import SMALL
+from .conftest import SMALL, small_vae
 
 
 class Recorded(keras.callbacks.Callback):
@@ -138,6 +138,14 @@ def test_early_stopping_compares_from_the_end_of_the_warmup_on(reviews, kl_warmu
     vae.set_params(warm_start=True).fit(reviews[0])
     own = vae.history_["val_loss"][len(losses) :]
     assert record.epoch_of(vae.model_) == 1 + int(np.argmin(own))
+
+
+def test_figures_of_a_history_stand_at_their_epochs(reviews):
+    vae = small_vae(epochs=2, warm_start=True).fit(reviews[0])
+    vae.set_params(early_stopping=True).fit(reviews[0])
+    vae.set_params(early_stopping=False).partial_fit(reviews[0])
+    assert {len(values) for values in vae.history_.values()} == {5}
+    assert np.isnan(vae.history_["val_loss"]).tolist() == [True, True, False, False, True]
 
 
 def test_early_stopping_without_an_epoch_after_the_warmup(reviews):

@@ -1,5 +1,6 @@
 """What a model of the user's knows, beside what the texts teach."""
 
+import copy
 import pickle
 import threading
 from collections import Counter
@@ -190,6 +191,34 @@ def test_going_on_with_another_embedder_is_an_error(reviews):
     classifier.fit(X, y).fit(X, y)
     with pytest.raises(ValueError, match=message):
         classifier.set_params(vae__embedder=Embedder()).fit(X, y)
+
+
+def test_copies_and_warm_starts_need_no_file(reviews):
+    X, y = reviews
+    vae = small_vae(
+        embedder=lambda texts: letters(texts), tokenizer=TextTokenizer(analyzer=lambda text: text.split())
+    )
+    classifier = TextVAEClassifier(vae, epochs=1, warm_start=True, random_state=0).fit(X, y)
+    expected = classifier.predict_proba(X)
+    for copied in (copy.copy(classifier), copy.deepcopy(classifier)):
+        np.testing.assert_array_equal(copied.predict_proba(X), expected)
+    deep = copy.deepcopy(classifier)
+    deep.fit(X, y)
+    assert deep.vae_.n_iter_ == 2
+    assert (deep.predict_proba(X) != expected).any()
+    np.testing.assert_array_equal(classifier.predict_proba(X), expected)
+    with pytest.raises(Exception, match="pickle"):
+        pickle.dumps(classifier)
+
+
+def test_a_fit_draws_once_from_a_random_state(reviews):
+    X, _ = reviews
+    left = []
+    for embedder in (None, letters):
+        random = np.random.RandomState(0)
+        small_vae(embedder=embedder, random_state=random).fit(X)
+        left.append(random.randint(1_000_000))
+    assert left[0] == left[1]
 
 
 def test_texts_of_unknown_words_are_told_apart_by_their_embeddings(reviews):

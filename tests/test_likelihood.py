@@ -12,7 +12,7 @@ from skvae._network.building import build_autoencoder
 from skvae._network.likelihood import _reconstruction
 from skvae._texts.characters import Characters
 
-from .conftest import SMALL
+from .conftest import SMALL, small_vae
 
 N_TEXTS = 6
 BOUNDARY = 2
@@ -233,6 +233,18 @@ def test_a_tiny_vocabulary_wins_by_elbo_and_loses_by_character(five_and_two_hund
     assert whole["nats_per_character"] == pytest.approx(-whole["elbo"] * len(short) / n_characters)
 
 
+def test_characters_are_those_that_the_decoder_reads_of_texts_longer_than_any_training_text():
+    words = ["one", "two", "three"]
+    vae = small_vae(decoder="gru", posterior_scale=0.6).fit(
+        [" ".join(words[k:] + words[:k]) for k in range(3)] * 9
+    )
+    texts = ["one two three two one three two one three"]
+    figures = vae.diagnostics(texts)
+    # The longest training text, and the end of one.
+    read = " ".join(texts[0].split()[:4])
+    assert figures["nats_per_character"] == pytest.approx(-figures["elbo"] / len(read))
+
+
 def test_characters_are_known_of_texts_under_a_text_decoder_only(bow_vae, gru_vae, reviews):
     X = reviews[0][:20]
     assert "nats_per_character" not in bow_vae.diagnostics(X)
@@ -247,11 +259,11 @@ def test_what_tokens_hide_is_spelt_out(analyzer):
     texts = ["Don't stop -- it's great, 7/10!", "a na\N{LATIN SMALL LETTER I WITH DIAERESIS}ve one", "", "x"]
     lengths = [len(text) for text in texts]
     seen = TextTokenizer(analyzer, max_length=99).fit(texts)
-    characters = Characters.of_texts(texts, seen)
+    characters = Characters.of_texts(texts, seen, 99)
     np.testing.assert_allclose(characters.read, lengths, atol=1e-9)
     assert not characters.spelling.any()
     other = TextTokenizer(analyzer, max_length=99, lowercase=True).fit(["don't one"])
-    characters = Characters.of_texts(texts, other)
+    characters = Characters.of_texts(texts, other, 99)
     np.testing.assert_allclose(characters.read, lengths)
     n_symbols = len(set("".join(texts).lower()) | {" "}) + 1
     hidden = {
@@ -267,7 +279,7 @@ def test_what_tokens_hide_is_spelt_out(analyzer):
 def test_characters_of_cut_texts_are_those_that_are_read(truncation):
     texts = ["one two three", "four"]
     tokenizer = TextTokenizer(max_length=2, truncation=truncation).fit(["two one"])
-    characters = Characters.of_texts(texts, tokenizer)
+    characters = Characters.of_texts(texts, tokenizer, 2)
     # A space belongs to the word after it.
     assert characters.read.tolist() == ([7, 4] if truncation == "post" else [10, 4])
     n_symbols = len(set("onetwothreefour ")) + 1

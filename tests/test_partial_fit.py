@@ -364,6 +364,42 @@ def test_unlabelled_texts_of_a_batch_train_the_autoencoder(reviews):
         classifier.set_params(warm_start=True).fit(ids, y[:8], X_unlabeled=unknown)
 
 
+def test_many_classes_are_not_taken_for_a_regression(reviews):
+    X, _ = reviews
+    names = [f"class {number}" for number in range(25)]
+    y = [names[row % 2] for row in range(len(X))]
+    classifier = TextVAEClassifier(small_vae(), random_state=0).partial_fit(X, y, classes=names)
+    classifier.partial_fit(X[:2], y[:2], classes=names).partial_fit(X[:25], names)
+    assert classifier.score(X[:25], names) < 0.5
+    assert len(classifier.explain(X[:25], y=names)) > 25
+
+
+def test_a_pass_goes_by_the_parameters_of_the_autoencoder_of_now(reviews):
+    X, y = reviews
+    classifier = TextVAEClassifier(small_vae(), epochs=0, random_state=0).partial_fit(
+        X[:80], y[:80], classes=[0, 1]
+    )
+
+    def moved_by(**options):
+        later = copy.deepcopy(classifier).set_params(**options).partial_fit(X[80:], y[80:])
+        # Of the first layer: the last is also scaled.
+        before, after = (each.vae_.model_.get_weights()[0] for each in (classifier, later))
+        return np.abs(before - after).max()
+
+    assert moved_by(vae__learning_rate=1e-6) < 0.01 * moved_by(vae__learning_rate=1e-2)
+    before = pickle.dumps(classifier)
+    for options, message in (
+        ({"vae__n_components": 8}, "n_components=6, but now n_components=8"),
+        ({"vae": FrozenEstimator(classifier.vae_)}, "continues with a vae that was not frozen; set vae back"),
+        ({"vae__learning_rate": -1.0}, "learning_rate"),
+    ):
+        changed = copy.deepcopy(classifier).set_params(**options)
+        with pytest.raises(ValueError, match=message):
+            changed.partial_fit(X[80:], y[80:])
+        np.testing.assert_array_equal(changed.predict_proba(X), classifier.predict_proba(X))
+    assert pickle.dumps(classifier) == before
+
+
 def test_a_frozen_autoencoder_warns_of_unlabelled_texts_in_a_batch(bow_vae, reviews):
     X, y = reviews
     classifier = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)

@@ -70,6 +70,12 @@ def test_latent_space_of_a_pipeline_shows_latents_alone(reviews):
     assert not np.allclose(of_pipeline, LatentSpaceDisplay.from_latents(pipeline.transform(X)).points)
 
 
+def test_displays_on_the_same_axes_stay_upright():
+    display = InterpolationDisplay(["a", "b"], [0, 1], class_name="good").plot()
+    InterpolationDisplay(["a", "b"], [0.2, 0.9], class_name="good").plot(ax=display.ax_)
+    assert display.ax_.yaxis_inverted()
+
+
 def test_names_of_classes_are_no_formulas():
     display = InterpolationDisplay(["a", "b"], [0, 1], class_name="$5_to_$6 $\\foo$").plot()
     display.figure_.canvas.draw()

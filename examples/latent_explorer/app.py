@@ -75,7 +75,7 @@ with latents_tab:
 
 with walk:
     start = st.text_area("From", texts[0], key="start", height=70)
-    end = st.text_area("To", texts[1], key="end", height=70)
+    end = st.text_area("To", texts[-1], key="end", height=70)
     share = st.slider("On the way", 0, 100, 0, format="%d %%", key="share") / 100
     if start.strip() and end.strip():
         first, last = classifier.transform([start, end])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import warnings
 from typing import Any
 
@@ -14,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._base.seeds import SeedSequence
 from .._base.stacklevel import stacklevel_of_user
 from .._texts.validation import joined
+from .parameters import check_unchanged
 
 
 def with_unlabelled(
@@ -77,7 +77,7 @@ def new_autoencoder(classifier: Any, kind: type, default: Any, seeds: SeedSequen
     vae._validate_params()
     if vae.random_state is None:
         vae.set_params(random_state=seeds.next())
-    if not classifier.warm_start or not classifier.__sklearn_is_fitted__() or classifier._was_frozen:
+    if not classifier._goes_on:
         return vae
     pretrained = classifier._pretrained
     if classifier.history_ and pretrained is None:
@@ -88,14 +88,46 @@ def new_autoencoder(classifier: Any, kind: type, default: Any, seeds: SeedSequen
             stacklevel=stacklevel_of_user(),
         )
         return vae
+    fitted = classifier.vae_
+    n_passes = fitted.n_iter_ if pretrained is None else classifier._n_passes_before
+    if n_passes < fitted.n_iter_:
+        warnings.warn(
+            f"warm_start continues from the weights before fine-tuning, which are those after {n_passes} passes over the"
+            f" texts: what was learned in {fitted.n_iter_ - n_passes} later calls of partial_fit is not in them.",
+            UserWarning,
+            stacklevel=stacklevel_of_user(),
+        )
     # A copy, so that a failing fit leaves the last one unchanged.
-    fitted = pickle.loads(pickle.dumps(classifier.vae_))
-    if pretrained is not None:
-        fitted._autoencoder = pickle.loads(pickle.dumps(pretrained))
-    if fitted._autoencoder.embedder is not None:
-        # A copy of a model of the user's could not be told from another one.
-        fitted._autoencoder.embedder.model = classifier.vae_._autoencoder.embedder.model
-    return fitted.set_params(**vae.get_params(deep=False) | {"warm_start": True})
+    vae._autoencoder = (pretrained or fitted._autoencoder).snapshot()
+    vae.history_ = {name: values[:n_passes] for name, values in fitted.history_.items()}
+    vae.n_iter_ = n_passes
+    return vae.set_params(warm_start=True)
+
+
+def parameters_to_go_on(classifier: Any, default: Any) -> dict[str, Any]:
+    """The parameters of `vae` for the next pass of `partial_fit`, without those whose fitted parts stay; of a frozen one, none.
+
+    Parameters
+    ----------
+    classifier : TextVAEClassifier
+        Fitted; not changed.
+    default : estimator
+        Used if `vae` is None.
+    """
+    if classifier._is_frozen != classifier._was_frozen:
+        raise ValueError(
+            f"partial_fit continues with a vae that {'was' if classifier._was_frozen else 'was not'} frozen; set vae back,"
+            " or call fit to begin anew."
+        )
+    if classifier._is_frozen:
+        return {}
+    vae = default if classifier.vae is None else classifier.vae
+    vae._validate_params()
+    parameters = vae.get_params(deep=False)
+    check_unchanged(classifier.vae_._autoencoder.config, parameters, "partial_fit")
+    # The classifier seeds an autoencoder without its own seed.
+    stays = {"tokenizer", "embedder"} | ({"random_state"} if parameters["random_state"] is None else set())
+    return {name: value for name, value in parameters.items() if name not in stays}
 
 
 def warn_that_nothing_is_measured(epochs: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from typing import Any
@@ -30,11 +30,12 @@ from .._network.with_class_head import TextVAEWithClassHead, build_class_head
 from .._texts.corpus import Corpus
 from .._texts.documents import Documents
 from .._writing.steering import LatentClasses
-from .composition import warn_if_unused, with_unlabelled
+from .composition import parameters_to_go_on, warn_if_unused, with_unlabelled
 from .scikeras import NOT_PARAMETERS, KerasEstimator
 from .sklearn import names_without
 from .storing import StoredMixin, head_from_store, head_to_store
-from .training import progress_of
+from .texts import reads_lists
+from .training import appended_history, progress_of
 
 _model_lock = threading.Lock()
 
@@ -49,6 +50,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
     _latent_classes: LatentClasses | None = None
     _was_frozen: bool
     _pretrained: FittedAutoencoder | None = None
+    _n_passes_before: int = 0
 
     @property
     def model_(self) -> TextVAEWithClassHead:
@@ -171,14 +173,15 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         epochs: int,
         head_units: tuple[int, ...],
         validation: tuple[Documents, Targets] | None,
-        report: ReportEpochs | None,
+        reporter: Callable[[ClassFrequencies | None], ReportEpochs] | None,
     ) -> None:
         """Train the head, and the autoencoder unless it is frozen; normalise, and restore the class frequencies."""
         autoencoder, frequencies = self.vae_._autoencoder, None
         if not self._was_frozen:
             frequencies = ClassFrequencies(fitted.head, autoencoder, documents)
             # A warm start from fine-tuned weights would leak labels into the features of the head.
-            self._pretrained = autoencoder.snapshot()
+            self._keep_pretrained()
+        report = None if reporter is None else reporter(frequencies)
         if head_units:
             bias = fitted.head.layers[0].logits(fitted.features[fitted.data.rows]).mean(axis=0)
             fitted.head.layers = random_layers(fitted.features.shape[1], head_units, bias, seeds.next())
@@ -198,17 +201,21 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
             autoencoder.changed()
             autoencoder.normalise_over(documents.read)
             fitted.head.feature_means = autoencoder.features_of_some(documents.read).mean(axis=0)
-            self._shift_intercept(frequencies.shift(fitted.head))
+            self._shift_intercept(frequencies.shift(fitted.head, autoencoder))
 
     def _report(
-        self, task: Any, epochs: int, documents: Documents, X: Any, y: NDArray[Any]
-    ) -> ReportEpochs | None:
+        self,
+        task: Any,
+        epochs: int,
+        documents: Documents,
+        X: Any,
+        y: NDArray[Any],
+        frequencies: ClassFrequencies | None,
+    ) -> ReportEpochs:
         """Reports the epochs of fine-tuning to scikit-learn's callbacks."""
-        if task is None:
-            return None
         task = task.subcontext(task_name="fine-tuning", max_subtasks=epochs)
         task = task.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        return ReportEpochs(task, self, lambda: self._as_of_now(documents), X, y)
+        return ReportEpochs(task, self, lambda: self._as_of_now(documents, frequencies), X, y)
 
     def _recipe(self) -> str:
         """The parameters that the compiled network depends on."""
@@ -251,14 +258,16 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         model.recipe = self._recipe()
         return model
 
-    def _as_of_now(self, documents: Documents) -> dict[str, Any]:
+    def _as_of_now(self, documents: Documents, frequencies: ClassFrequencies | None) -> dict[str, Any]:
         """Attributes that would differ from this estimator's if fine-tuning ended now."""
-        vae = self.vae_
+        vae, head = self.vae_, self._class_head.with_layers(self._trained_layers())
         if not self._was_frozen:
             autoencoder = vae._autoencoder.as_of_now(documents)
             vae = clone(vae)
             vae._autoencoder = autoencoder
-        return {"vae_": vae, "_class_head": self._class_head.with_layers(self._trained_layers())}
+        if frequencies is not None:
+            head.shift(frequencies.shift(head, vae._autoencoder))
+        return {"vae_": vae, "_class_head": head}
 
     @contextmanager
     def _network_restored(self) -> Iterator[None]:
@@ -279,8 +288,12 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         labels: NDArray[np.integer],
         weights: NDArray[np.float64],
         seeds: SeedSequence,
+        parameters: dict[str, Any],
     ) -> None:
-        """Train all parts for one pass over a batch whose first documents have labels."""
+        """Train all parts for one pass over a batch whose first documents have labels.
+
+        `parameters` are those of the autoencoder for this pass.
+        """
         vae, autoencoder = self.vae_, self.vae_._autoencoder
         documents = autoencoder.prepare(corpus)
         labelled = np.arange(len(labels))
@@ -295,7 +308,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         moments = autoencoder.moments
         with self._network_restored():
             if not self._was_frozen:
-                documents = vae._go_on(corpus, len(labels))
+                documents = vae.set_params(**parameters)._go_on(corpus, len(labels))
             if len(labels):
                 inputs = head.inputs(corpus.take(labelled), documents.take(labelled))
                 targets = self._targets(labels, weights, head.linear_logits(inputs, len(labels)))
@@ -317,13 +330,15 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         """One epoch of fine-tuning, appended to `history_`."""
         if self._trains_head_alone:
             documents = Documents(features=self.vae_._autoencoder.features(documents))
+        elif not self.history_:
+            self._keep_pretrained()
         previous = self.history_
         self._fine_tune(documents, targets, seeds, epochs=1)
-        added = self.history_ if self.epochs else {}
-        self.history_ = previous | {name: previous.get(name, []) + added[name] for name in added}
+        self.history_ = appended_history(previous, self.history_ if self.epochs else {})
 
     def _go_on(self, X: Any, y: Any, classes: Any, sample_weight: Any, X_unlabeled: Any) -> None:
         seeds = SeedSequence(draw_seed(self.random_state))
+        parameters = parameters_to_go_on(self, self._default_vae(self.verbose))
         if classes is not None:
             named = named_classes(classes, self.unlabeled_label)
             if not np.array_equal(named, self.classes_):
@@ -343,7 +358,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
             read = given.labelled
         self.n_iter_ += 1
         if len(read):
-            self._learn_batch(self.vae_._autoencoder.read(read), labels, given.weights, seeds)
+            self._learn_batch(self.vae_._autoencoder.read(read), labels, given.weights, seeds, parameters)
 
     def _labelled_first(
         self,
@@ -375,10 +390,30 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         self._class_head = fitted.head
         self._latent_classes = None
         self._pretrained = None
+        self._n_passes_before = 0
+
+    def _keep_pretrained(self) -> None:
+        """Keep the autoencoder as it is before its first fine-tuning."""
+        self._pretrained = self.vae_._autoencoder.snapshot()
+        self._n_passes_before = self.vae_.n_iter_
 
     @property
     def _from_lists(self) -> bool:
         return bool(self.vae_._autoencoder.from_lists)
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the next `fit` continues from the autoencoder of the last one."""
+        return bool(self.warm_start) and self.__sklearn_is_fitted__() and not self._was_frozen
+
+    @property
+    def _reads_lists(self) -> bool:
+        """Whether the next `fit` reads documents with a tokenizer that was fitted on lists of tokens."""
+        if self._goes_on:
+            return self._from_lists
+        if self._is_frozen:
+            return bool(getattr(self.vae.estimator, "_from_lists", False))
+        return self.vae is not None and reads_lists(self.vae)
 
     @property
     def _is_frozen(self) -> bool:

@@ -14,6 +14,7 @@ from .._head.logits import log_probabilities
 from .._network.fitted import FittedAutoencoder
 from .._network.likelihood import bounds_of_each
 from .._texts.corpus import Corpus
+from .._texts.documents import Documents
 from .._texts.ids import UNKNOWN_ID
 from .._texts.validation import check_documents
 from .._writing.options import is_count
@@ -102,7 +103,9 @@ class FramesMixin:
         """
         check_is_fitted(self)
         texts, index = _texts_and_index(X, self._autoencoder, self)
-        return _documents_frame(self._autoencoder, texts, self._autoencoder.read(texts), n_words, index)
+        corpus = self._autoencoder.read(texts)
+        documents = self._autoencoder.prepare(corpus)
+        return _documents_frame(self._autoencoder, texts, corpus, documents, n_words, index)
 
 
 class ClassFramesMixin:
@@ -178,7 +181,7 @@ class ClassFramesMixin:
         texts, index = _texts_and_index(X, autoencoder, self)
         corpus = autoencoder.read(texts)
         documents = autoencoder.prepare(corpus)
-        frame = _documents_frame(autoencoder, texts, corpus, n_words, index)
+        frame = _documents_frame(autoencoder, texts, corpus, documents, n_words, index)
         logits = head.logits(autoencoder.features(documents), head.inputs(corpus, documents))
         probabilities = np.exp(log_probabilities(logits))
         frame["class"] = self.classes_[probabilities.argmax(axis=1)]
@@ -224,11 +227,16 @@ def _texts_and_index(X: Any, autoencoder: FittedAutoencoder, fitted: Any) -> tup
 
 
 def _documents_frame(
-    autoencoder: FittedAutoencoder, texts: Any, corpus: Corpus, n_words: int, index: Any
+    autoencoder: FittedAutoencoder,
+    texts: Any,
+    corpus: Corpus,
+    documents: Documents,
+    n_words: int,
+    index: Any,
 ) -> Any:
     pandas = pandas_for("documents_frame")
     _check_n_words(n_words)
-    mean, log_variance = autoencoder.posterior(autoencoder.prepare(corpus))
+    mean, log_variance = autoencoder.posterior(documents)
     latents = _kl_of_latents(mean, log_variance).argmax(axis=1)
     n_unknown = np.add.reduceat(np.append(corpus.ids == UNKNOWN_ID, False), corpus.starts[:-1])
     columns: dict[str, Any] = {} if isinstance(texts, np.ndarray) else {"text": texts}

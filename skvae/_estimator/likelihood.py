@@ -154,7 +154,7 @@ class LikelihoodMixin:
               predicts correctly given the true previous tokens, and the share for always predicting the most
               frequent token; padding is not counted. Not with decoder="bow".
             - "nats_per_character": -elbo plus the cost of spelling out the unknown tokens, divided by the number of
-              characters that are read within `max_length`. Use it to compare
+              characters that the decoder reads. Use it to compare
               tokenizers: a small vocabulary makes texts likely by leaving them unknown. Spelling costs
               log(n + 1) nats for each character and for the end of the token [3]_, where n is the number
               of distinct characters in `X`. Not with decoder="bow", nor for token ids.
@@ -187,7 +187,7 @@ class LikelihoodMixin:
         characters, tokenizer = None, self._autoencoder.tokenizer
         X = check_documents(X, fitted=self)
         if tokenizer is not None and isinstance(X, list) and self._autoencoder.has_text_decoder:
-            characters = Characters.of_texts(X, tokenizer)
+            characters = Characters.of_texts(X, tokenizer, self._autoencoder.max_length)
         documents = self._autoencoder.prepare(self._autoencoder.read(X))
         figures = diagnose(self._autoencoder, documents, int(n_importance_samples), characters)
         if n_importance_samples and figures["iw_ess"] < _FEW_DRAWS:

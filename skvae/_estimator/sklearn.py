@@ -6,7 +6,7 @@ from collections.abc import Callable, Container
 from typing import Any
 
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -97,9 +97,9 @@ __all__ = [
     "DocumentedMixin",
     "HasMethods",
     "Interval",
-    "Options",
     "StrOptions",
     "begin_fit_task",
+    "clone_that_shares",
     "fit_context",
     "names_without",
     "set_params",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import zlib
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,22 @@ class StoredMixin:
     def _from_store(self, state: dict[str, Any]) -> dict[str, Any]:
         """The inverse of `_to_store`."""
         return state
+
+    # Copies do not pass through what is written to files: a part of the user's need not be picklable.
+    def __copy__(self) -> Any:
+        copied = object.__new__(type(self))
+        copied.__dict__ |= self.__dict__
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        model = self.__dict__.get("embedder")
+        if not hasattr(model, "get_params"):
+            # As in clones: a pre-trained model is never changed, can be large, and often cannot be copied.
+            memo[id(model)] = model
+        copied = object.__new__(type(self))
+        memo[id(self)] = copied
+        copied.__dict__ |= self._from_store(deepcopy(self._to_store(dict(self.__dict__)), memo))
+        return copied
 
     def __getstate__(self) -> dict[str, Any]:
         from .. import __version__

@@ -32,11 +32,26 @@ class ReadTexts:
         None for token ids.
     embedder : FittedEmbedder or None
     corpus : Corpus
+    seed : int
+        The one draw of the fit from `random_state`.
     """
 
     tokenizer: FittedTokenizer | None
     embedder: FittedEmbedder | None
     corpus: Corpus
+    seed: int
+
+
+def reads_lists(estimator: Any) -> bool:
+    """Whether the next `fit` reads documents with a tokenizer that was fitted on lists of tokens.
+
+    Parameters
+    ----------
+    estimator : TextVAETransformer
+    """
+    tokenizer = estimator.tokenizer
+    with_tokenizer = tokenizer.estimator if isinstance(tokenizer, FrozenEstimator) else None
+    return bool(getattr(estimator if estimator._goes_on else with_tokenizer, "_from_lists", False))
 
 
 def read_for_fit(
@@ -64,7 +79,7 @@ def read_for_fit(
                 "X holds token ids, but the embedder reads texts; pass the texts, or set embedder=None."
             )
         check_enough_tokens(X)
-        return ReadTexts(None, None, Corpus.from_matrix(X))
+        return ReadTexts(None, None, Corpus.from_matrix(X), draw_seed(estimator.random_state))
     if estimator.embedder is not None:
         check_embedder(estimator.embedder)
     kind = type(default_tokenizer)
@@ -83,27 +98,28 @@ def read_for_fit(
         tokenizer._validate_params()
         with progress_of(estimator).step(f"tokenisation of {len(X):,} texts"):
             corpus = tokenizer._learn(X, n_first)
-    if estimator.embedder is None:
-        return ReadTexts(tokenizer, None, corpus)
     seed = draw_seed(estimator.random_state)
+    if estimator.embedder is None:
+        return ReadTexts(tokenizer, None, corpus, seed)
     embedder, embeddings = FittedEmbedder.fit(estimator.embedder, X, seed, progress_of(estimator))
-    return ReadTexts(tokenizer, embedder, replace(corpus, embeddings=embeddings))
+    return ReadTexts(tokenizer, embedder, replace(corpus, embeddings=embeddings), seed)
 
 
-def read_to_go_on(fitted: FittedAutoencoder, embedder: Any, X: list[Any] | NDArray[np.int32]) -> ReadTexts:
+def read_to_go_on(fitted: FittedAutoencoder, estimator: Any, X: list[Any] | NDArray[np.int32]) -> ReadTexts:
     """Read documents for a warm start, with the tokenizer and the embedder of the last fit.
 
     Parameters
     ----------
     fitted : FittedAutoencoder
-    embedder : object or None
-        The estimator's parameter, which must be that of the last fit.
+    estimator : TextVAETransformer
+        Its parameter `embedder` must be that of the last fit.
     X : list of str or of lists of tokens, or ndarray of shape (n_documents, max_length)
 
     Returns
     -------
     read : ReadTexts
     """
+    embedder = estimator.embedder
     if (embedder is None) != (fitted.embedder is None):
         raise ValueError(
             f"warm_start continues from a network {'without' if fitted.embedder is None else 'with'} an embedder;"
@@ -115,7 +131,7 @@ def read_to_go_on(fitted: FittedAutoencoder, embedder: Any, X: list[Any] | NDArr
         )
     corpus = fitted.read(X)
     warn_if_cut(fitted, corpus)
-    return ReadTexts(fitted.tokenizer, fitted.embedder, corpus)
+    return ReadTexts(fitted.tokenizer, fitted.embedder, corpus, draw_seed(estimator.random_state))
 
 
 class TextInputMixin:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,13 @@ from .parameters import resolved
 def progress_of(estimator: Any) -> Progress:
     """What tells the user how far a fit of the estimator is."""
     return Progress(type(estimator).__name__, estimator.verbose)
+
+
+def appended_history(before: dict[str, list[float]], added: dict[str, list[float]]) -> dict[str, list[float]]:
+    """Figures of epochs, and of further ones; NaN where one of the two lacks a figure, so that places are epochs."""
+    gaps = [[math.nan] * max(map(len, each.values()), default=0) for each in (before, added)]
+    names = dict.fromkeys([*before, *added])
+    return {name: before.get(name, gaps[0]) + added.get(name, gaps[1]) for name in names}
 
 
 def train(

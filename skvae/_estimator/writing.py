@@ -231,7 +231,18 @@ class ClassWriterMixin:
     _latent_classes: LatentClasses | None
 
     def inverse_transform(
-        self, X: Any, y: Any = None, *, guidance: float = 4.0, random_state: Any = None, **options: Any
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        guidance: float = 4.0,
+        decoding: str = "beam",
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        beam_width: int = 4,
+        no_repeat_ngram_size: int | None = None,
+        random_state: Any = None,
     ) -> NDArray[Any]:
         """Write a document from each latent vector.
 
@@ -250,10 +261,20 @@ class ClassWriterMixin:
             as often as in real texts. With much more, texts begin with the words that tell the class best. Once the class is
             clear, guidance has no further effect. It is not used with a "repeat" decoder, or with neither
             `lexical` nor vectors.
+        decoding : {"beam", "greedy", "sample"}, default="beam"
+            How tokens are chosen: this and the following as in `TextVAETransformer.inverse_transform`.
+        temperature : float, default=1.0
+            With "sample": below 1, likely tokens are preferred; above 1, texts are more varied.
+        top_k : int or None, default=None
+            With "sample": draw only from this many most likely tokens.
+        top_p : float or None, default=None
+            With "sample": draw only from the smallest set of tokens with this total probability.
+        beam_width : int, default=4
+            Number of texts that the beam search keeps.
+        no_repeat_ngram_size : int or None, default=None
+            N-grams of this length never occur twice in a text.
         random_state : int, RandomState instance or None, default=None
             Seed of the draws. None means that of `vae_`.
-        **options : dict
-            How tokens are chosen, as in `TextVAETransformer.inverse_transform`.
 
         Returns
         -------
@@ -265,8 +286,6 @@ class ClassWriterMixin:
         ValueError
             If `vae` has no text decoder, if `y` contains a class that is not in `classes_`, and as in
             `TextVAETransformer.inverse_transform`.
-        TypeError
-            If an option is unknown.
 
         References
         ----------
@@ -276,17 +295,15 @@ class ClassWriterMixin:
            Findings of EMNLP 2021. https://aclanthology.org/2021.findings-emnlp.424/
         """
         check_is_fitted(self)
-        check_option_names("TextVAEClassifier.inverse_transform", options)
         classes = self._latent_classes_for("inverse_transform")
         latents = self.vae_._check_latents(X)
         _check_weight(guidance, "guidance")
+        options = DecodingOptions(decoding, temperature, top_k, top_p, beam_width, no_repeat_ngram_size)
         if y is None:
-            return self.vae_.inverse_transform(latents, random_state=random_state, **options)
+            return self.vae_._write(latents, options, random_state)
         labels = self._classes_of(y, len(latents))
         guide = self._guidance(labels, guidance)
-        return self.vae_._write(
-            classes.moved(latents, labels), DecodingOptions(**options), random_state, guide
-        )
+        return self.vae_._write(classes.moved(latents, labels), options, random_state, guide)
 
     def _guidance(self, labels: NDArray[np.integer], strength: float) -> Guidance:
         autoencoder = self.vae_._autoencoder

@@ -29,18 +29,17 @@ class ClassFrequencies:
     """
 
     def __init__(self, head: ClassHead, autoencoder: FittedAutoencoder, documents: TrainingDocuments) -> None:
-        self.autoencoder = autoencoder
         n_labelled = len(documents.labels)
         rows = n_labelled + spread_rows(len(documents.read) - n_labelled, _DOCUMENTS_TO_KEEP_BY)
         self.read = documents.read.take(rows)
         self.corpus = documents.corpus.take(rows)
-        self.before = self._logits(head) if len(rows) >= _FEWEST_TO_KEEP_BY else None
+        self.before = self._logits(head, autoencoder) if len(rows) >= _FEWEST_TO_KEEP_BY else None
 
-    def _logits(self, head: ClassHead) -> NDArray[np.float32]:
-        return head.logits(self.autoencoder.features(self.read), head.inputs(self.corpus, self.read))
+    def _logits(self, head: ClassHead, autoencoder: FittedAutoencoder) -> NDArray[np.float32]:
+        return head.logits(autoencoder.features(self.read), head.inputs(self.corpus, self.read))
 
-    def shift(self, head: ClassHead) -> NDArray[np.float64]:
-        """The shift of the logits of a trained head that restores the frequencies, of shape (n_outputs,)."""
+    def shift(self, head: ClassHead, autoencoder: FittedAutoencoder) -> NDArray[np.float64]:
+        """The shift of the logits that restores the frequencies, of shape (n_outputs,), after head and autoencoder were trained."""
         if self.before is None:
             return np.zeros(head.n_outputs)
-        return frequency_shift(self.before, self._logits(head))
+        return frequency_shift(self.before, self._logits(head, autoencoder))

@@ -20,7 +20,13 @@ _NO_LABELS = (list, tuple, set, frozenset, dict, np.ndarray)
 
 
 def check_labels(
-    y: Any, n_samples: int, *, unlabeled: Any = None, name: str = "y", allow_unlabeled: bool = False
+    y: Any,
+    n_samples: int,
+    *,
+    unlabeled: Any = None,
+    name: str = "y",
+    allow_unlabeled: bool = False,
+    for_fit: bool = False,
 ) -> tuple[NDArray[np.bool_], NDArray[Any]]:
     """Return which texts have a label, and these labels; refuse missing labels and targets that are not classes.
 
@@ -36,6 +42,8 @@ def check_labels(
         Name of the argument in messages.
     allow_unlabeled : bool, default=False
         Whether all labels may be absent.
+    for_fit : bool, default=False
+        Whether they are all that a classifier learns from: scikit-learn then warns if they look like those of a regression.
 
     Returns
     -------
@@ -91,7 +99,8 @@ def check_labels(
         )
     # To test whether floats are whole, scikit-learn casts floats of any size to int.
     with np.errstate(invalid="ignore"):
-        check_classification_targets(labels)
+        # The warning goes by the share of distinct labels, which says nothing of those of a batch, or of a list of classes.
+        check_classification_targets(labels if for_fit else np.tile(labels, 3))
     return labelled, labels
 
 
@@ -322,7 +331,9 @@ def labelled_first(
     -------
     labelled : LabelledFirst
     """
-    counts, labels = check_labels(y, len(documents), unlabeled=unlabeled, allow_unlabeled=goes_on)
+    counts, labels = check_labels(
+        y, len(documents), unlabeled=unlabeled, allow_unlabeled=goes_on, for_fit=classes is None
+    )
     weights = check_sample_weight(sample_weight, len(documents), allow_zeros=goes_on)[counts]
     if not len(labels):
         return LabelledFirst(documents, labels, weights)

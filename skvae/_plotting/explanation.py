@@ -143,7 +143,7 @@ class ExplanationDisplay:
         self.bars_ = self.ax_.barh(places, values, **options)
         self.ax_.bar_label(self.bars_, fmt="{:+.2f}", padding=3, fontsize="small")
         self.ax_.set_yticks(places, labels=[literal(name) for name in names])
-        self.ax_.invert_yaxis()
+        self.ax_.yaxis.set_inverted(True)
         self.ax_.margins(x=0.18)
         self.ax_.axvline(0, color="0.5", linewidth=1)
         self.ax_.axhline(len(parts) - 0.1, color="0.8", linewidth=1)

@@ -32,8 +32,8 @@ class Characters:
     spelling: NDArray[np.float64]
 
     @classmethod
-    def of_texts(cls, texts: list[str], tokenizer: FittedTokenizer) -> Characters | None:
-        """Count in texts truncated as by `tokenizer`; None if its tokens may not cover the whole texts."""
+    def of_texts(cls, texts: list[str], tokenizer: FittedTokenizer, max_length: int) -> Characters | None:
+        """Count in `max_length` tokens at most, truncated as by `tokenizer`; None if its tokens may not cover the whole texts."""
         own = tokenizer.analyzer in ("word", "char", "bpe") and tokenizer.token_pattern is None
         if not own or not all(isinstance(text, str) for text in texts):
             return None
@@ -60,7 +60,7 @@ class Characters:
         hidden = np.where(ids == UNKNOWN_ID, lengths + 1, 0.0)
         lengths[starts[:-1][after_space]] += 1
         ends = starts[first_chunks]
-        kept = np.minimum(np.diff(ends), int(tokenizer.max_length))
+        kept = np.minimum(np.diff(ends), max_length)
         first = ends[:-1] if tokenizer.truncation == "post" else ends[1:] - kept
         n_symbols = len(set(chain.from_iterable(chunks)) | {" "}) + 1
         return cls(_sums(lengths, first, kept), np.log(n_symbols) * _sums(hidden, first, kept))

@@ -153,6 +153,9 @@ class Editor:
         self.latents = latents
         self.strength = strength
         self.content_weight = content_weight
+        # Of each piece: the log-probability of its class without any text, and while it is edited, what stands before and after it.
+        self.neutral = self._log_class([()] * len(latents), list(range(len(latents))))
+        self.around: list[tuple[tuple[int, ...], tuple[int, ...]]] = [((), ())] * len(latents)
 
     def edit(self, pieces: Corpus, owners: NDArray[np.int64]) -> list[Edited]:
         """The best rewriting of each piece.
@@ -170,15 +173,10 @@ class Editor:
         texts = [pieces.ids[start:stop].tolist() for start, stop in pairwise(pieces.starts)]
         current = [Edited(tuple(ids), tuple(range(len(ids)))) for ids in texts]
         alone = self._log_class([piece.ids for piece in current], list(range(len(current))))
-        self.neutral = self._log_class([()] * len(current), list(range(len(current))))
         bounds = [np.searchsorted(owners, [owner, owner + 1]).tolist() for owner in owners]
-        self.around = [
-            (_ids_of(current[begin:row]), _ids_of(current[row + 1 : end]))
-            for row, (begin, end) in enumerate(bounds)
-        ]
-        whole = self._log_class_of_documents(
-            [piece.ids for piece in current], list(range(len(current))), alone
-        )
+        firsts = np.flatnonzero(np.diff(owners, prepend=-1)).tolist()
+        of_owner = self._log_class([_ids_of(current[slice(*bounds[row])]) for row in firsts], firsts)
+        whole = np.repeat(of_owner, np.diff([*firsts, len(owners)]))
         order = np.lexsort((alone, owners))
         rank = np.arange(len(order)) - np.searchsorted(owners, owners[order])
         # No edit can gain what it costs.
@@ -193,7 +191,7 @@ class Editor:
                 for row, edited in zip(
                     rows, self._edit_block([current[row] for row in rows], rows), strict=True
                 ):
-                    current[row] = edited
+                    current[row], self.around[row] = edited, ((), ())
         return current
 
     def _edit_block(self, sources: list[Edited], rows: list[int]) -> list[Edited]:
