@@ -58,9 +58,9 @@ latents = writer.transform(unseen[:12])
 show(unseen[:12], writer.inverse_transform(latents))
 
 # %%
-# The same latents, decoded in three ways: the most likely token each time, a search for the most likely text, and drawn at random.
+# The same latents, decoded in three ways: a search for the most likely text, the most likely token each time, and drawn at random.
 
-for decoding in ("greedy", "beam", "sample"):
+for decoding in ("beam", "greedy", "sample"):
     print(f"{decoding:8}{writer.inverse_transform(latents[:1], decoding=decoding, random_state=0)[0]}")
 
 # %%
@@ -122,13 +122,8 @@ judged = judge.predict_proba(unseen)[:, 1]
 worst = [unseen[row] for row in judged.argsort()[:10]]
 rewritten = classifier.rewrite(worst, y="positive")
 after = judge.predict_proba(rewritten)[:, 1]
-show(
-    worst,
-    [
-        f"{text} ({old:.2f} to {new:.2f})"
-        for text, old, new in zip(rewritten, sorted(judged), after, strict=False)
-    ],
-)
+judgements = zip(rewritten, sorted(judged)[:10], after, strict=True)
+show(worst, [f"{text} ({old:.2f} to {new:.2f})" for text, old, new in judgements])
 
 # %%
 # ``method="decode"`` writes a new sentence from the latents instead. It changes more, and keeps less of what was said.

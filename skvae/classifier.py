@@ -174,8 +174,8 @@ class TextVAEClassifier(
 
     history_ : dict of str to list of float
         Each part of the loss for each epoch of fine-tuning, in nats per document, and the accuracies of
-        classes and of tokens. `vae_.history_` has those of pre-training. Calls of `partial_fit` in which Keras
-        trained no head add no entry: the first call with a frozen `vae` and no `head_units`, calls with
+        classes and of tokens. `vae_.history_` has those of pre-training. Calls of `partial_fit` without
+        fine-tuning add no entry: the first call with a frozen `vae` and no `head_units`, calls with
         `epochs=0`, and batches without labels.
 
     n_iter_ : int
@@ -368,7 +368,7 @@ class TextVAEClassifier(
         ------
         ValueError
             As in `fit`, except that a batch may contain only one class. Also if `classes` is missing or differs
-            from that of the first call, if `y` contains another class, and with
+            from that of the first call, if `y` contains another class, if `vae` would now make another network, and with
             `class_weight="balanced"` or `vae__early_stopping=True`, which need all texts at once.
         """
         if self.class_weight == "balanced":
