@@ -25,6 +25,7 @@ def gaussian_kl(mean: NDArray[np.float32], log_variance: NDArray[np.float32]) ->
     Parameters
     ----------
     mean, log_variance : ndarray of shape (n_samples, n_components)
+        Posteriors of the documents.
 
     Returns
     -------
@@ -43,7 +44,9 @@ def draw_latents(
     Parameters
     ----------
     mean, log_variance : ndarray of shape (n_samples, n_components), dtype float32
+        Posteriors of the documents.
     random : numpy.random.Generator
+        Draws the latents.
 
     Returns
     -------
@@ -64,8 +67,11 @@ def antithetic_latents(
     Parameters
     ----------
     mean, log_variance : ndarray of shape (n_samples, n_components), dtype float32
+        Posteriors of the documents.
     random : numpy.random.Generator
+        Draws the latents.
     n_pairs : int
+        Pairs of opposite latents for each document.
 
     Returns
     -------

@@ -163,7 +163,7 @@ class LogitClassifier(_FittedElsewhere, ClassifierMixin, StoredMixin, BaseEstima
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features_in_)
+        X : array-like of shape (n_samples, n_features)
             Logits of the parts.
 
         Returns
@@ -178,7 +178,7 @@ class LogitClassifier(_FittedElsewhere, ClassifierMixin, StoredMixin, BaseEstima
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features_in_)
+        X : array-like of shape (n_samples, n_features)
             Logits of the parts.
 
         Returns
@@ -192,7 +192,7 @@ class LogitClassifier(_FittedElsewhere, ClassifierMixin, StoredMixin, BaseEstima
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features_in_)
+        X : array-like of shape (n_samples, n_features)
             Logits of the parts.
 
         Returns
@@ -206,7 +206,7 @@ class LogitClassifier(_FittedElsewhere, ClassifierMixin, StoredMixin, BaseEstima
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features_in_)
+        X : array-like of shape (n_samples, n_features)
             Logits of the parts.
 
         Returns
