@@ -287,7 +287,8 @@ def table(runs: list[dict[str, Any]], figure: str) -> str:
             values = [scale * run[figure] for run in chosen if figure in run]
             cell = f"{np.mean(values):.{digits}f}" if values else ""
             if figure == "accuracy" and len(values) > 1:
-                cell += f" ± {np.std(values):.{digits}f}"
+                # Spaces that no narrow screen breaks.
+                cell += f"\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{np.std(values):.{digits}f}"
             cells.append(cell)
         lines.append(f"| {method} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
