@@ -155,12 +155,12 @@ REWRITING = """\
 ## Rewriting sentences as the other class, beside published systems
 
 Half of the public test of Li et al. (NAACL 2018): 500 sentences of Yelp reviews with one rewriting each by a human, and what seven published systems wrote for
-them. skvae is `TextVAEClassifier(TextVAETransformer(decoder="gru"))` with the default settings of before (learned noise, no latents at the output), and before an edit could only lose likelihood, trained on {n_train:,} other sentences with their class
+them. skvae is `TextVAEClassifier(TextVAETransformer(decoder="gru"))` with default settings, trained on {n_train:,} other sentences with their class
 ({fit:.0f} s, beside other programs); `rewrite` took {edit:.0f} s for the 500, and with `method="decode"` {decode:.0f} s. Two judges of the class and a
 language model have learned from 37,900 further sentences: logistic regression on TF-IDF ("n-grams"), a convolutional network, and a GRU. All texts are scored in lower case
 with spaces around marks. "First word" is the share of texts that begin with one of the 50 words that tell the class best, and G the geometric mean of the accuracy
-by n-grams and BLEU with the human's. The judges are easier to please than a reader: of the rewritings below and of 60 others, about half read well; the others leave a gap ("everyone
-was rude and kind"), keep a second word of the other class, or put an adjective where a noun was.
+by n-grams and BLEU with the human's. The judges are easier to please than a reader: of the rewritings below and of 60 others, about half read well. The others put a word of
+praise where a negation was ("did great even know how to work the computer"), keep a second word of the other class ("delicious and greasy"), or leave a gap ("have a terrible !").
 """
 
 REWRITING_FILMS = """\

@@ -595,15 +595,15 @@ MUTANTS = [
     Mutant(
         "fine-tuning moves the frequencies of the classes",
         "_estimator/fine_tuning.py",
-        "self._shift_intercept(frequencies.shift(fitted.head))",
+        "self._shift_intercept(frequencies.shift(fitted.head, autoencoder))",
         "pass",
         "test_class_head.py::test_fine_tuning_keeps_the_share_of_a_rare_class",
     ),
     Mutant(
         "a warm start goes on from fine-tuned weights",
         "_estimator/composition.py",
-        "fitted._autoencoder = pickle.loads(pickle.dumps(pretrained))",
-        "pass",
+        "(pretrained or fitted._autoencoder).snapshot()",
+        "fitted._autoencoder.snapshot()",
         "test_class_head.py::test_refits_from_a_warm_start_stay_where_they_were",
     ),
     Mutant(

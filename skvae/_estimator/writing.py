@@ -25,7 +25,7 @@ from .._writing.steering import LatentClasses
 from .._writing.writer import write, write_edited
 
 # Guidance and content weight of each method of `rewrite`.
-_REWRITING_WEIGHTS = {"edit": (10.0, 2.0), "decode": (24.0, 6.0)}
+_REWRITING_WEIGHTS = {"edit": (10.0, 2.0), "decode": (8.0, 6.0)}
 
 
 class TextWriterMixin:
@@ -395,7 +395,7 @@ class ClassWriterMixin:
             Whether to edit the document or to write a new one.
         guidance : float or None, default=None
             Influence of the class. With "edit", the weight of its log-probability; None means 10. With "decode", as in
-            `inverse_transform`; None means 24.
+            `inverse_transform`; None means 8.
         content_weight : float or None, default=None
             With "edit", the cost in nats of each token that is lost or added; None means 2. With "decode", a
             bonus in nats for the token that follows the last written token in the document; None means 6. There, unknown
