@@ -200,14 +200,12 @@ def test_copies_and_warm_starts_need_no_file(reviews):
     )
     classifier = TextVAEClassifier(vae, epochs=1, warm_start=True, random_state=0).fit(X, y)
     expected = classifier.predict_proba(X)
-    for copied in (copy.copy(classifier), copy.deepcopy(classifier)):
-        np.testing.assert_array_equal(copied.predict_proba(X), expected)
-    deep = copy.deepcopy(classifier)
-    deep.fit(X, y)
-    assert deep.vae_.n_iter_ == 2
-    assert (deep.predict_proba(X) != expected).any()
-    np.testing.assert_array_equal(classifier.predict_proba(X), expected)
-    with pytest.raises(Exception, match="pickle"):
+    copied = copy.copy(classifier)
+    classifier.fit(X, y)
+    assert classifier.vae_.n_iter_ == 2
+    assert (classifier.predict_proba(X) != expected).any()
+    np.testing.assert_array_equal(copied.predict_proba(X), expected)
+    with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(classifier)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import zlib
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -52,20 +51,11 @@ class StoredMixin:
         """The inverse of `_to_store`."""
         return state
 
-    # Copies do not pass through what is written to files: a part of the user's need not be picklable.
+    # Callbacks of scikit-learn copy, and parts of the user's may not be picklable. No `__deepcopy__`: a `FrozenEstimator` would
+    # hand it on, and its copy would not be frozen.
     def __copy__(self) -> Any:
         copied = object.__new__(type(self))
         copied.__dict__ |= self.__dict__
-        return copied
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        model = self.__dict__.get("embedder")
-        if not hasattr(model, "get_params"):
-            # As in clones: a pre-trained model is never changed, can be large, and often cannot be copied.
-            memo[id(model)] = model
-        copied = object.__new__(type(self))
-        memo[id(self)] = copied
-        copied.__dict__ |= self._from_store(deepcopy(self._to_store(dict(self.__dict__)), memo))
         return copied
 
     def __getstate__(self) -> dict[str, Any]:

@@ -146,12 +146,6 @@ class FittedEmbedder:
             )
         return embeddings
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> FittedEmbedder:
-        # Neither the model nor the statistics are ever changed.
-        copied = object.__new__(type(self))
-        copied.__dict__ |= vars(self)
-        return copied
-
     def __getstate__(self) -> dict[str, Any]:
         try:
             pickle.Pickler(_Nowhere(), protocol=pickle.HIGHEST_PROTOCOL).dump(self.model)
