@@ -49,9 +49,11 @@ def reads_lists(estimator: Any) -> bool:
     ----------
     estimator : TextVAETransformer
     """
-    tokenizer = estimator.tokenizer
+    # An estimator of another kind is refused later, with a message.
+    tokenizer = getattr(estimator, "tokenizer", None)
     with_tokenizer = tokenizer.estimator if isinstance(tokenizer, FrozenEstimator) else None
-    return bool(getattr(estimator if estimator._goes_on else with_tokenizer, "_from_lists", False))
+    fitted = estimator if getattr(estimator, "_goes_on", False) else with_tokenizer
+    return bool(getattr(fitted, "_from_lists", False))
 
 
 def read_for_fit(
