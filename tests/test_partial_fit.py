@@ -397,6 +397,8 @@ def test_a_pass_goes_by_the_parameters_of_the_autoencoder_of_now(reviews):
         with pytest.raises(ValueError, match=message):
             changed.partial_fit(X[80:], y[80:])
         np.testing.assert_array_equal(changed.predict_proba(X), classifier.predict_proba(X))
+    with pytest.raises(TypeError, match="vae is a int; expected a TextVAETransformer"):
+        copy.deepcopy(classifier).set_params(vae=3).partial_fit(X[80:], y[80:])
     assert pickle.dumps(classifier) == before
 
 

@@ -67,12 +67,7 @@ def new_autoencoder(classifier: Any, kind: type, default: Any, seeds: SeedSequen
     seeds : SeedSequence
         Seeds an autoencoder without its own seed.
     """
-    vae = default if classifier.vae is None else classifier.vae
-    if not isinstance(vae, kind):
-        raise TypeError(
-            f"vae is a {type(vae).__name__}; expected a {kind.__name__}, a FrozenEstimator of a fitted one, or None."
-        )
-    vae = clone(vae)
+    vae = clone(_of_kind(classifier.vae, kind, default))
     # `fit_context` skips the validation of estimators that are fitted inside `fit`.
     vae._validate_params()
     if vae.random_state is None:
@@ -89,7 +84,9 @@ def new_autoencoder(classifier: Any, kind: type, default: Any, seeds: SeedSequen
         )
         return vae
     fitted = classifier.vae_
-    n_passes = fitted.n_iter_ if pretrained is None else classifier._n_passes_before
+    # Unknown for files of earlier versions.
+    n_passes = classifier._n_passes_before if pretrained is not None else None
+    n_passes = fitted.n_iter_ if n_passes is None else n_passes
     if n_passes < fitted.n_iter_:
         warnings.warn(
             f"warm_start continues from the weights before fine-tuning, which are those after {n_passes} passes over the"
@@ -102,6 +99,16 @@ def new_autoencoder(classifier: Any, kind: type, default: Any, seeds: SeedSequen
     vae.history_ = {name: values[:n_passes] for name, values in fitted.history_.items()}
     vae.n_iter_ = n_passes
     return vae.set_params(warm_start=True)
+
+
+def _of_kind(vae: Any, kind: type, default: Any) -> Any:
+    """The parameter `vae`, or what None means."""
+    vae = default if vae is None else vae
+    if not isinstance(vae, kind):
+        raise TypeError(
+            f"vae is a {type(vae).__name__}; expected a {kind.__name__}, a FrozenEstimator of a fitted one, or None."
+        )
+    return vae
 
 
 def parameters_to_go_on(classifier: Any, default: Any) -> dict[str, Any]:
@@ -121,7 +128,7 @@ def parameters_to_go_on(classifier: Any, default: Any) -> dict[str, Any]:
         )
     if classifier._is_frozen:
         return {}
-    vae = default if classifier.vae is None else classifier.vae
+    vae = _of_kind(classifier.vae, type(default), default)
     vae._validate_params()
     parameters = vae.get_params(deep=False)
     check_unchanged(classifier.vae_._autoencoder.config, parameters, "partial_fit")

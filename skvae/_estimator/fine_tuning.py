@@ -50,7 +50,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
     _latent_classes: LatentClasses | None = None
     _was_frozen: bool
     _pretrained: FittedAutoencoder | None = None
-    _n_passes_before: int = 0
+    _n_passes_before: int | None = None
 
     @property
     def model_(self) -> TextVAEWithClassHead:
@@ -390,7 +390,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         self._class_head = fitted.head
         self._latent_classes = None
         self._pretrained = None
-        self._n_passes_before = 0
+        self._n_passes_before = None
 
     def _keep_pretrained(self) -> None:
         """Keep the autoencoder as it is before its first fine-tuning."""
