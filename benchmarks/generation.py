@@ -35,7 +35,14 @@ N_SAMPLES = 600
 # At a KL of tens of nats, 50 draws leave an effective sample of one or two.
 N_LIKELIHOOD, N_IMPORTANCE_SAMPLES = 300, 500
 NO_GUARD = {"posterior_scale": None, "bow_weight": 0, "word_dropout": 0, "kl_warmup": 0}
-NORMALISED: dict[str, Any] = {"encoder": "bow", "posterior_scale": 0.6, "epochs": 8, "learning_rate": 4e-3}
+NORMALISED: dict[str, Any] = {
+    "encoder": "bow",
+    "posterior_scale": 0.6,
+    "posterior_variance": "learned",
+    "epochs": 8,
+    "learning_rate": 4e-3,
+    "learning_rate_schedule": "constant",
+}
 MODELS = {
     "normalised": {},
     "no guard": NO_GUARD,

@@ -22,8 +22,7 @@ def versions(*packages: str) -> dict[str, str]:
 def earlier_results(name: str) -> dict[str, Any]:
     """What earlier commands left, for a command that measures a part anew.
 
-    Parts that were measured with other versions of the libraries cannot stand beside it. The version of skvae is that of the
-    last release until the next one, so it says nothing.
+    Parts that were measured with other versions of the libraries cannot stand beside it. Of skvae, all versions are named.
     """
     path = RESULTS / f"{name}.json"
     if not path.exists():
@@ -45,9 +44,13 @@ def keep_results(
     """
     before = dict(earlier or {})
     commands = before.pop("commands", [])
+    found = versions(*packages)
+    # What stays may have been measured with an earlier one.
+    of_skvae = before.get("versions", {}).get("skvae", found["skvae"]).split(" and ")
+    found["skvae"] = " and ".join(dict.fromkeys([*of_skvae, found["skvae"]]))
     document = {
         "commands": list(dict.fromkeys([*commands, _command(name)])),
-        "versions": versions(*packages),
+        "versions": found,
         "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
     }
     RESULTS.mkdir(exist_ok=True)

@@ -127,7 +127,7 @@ MODELS = """\
 ### Likelihoods and reconstructions
 
 There are {n_train:,} SNLI sentences for training and 2,000 for testing. Likelihoods are of {n_likelihood:,} test sentences, with {n_draws} importance samples, in nats per
-document. There are 1,000 samples from the prior at temperature 1. "Normalised" is `encoder="bow", posterior_scale=0.6, epochs=8, learning_rate=4e-3`, the defaults of version 0.1,
+document. There are 1,000 samples from the prior at temperature 1. "Normalised" is `encoder="bow", posterior_scale=0.6, posterior_variance="learned", epochs=8, learning_rate=4e-3, learning_rate_schedule="constant"`, the defaults of version 0.1,
 with which these rows were measured. "No guard" is the same with `posterior_scale=None, bow_weight=0,
 word_dropout=0, kl_warmup=0`. "Annealing" is the same with `kl_warmup=0.33`, and "free bits" adds `free_bits=0.18`, the
 minimum KL of that posterior scale. "Repeat" is `decoder="repeat"`, and "few latents" is `n_components=16,

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,11 @@ def test_results_are_kept_with_the_commands_behind_them_but_not_where_the_data_i
     ]
     assert (found["one"], found["two"]) == (1, 1)
     file = tmp_path / "script.json"
+    own = found["versions"]["skvae"]
+    file.write_text(file.read_text().replace(f'"skvae": "{own}"', '"skvae": "0.0.1"'))
+    for _ in range(2):
+        kept.keep_results("script", {"two": 2}, earlier=kept.earlier_results("script"))
+    assert json.loads(file.read_text())["versions"]["skvae"] == f"0.0.1 and {own}"
     file.write_text(file.read_text().replace(found["versions"]["numpy"], "0.1"))
     with pytest.raises(SystemExit, match=r"other versions, \{'numpy': '0.1'\}"):
         kept.earlier_results("script")

@@ -88,6 +88,16 @@ def test_draws_from_the_likeliest_tokens_only_are_greedy(writer, options):
     assert drawn.tolist() == writer.inverse_transform(latents, decoding="greedy").tolist()
 
 
+def test_weights_of_rewriting_by_default(writer):
+    X = make_reviews(30, random_state=9)[0]
+
+    def written(**options):
+        return writer.rewrite(X, "good", method="decode", **options).tolist()
+
+    assert written() == written(guidance=8, content_weight=6)
+    assert written() != written(guidance=0, content_weight=6)
+
+
 def test_a_beam_of_one_is_greedy(writer):
     latents = writer.transform(make_reviews(20, random_state=9)[0])
     greedy = writer.inverse_transform(latents, decoding="greedy")
