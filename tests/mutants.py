@@ -551,6 +551,14 @@ MUTANTS = [
         "test_decoding.py::test_the_widest_beam_finds_the_best_text_of_all_by_its_length",
     ),
     Mutant(
+        "the class a part of each step's distribution in a beam search",
+        "_writing/decoding.py",
+        "        grown = scores[:, None] + log_probability\n",
+        "        grown = scores[:, None] + log_softmax(log_probability + of_classes, axis=1)\n"
+        "        of_classes = np.zeros_like(grown)\n",
+        "test_decoding.py::test_the_widest_beam_with_a_class_finds_the_best_text_of_all_with_the_probability_of_its_class",
+    ),
+    Mutant(
         "temperature ignored",
         "_writing/decoding.py",
         " / options.temperature",

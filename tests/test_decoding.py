@@ -366,7 +366,8 @@ def test_importance_weighted_likelihood_of_the_decoder(writer):
         writer.vae_.diagnostics(X, n_importance_samples=-1)
 
 
-def test_the_widest_beam_finds_the_best_text_of_all_by_its_length():
+def every_text(latents):
+    """A small decoder, all texts it can write, and the log-likelihood of each under each of the latents."""
     random = np.random.default_rng(0)
     matrix = np.where(np.arange(4) < random.integers(1, 5, (300, 1)), random.integers(3, 6, (300, 4)), 0)
     vae = TextVAETransformer(
@@ -380,19 +381,37 @@ def test_the_widest_beam_finds_the_best_text_of_all_by_its_length():
     ).fit(matrix.astype(np.int32))
     texts = [text for length in range(5) for text in product((3, 4, 5), repeat=length)]
     ids = np.array([[*text, 2, *[0] * 4][:4] for text in texts], dtype=np.int32)
-    lengths = (ids > 0).sum(axis=1)
-    latents = np.random.default_rng(1).normal(size=(40, 2)).astype(np.float32)
-    found = vae.inverse_transform(latents, decoding="beam", beam_width=len(texts))
     every = [np.repeat(latents, len(texts), axis=0), np.tile(ids, (len(latents), 1))]
     logits = vae.decoder_(every).numpy()
     logits[:, :, :2] = -np.inf
     own = np.take_along_axis(log_softmax(logits, axis=-1), every[1][:, :, None], axis=-1)[:, :, 0]
-    likelihood = np.where(every[1] > 0, own, 0).sum(axis=1).reshape(len(latents), len(texts))
+    return vae, ids, np.where(every[1] > 0, own, 0).sum(axis=1).reshape(len(latents), len(texts))
+
+
+def test_the_widest_beam_finds_the_best_text_of_all_by_its_length():
+    latents = np.random.default_rng(1).normal(size=(40, 2)).astype(np.float32)
+    vae, ids, likelihood = every_text(latents)
+    found = vae.inverse_transform(latents, decoding="beam", beam_width=len(ids))
+    lengths = (ids > 0).sum(axis=1)
     best = {exponent: (likelihood / lengths**exponent).argmax(axis=1) for exponent in (0, 0.7, 1)}
-    padded = [[*texts[number], 0, 0, 0, 0][:4] for number in best[0.7]]
     for other in (0, 1):
         assert np.mean(best[other] != best[0.7]) > 0.2
-    assert np.mean((found == padded).all(axis=1)) > 0.9
+    assert np.mean((found == np.where(ids == 2, 0, ids)[best[0.7]]).all(axis=1)) > 0.9
+
+
+def test_the_widest_beam_with_a_class_finds_the_best_text_of_all_with_the_probability_of_its_class():
+    """A text that is against its class pays for it as it stands at its end, not at each of its tokens."""
+    latents = np.random.default_rng(1).normal(size=(40, 2)).astype(np.float32)
+    vae, ids, likelihood = every_text(latents)
+    alone = np.array([0, 0, 0, -2, 0.5, 1], dtype=np.float32)[:, None]
+    labels = np.arange(40) % 2
+    guidance = Guidance.of_outputs(np.zeros(1, dtype=np.float32), alone, None, labels, 3.0)
+    options = DecodingOptions(decoding="beam", beam_width=len(ids))
+    found = decode_tokens(vae.model_.text_decoder, latents, 4, options, guidance=guidance).padded(4)
+    margins = alone[ids][:, :, 0].sum(axis=1) * np.where(labels == 1, 1, -1)[:, None]
+    joint = (likelihood - 3 * np.log1p(np.exp(-margins))) / (ids > 0).sum(axis=1) ** 0.7
+    assert np.mean((found == np.where(ids == 2, 0, ids)[joint.argmax(axis=1)]).all(axis=1)) > 0.9
+    assert np.mean(joint.argmax(axis=1) != likelihood.argmax(axis=1)) > 0.2
 
 
 def guide_to(label, alone, intercept=(0.0, 0.0, 0.0), pairs=None, strength=1.0):
@@ -413,8 +432,8 @@ def test_guidance_is_the_rule_of_bayes():
     found = log_class_probabilities(np.zeros((1, 3)), tokens, np.array([0]))
     np.testing.assert_allclose(found, [[-0.693, -0.005]], atol=5e-4)
     guidance = guide_to(0, tokens)
-    logits = guidance.adjusted(np.zeros((1, 2), dtype=np.float32), guidance.intercept[None], np.array([0]))
-    np.testing.assert_allclose(logits, [[-0.693, -0.005]], atol=5e-4)
+    terms = guidance.class_terms(guidance.intercept[None], np.array([0]))
+    np.testing.assert_allclose(terms, [[-0.693, -0.005]], atol=5e-4)
 
 
 @pytest.mark.parametrize("n_outputs", [1, 3, 40])

@@ -100,12 +100,10 @@ class _Guide:
             self.unwritten = np.zeros((len(rows), len(self.guidance.alone)), dtype=np.int32)
             np.add.at(self.unwritten, (np.arange(len(rows))[:, None], self.source), 1)
 
-    def adjusted(self, logits: NDArray[np.float32], previous: NDArray[np.int32]) -> NDArray[np.float32]:
-        if self.guidance is None:
-            return logits
+    def copying(self, logits: NDArray[np.float64], previous: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Logits of the next token, where those that are due in the source have a bonus."""
         self.previous = previous
-        logits = self.guidance.adjusted(logits, self.class_logits, previous)
-        if self.source is not None and self.unwritten is not None:
+        if self.source is not None and self.unwritten is not None and self.guidance is not None:
             known = self.source[:, :-1] == previous[:, None]
             # A written token that is not in the source takes the place of the one that was due.
             elsewhere = np.flatnonzero(~known.any(axis=1) & (self.place < known.shape[1]))
@@ -116,6 +114,12 @@ class _Guide:
             left = self.unwritten[rows, following] > 0
             logits[rows[left], following[left]] += min(self.guidance.content_weight, LARGEST)
         return logits
+
+    def class_terms(self) -> NDArray[np.float64]:
+        """What the class adds to the log-probability of each text and next token, in nats."""
+        if self.guidance is None:
+            return np.zeros((len(self.previous), 1))
+        return self.guidance.class_terms(self.class_logits, self.previous)
 
     def follow(self, rows: NDArray[np.integer], tokens: NDArray[np.int32]) -> None:
         """Replace text i by text rows[i] followed by tokens[i]."""
@@ -149,21 +153,21 @@ def _between_boundaries(corpus: Corpus, max_length: int) -> NDArray[np.int32]:
     return source
 
 
-def _permitted(logits: Any) -> NDArray[np.float32]:
+def _permitted(logits: Any) -> NDArray[np.float64]:
     """A copy in which padding and unknown tokens cannot be chosen."""
-    logits = np.array(ops.convert_to_numpy(logits), dtype=np.float32)
+    logits = np.array(ops.convert_to_numpy(logits), dtype=np.float64)
     logits[:, :BOUNDARY_ID] = -np.inf
     return logits
 
 
 def _choose(
-    logits: NDArray[np.float32], options: DecodingOptions, chances: NDArray[np.float64] | None
+    logits: NDArray[np.float64], options: DecodingOptions, chances: NDArray[np.float64] | None
 ) -> NDArray[np.int32]:
     """A token for each row of permitted logits; `chances`, of shape (n_rows,), decide which if it is drawn."""
     if chances is None:
         return logits.argmax(axis=1).astype(np.int32)
     with np.errstate(over="ignore"):
-        below_best = (logits.astype(np.float64) - logits.max(axis=1, keepdims=True)) / options.temperature
+        below_best = (logits - logits.max(axis=1, keepdims=True)) / options.temperature
     cumulative = np.cumsum(np.exp(_without_tail(below_best, options)), axis=1)
     threshold = chances[:, None] * cumulative[:, -1:]
     return (cumulative <= threshold).sum(axis=1).astype(np.int32)
@@ -204,7 +208,7 @@ def _write_stepwise(
     states = decoder.start(z)
     for position in range(max_length):
         logits, states = decoder.step(previous, states, z)
-        logits = guide.adjusted(_permitted(logits), previous)
+        logits = guide.copying(_permitted(logits), previous) + guide.class_terms()
         _forbid_repeats(logits, ids[:, :position], options.no_repeat_ngram_size)
         previous = _choose(logits, options, None if chances is None else chances[:, position])
         guide.follow(np.arange(len(z)), previous)
@@ -233,7 +237,12 @@ def _write_at_once(
 def _search_beams(
     decoder: Any, z: NDArray[np.float32], max_length: int, options: DecodingOptions, guide: _Guide
 ) -> NDArray[np.int32]:
-    """The best text of a beam search, by log-probability over length ** 0.7."""
+    """The best text of a beam search, by log-probability over length ** 0.7.
+
+    The log-probability of a text is the decoder's, and once that of its class times the strength of the guidance. If the
+    class were part of each step's distribution, a text against it would lose nothing after its first such token: all tokens
+    that could follow would be against it too.
+    """
     beam_width = options.beam_width
     n_documents, n_rows = len(z), len(z) * beam_width
     first_row = np.arange(n_documents)[:, None] * beam_width
@@ -245,44 +254,48 @@ def _search_beams(
     ended = np.zeros(n_rows, dtype=bool)
     # All hypotheses of a document are equal at first, so only one may grow.
     scores = np.where(np.arange(n_rows) % beam_width == 0, 0.0, -np.inf)
+    of_class = np.zeros(n_rows)
     # The best text that has ended: it may lose its place to others that then end worse.
     finished = np.full(n_documents, -np.inf)
     texts = np.zeros((n_documents, max_length), dtype=np.int32)
     for position in range(max_length):
         logits, states = decoder.step(previous, states, z)
-        logits = guide.adjusted(_permitted(logits), previous)
+        logits = guide.copying(_permitted(logits), previous)
         _forbid_repeats(logits, ids[:, :position], options.no_repeat_ngram_size)
         log_probability = log_softmax(logits, axis=1)
         # A text that has ended is continued with padding at no cost.
         log_probability[ended] = -np.inf
         log_probability[ended, 0] = 0.0
-        n_kept = min(beam_width, log_probability.shape[1])
-        tokens = np.argpartition(-log_probability, n_kept - 1, axis=1)[:, :n_kept]
-        grown = scores[:, None] + np.take_along_axis(log_probability, tokens, axis=1)
+        of_classes = np.broadcast_to(guide.class_terms(), logits.shape).copy()
+        of_classes[ended] = of_class[ended, None]
+        grown = scores[:, None] + log_probability
+        n_kept = min(beam_width, grown.shape[1])
+        tokens = np.argpartition(-(grown + of_classes), n_kept - 1, axis=1)[:, :n_kept]
+        grown, of_classes = (np.take_along_axis(part, tokens, axis=1) for part in (grown, of_classes))
         new_lengths = lengths + ~ended
-        ranking = (grown / new_lengths[:, None] ** _LENGTH_EXPONENT).reshape(n_documents, -1)
+        ranking = ((grown + of_classes) / new_lengths[:, None] ** _LENGTH_EXPONENT).reshape(n_documents, -1)
         chosen = np.argsort(-ranking, axis=1, kind="stable")[:, :beam_width]
-        rows = (first_row + chosen // n_kept).ravel()
-        previous = tokens[rows, (chosen % n_kept).ravel()].astype(np.int32)
-        scores = grown[rows, (chosen % n_kept).ravel()]
+        rows, columns = (first_row + chosen // n_kept).ravel(), (chosen % n_kept).ravel()
+        previous = tokens[rows, columns].astype(np.int32)
+        scores, of_class = grown[rows, columns], of_classes[rows, columns]
         guide.follow(rows, previous)
         ids = ids[rows]
         ids[:, position] = previous
         lengths, ended = new_lengths[rows], ended[rows] | (previous == BOUNDARY_ID)
         states = [[ops.take(part, rows, axis=0) for part in state] for state in states]
-        rated = np.where(ended, scores / lengths**_LENGTH_EXPONENT, -np.inf)
+        total = (scores + of_class) / lengths**_LENGTH_EXPONENT
+        rated = np.where(ended, total, -np.inf)
         best = first_row[:, 0] + rated.reshape(n_documents, beam_width).argmax(axis=1)
         better = rated[best] > finished
         finished = np.where(better, rated[best], finished)
         texts[better] = ids[best[better]]
         if ended.all():
             break
-    ranking = scores / lengths**_LENGTH_EXPONENT
-    best = first_row[:, 0] + ranking.reshape(n_documents, beam_width).argmax(axis=1)
-    return np.where((finished > ranking[best])[:, None], texts, ids[best])
+    best = first_row[:, 0] + total.reshape(n_documents, beam_width).argmax(axis=1)
+    return np.where((finished > total[best])[:, None], texts, ids[best])
 
 
-def _forbid_repeats(logits: NDArray[np.float32], ids: NDArray[np.int32], size: int | None) -> None:
+def _forbid_repeats(logits: NDArray[np.float64], ids: NDArray[np.int32], size: int | None) -> None:
     """Exclude tokens that would repeat an n-gram of this size."""
     if size is None or ids.shape[1] < size:
         return

@@ -51,16 +51,17 @@ def log_class_probabilities(
     return np.asarray(np.minimum(log_class, 0.0, out=log_class))
 
 
-# Nats that single precision can hold.
-LARGEST = 1e30
+# A stronger preference decides alone already; this one leaves double precision enough digits for the likelihood.
+LARGEST = 1e9
 
 
 @dataclass(frozen=True)
 class Guidance:
     """Preference for next tokens that support the target class of a document.
 
-    `strength` times log p(class | text so far, token) is added to the log-probability of each token. This is the
-    log-softmax of a linear classifier's logits. Once the class of the text is clear, further words for it gain nothing.
+    `strength` times log p(class | text so far, token) is added to the log-probability of each token, or, in a beam search, of
+    the text up to it. This is the log-softmax of a linear classifier's logits. Once the class of the text is clear,
+    further words for it gain nothing.
 
     If there is a source document, some tokens get a bonus: those that follow the last written token in that
     document. Each token gets it as many times as it occurs in the document. A written token that is not in the
@@ -180,18 +181,13 @@ class Guidance:
             log_class[np.ix_(rows, seconds)] = of_pairs
         return log_class
 
-    def adjusted(
-        self,
-        logits: NDArray[np.float32],
-        class_logits: NDArray[np.floating],
-        previous: NDArray[np.integer],
-    ) -> NDArray[np.float32]:
-        """Logits of the next token given the class.
+    def class_terms(
+        self, class_logits: NDArray[np.floating], previous: NDArray[np.integer]
+    ) -> NDArray[np.float64]:
+        """What the class adds to the log-probability of each text followed by each possible next token.
 
         Parameters
         ----------
-        logits : ndarray of shape (n_documents, n_tokens), dtype float32
-            Logits of the decoder.
         class_logits : ndarray of shape (n_documents, n_classes)
             Class logits of the texts so far.
         previous : ndarray of shape (n_documents,)
@@ -199,16 +195,9 @@ class Guidance:
 
         Returns
         -------
-        logits : ndarray of shape (n_documents, n_tokens), dtype float32
+        terms : ndarray of shape (n_documents, n_tokens) or (n_documents, 1), dtype float64
+            In nats, at most 0.
         """
         if not self.strength:
-            return logits
-        log_class = self.log_class_probabilities(class_logits, previous)
-        if self.strength * -float(np.min(log_class)) > LARGEST:
-            # From the best token down, which stays possible however strong the guidance is.
-            best = np.max(log_class, axis=1, keepdims=True, where=np.isfinite(logits), initial=-np.inf)
-            with np.errstate(over="ignore"):
-                return np.asarray(
-                    (logits + np.maximum(self.strength * (log_class - best), -LARGEST)).astype(np.float32)
-                )
-        return np.asarray((logits + self.strength * log_class).astype(np.float32))
+            return np.zeros((len(previous), 1))
+        return min(self.strength, LARGEST) * self.log_class_probabilities(class_logits, previous)
