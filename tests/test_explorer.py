@@ -103,7 +103,7 @@ def test_a_typed_review_gets_probabilities_neighbours_and_a_reconstruction(page,
 def test_the_text_changes_while_the_slider_is_dragged_from_one_review_to_another(page, gru_vae, reviews):
     page.get_by_role("tab", name="Walk").click()
     panel = page.get_by_role("tabpanel")
-    start, end = gru_vae.inverse_transform(gru_vae.transform(reviews[0][:2]))
+    start, end = gru_vae.inverse_transform(gru_vae.transform([reviews[0][0], reviews[0][-1]]))
     assert start != end
     panel.get_by_test_id("stText").filter(has_text=start).wait_for(timeout=60_000)
     slider = panel.get_by_role("slider")
@@ -148,3 +148,10 @@ def test_texts_and_names_are_shown_to_the_letter(gru_vae, reviews, tmp_path, mon
     assert classifier.inverse_transform(classifier.transform(X[:1]))[0] in shown
     assert not page.markdown
     assert {metric.label for metric in page.metric} == {"probability"}
+    # The file may be written anew while the page is open.
+    renamed = TextVAEClassifier(FrozenEstimator(gru_vae), random_state=0).fit(
+        X, np.array(["worse", "better"])[y]
+    )
+    joblib.dump((renamed, X), tmp_path / "explorer.joblib")
+    page.run()
+    assert "probability of better" in {text.value for text in page.text}

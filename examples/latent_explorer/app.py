@@ -1,6 +1,7 @@
 """A page over a saved estimator: python -m streamlit run app.py -- explorer.joblib."""
 
 import sys
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -12,8 +13,8 @@ st.set_page_config(page_title="Latent explorer", layout="centered")
 
 
 @st.cache_resource
-def load(path):
-    """The classifier, the texts, and an index of them by the angle between latents."""
+def load(path, modified):
+    """The classifier, the texts, and an index of them by the angle between latents; anew when the file was `modified`."""
     classifier, texts = joblib.load(path)
     # A list, or a series with an index of its own, too.
     texts = np.array(list(texts), dtype=object)
@@ -52,7 +53,7 @@ if not st.session_state.get("trusted"):
         st.stop()
     st.session_state["trusted"] = True
     st.rerun()
-classifier, texts, index = load(sys.argv[1])
+classifier, texts, index = load(sys.argv[1], Path(sys.argv[1]).stat().st_mtime_ns)
 st.caption(f"{len(texts):,} texts, {classifier.vae_.n_components} latents. Everything runs on this machine.")
 
 read, latents_tab, walk, rewrite = st.tabs(["Read", "Latents", "Walk", "Rewrite"])
