@@ -97,7 +97,7 @@ def autoencoder_figures(vae: TextVAETransformer, test: list[str]) -> dict[str, f
     figures["perplexity"] = float(
         np.exp(figures["iw_nll"] / tokens_a_document(vae.tokenizer_, test[:N_LIKELIHOOD]))
     )
-    samples = vae.sample(1_000, random_state=0)
+    samples = vae.sample(1_000, decoding="sample", random_state=0)
     return (
         figures
         | reconstruction_figures(test, vae.inverse_transform(vae.transform(test)))

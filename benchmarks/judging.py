@@ -159,14 +159,18 @@ def samples_by_guidance(
         "reconstructions": judges.fluency(vae.inverse_transform(vae.transform(real))),
     }
     for guidance in (0, 1, 2, 4, 8, 24):
-        texts = classifier.sample(
-            len(wanted), classifier.classes_[wanted], guidance=guidance, temperature=0.7, random_state=0
-        )
+        texts = classifier.sample(len(wanted), classifier.classes_[wanted], guidance=guidance, random_state=0)
         found[f"guidance={guidance}"] = judges.of_class(texts, wanted) | judges.fluency(texts)
         print(f"guidance={guidance}", found[f"guidance={guidance}"], *texts[:6], sep="\n", flush=True)
-    for prior in ("fitted", "standard"):
-        texts = classifier.sample(len(wanted), prior=prior, temperature=0.7, random_state=0)
-        found[f"any class, prior={prior}"] = judges.fluency(texts)
+    any_class: dict[str, dict[str, Any]] = {
+        "prior=fitted": {},
+        "prior=standard": {"prior": "standard"},
+        "decoding=sample, temperature=0.7": {"decoding": "sample", "temperature": 0.7},
+        "decoding=sample": {"decoding": "sample"},
+    }
+    for name, options in any_class.items():
+        texts = classifier.sample(len(wanted), random_state=0, **options)
+        found[f"any class, {name}"] = judges.fluency(texts)
     for name, figures in found.items():
         print(name, {key: round(value, 2) for key, value in figures.items()}, flush=True)
     return found

@@ -147,7 +147,7 @@ CLASSES = """\
 `TextVAEClassifier(TextVAETransformer(decoder="gru"))` with default settings. "Films": sentences of IMDB reviews, which have the class of their
 review, and of the training part of the Stanford Sentiment Treebank, which have their own. "Questions": half of TREC's training questions, in six classes by what
 they ask for. Two judges of the class, logistic regression on TF-IDF ("n-grams") and a convolutional network, and a language model learn from other texts: 40,000 sentences of other
-reviews and the treebank's longer training sentences, and the other half of TREC's. Likelihoods use {n_draws} importance samples. There are 600 samples at temperature 0.7. "First word" is the share that
+reviews and the treebank's longer training sentences, and the other half of TREC's. Likelihoods use {n_draws} importance samples. There are 600 samples{how_drawn}. "First word" is the share that
 begins with one of the 50 words that tell the class best.
 """
 
@@ -619,7 +619,7 @@ def rewriting(document: dict[str, Any]) -> str:
         system_of_2017.table(yelp["rows"], _measured(yelp["rows"])),
         "Every 25th sentence:\n",
         examples_table(yelp["examples"]),
-        "500 samples at temperature 0.7, beside real sentences and their reconstructions:\n",
+        f"500 samples{how_drawn(yelp['samples'])}, beside real sentences and their reconstructions:\n",
         system_of_2017.table(yelp["samples"], _measured(yelp["samples"])),
     ]
     if "films" in sets:
@@ -635,12 +635,20 @@ def rewriting(document: dict[str, Any]) -> str:
     return "\n".join([*texts, source(document)])
 
 
+def how_drawn(samples: dict[str, Any]) -> str:
+    """Results without a row for drawn tokens are of drawn tokens."""
+    return "" if any("decoding=sample" in name for name in samples) else " at temperature 0.7"
+
+
 def n_draws(part: dict[str, Any]) -> int:
     """Importance samples behind the likelihoods of a part; results that do not say took 50."""
     return int(part.get("n_importance_samples", 50))
 
 
-def of_classes(sets: dict[str, Any]) -> Iterator[str]:
+def of_classes(part: dict[str, Any]) -> Iterator[str]:
+    sets = part["sets"]
+    drawn = how_drawn(next(iter(sets.values()))["samples"])
+    yield CLASSES.format(n_draws=n_draws(part), how_drawn=drawn)
     rows = {}
     for name, row in sets.items():
         rows[f"skvae, {name}"] = row["reconstruction"] | {"seconds": row["seconds"]}
@@ -674,7 +682,7 @@ def generation(document: dict[str, Any]) -> str:
         texts.append(SENTENCES.format(**figures, iw_ess=sentences["skvae"]["iw_ess"]))
         texts.append(system_of_2017.table(rows, MODEL_COLUMNS))
     if "classes" in parts:
-        texts += [CLASSES.format(n_draws=n_draws(parts["classes"])), *of_classes(parts["classes"]["sets"])]
+        texts += list(of_classes(parts["classes"]))
     if "subjects" in parts:
         subjects = parts["subjects"]
         texts.append(

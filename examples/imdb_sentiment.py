@@ -121,7 +121,7 @@ def main() -> None:
     for text in writer.interpolate(start_text, end_text, n_steps=5):
         print(f"  {text}")
     print("\nsamples")
-    for text in writer.sample(5, temperature=0.7):
+    for text in writer.sample(5):
         print(f"  {text}")
 
     print(f"\nwrote {OUTPUT / 'sentiment.joblib'} and {OUTPUT / 'latent_space.png'}")

@@ -253,4 +253,4 @@ vae = TextVAETransformer(
 unseen = texts[N_TRAIN : N_TRAIN + 4]
 for text, again in zip(unseen, vae.inverse_transform(vae.transform(unseen)), strict=True):
     print(f"{text}\n  -> {again}")
-print("samples:", *vae.sample(4, temperature=0.7), sep="\n  ")
+print("samples:", *vae.sample(4), sep="\n  ")

@@ -69,7 +69,7 @@ for decoding in ("beam", "greedy", "sample"):
 #
 # Latents are drawn from a Gaussian with the mean and covariance of the training sentences' latents.
 
-print(*writer.sample(10, temperature=0.7, random_state=0), sep="\n")
+print(*writer.sample(10, random_state=0), sep="\n")
 
 # %%
 # The classifier also writes sentences of a class.

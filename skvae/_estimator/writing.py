@@ -111,7 +111,7 @@ class TextWriterMixin:
         n_samples: int = 1,
         *,
         prior: str = "fitted",
-        decoding: str = "sample",
+        decoding: str = "beam",
         random_state: Any = None,
         **options: Any,
     ) -> NDArray[Any]:
@@ -124,8 +124,9 @@ class TextWriterMixin:
         prior : {"fitted", "standard"}, default="fitted"
             "fitted": a Gaussian with the mean and the covariance of the latents of the training documents (ex-post
             density estimation [1]_). "standard": N(0, I), where some regions hold no document.
-        decoding : {"greedy", "sample", "beam"}, default="sample"
-            How tokens are chosen, as in `inverse_transform`.
+        decoding : {"beam", "greedy", "sample"}, default="beam"
+            How tokens are chosen, as in `inverse_transform`. The draw of the latents makes documents differ; a draw of the
+            tokens too ("sample") adds little to that, and writes less fluently.
         random_state : int, RandomState instance or None, default=None
             Seed of the latents and the tokens. None means that of the estimator; if that is an int, each
             call writes the same texts.
@@ -317,7 +318,7 @@ class ClassWriterMixin:
         y: Any = None,
         *,
         prior: str = "fitted",
-        decoding: str = "sample",
+        decoding: str = "beam",
         random_state: Any = None,
         **options: Any,
     ) -> NDArray[Any]:
@@ -331,8 +332,8 @@ class ClassWriterMixin:
             The class, one for all documents or one for each, as in `inverse_transform`. None means any.
         prior : {"fitted", "standard"}, default="fitted"
             As in `TextVAETransformer.sample`.
-        decoding : {"greedy", "sample", "beam"}, default="sample"
-            How tokens are chosen, as in `TextVAETransformer.inverse_transform`.
+        decoding : {"beam", "greedy", "sample"}, default="beam"
+            How tokens are chosen, as in `TextVAETransformer.sample`.
         random_state : int, RandomState instance or None, default=None
             Seed of the latents and the tokens. None means that of `vae_`.
         **options : dict
