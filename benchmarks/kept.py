@@ -8,6 +8,7 @@ import platform
 import shlex
 import sys
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,8 @@ def keep_results(
 
 def _command(name: str) -> str:
     # Where somebody keeps the data is nobody's business.
-    arguments = [
-        ("DATA" if Path(each).is_dir() else "FILE") if os.sep in each else each for each in sys.argv[1:]
-    ]
+    arguments = []
+    for option, each in pairwise(sys.argv):
+        kind = "FOLDER" if option == "--models" else "DATA" if Path(each).is_dir() else "FILE"
+        arguments.append(kind if os.sep in each else each)
     return shlex.join(["python", f"benchmarks/{name}.py", *arguments])

@@ -156,7 +156,7 @@ REWRITING = """\
 
 Half of the public test of Li et al. (NAACL 2018): 500 sentences of Yelp reviews with one rewriting each by a human, and what seven published systems wrote for
 them. skvae is `TextVAEClassifier(TextVAETransformer(decoder="gru"))` with default settings, trained on {n_train:,} other sentences with their class
-({fit:.0f} s, beside other programs); `rewrite` took {edit:.0f} s for the 500, and with `method="decode"`, then with a `guidance` of 24, {decode:.0f} s. Two judges of the class and a
+({fit:.0f} s, beside other programs); `rewrite` took {edit:.0f} s for the 500, and with `method="decode"` {decode:.0f} s. Two judges of the class and a
 language model have learned from 37,900 further sentences: logistic regression on TF-IDF ("n-grams"), a convolutional network, and a GRU. All texts are scored in lower case
 with spaces around marks. "First word" is the share of texts that begin with one of the 50 words that tell the class best, and G the geometric mean of the accuracy
 by n-grams and BLEU with the human's. The judges are easier to please than a reader: of the rewritings below and of 60 others, about half read well. The others put a word of

@@ -35,13 +35,24 @@ def test_results_are_kept_with_the_commands_behind_them_but_not_where_the_data_i
     monkeypatch.setattr(kept, "RESULTS", tmp_path)
     for part in ("one", "two"):
         monkeypatch.setattr(
-            "sys.argv", ["script.py", str(tmp_path), "--parts", part, "--output", f"{tmp_path}/x"]
+            "sys.argv",
+            [
+                "script.py",
+                str(tmp_path),
+                "--parts",
+                part,
+                "--output",
+                f"{tmp_path}/x",
+                "--models",
+                str(tmp_path),
+            ],
         )
         earlier = kept.earlier_results("script")
         kept.keep_results("script", {part: 1}, earlier=earlier)
     found = kept.earlier_results("script")
     assert found["commands"] == [
-        f"python benchmarks/script.py DATA --parts {part} --output FILE" for part in ("one", "two")
+        f"python benchmarks/script.py DATA --parts {part} --output FILE --models FOLDER"
+        for part in ("one", "two")
     ]
     assert (found["one"], found["two"]) == (1, 1)
     file = tmp_path / "script.json"

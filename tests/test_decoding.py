@@ -127,6 +127,14 @@ def test_every_way_gives_the_same_texts_again(writer, gru_vae, repeat_vae):
     assert (writer.sample(9, random_state=1) != writer.sample(9, random_state=2)).any()
 
 
+def test_a_sample_is_the_likeliest_text_of_drawn_latents(writer):
+    _, latents = writer.vae_._draw_latents(30, 1, "fitted")
+    expected = writer.vae_.inverse_transform(latents)
+    np.testing.assert_array_equal(writer.vae_.sample(30, random_state=1), expected)
+    np.testing.assert_array_equal(writer.sample(30, random_state=1), expected)
+    assert (writer.sample(30, decoding="sample", random_state=1) != expected).any()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -160,7 +168,7 @@ def test_options_of_draws_are_refused_where_nothing_is_drawn(writer, options):
 
 def test_any_finite_temperature_draws_texts(writer):
     for temperature in (1e-50, 1e39):
-        texts = writer.sample(5, temperature=temperature, random_state=0)
+        texts = writer.sample(5, decoding="sample", temperature=temperature, random_state=0)
         assert texts.shape == (5,)
         assert any(texts)
 
