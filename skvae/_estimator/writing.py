@@ -125,8 +125,8 @@ class TextWriterMixin:
             "fitted": a Gaussian with the mean and the covariance of the latents of the training documents (ex-post
             density estimation [1]_). "standard": N(0, I), where some regions hold no document.
         decoding : {"beam", "greedy", "sample"}, default="beam"
-            How tokens are chosen, as in `inverse_transform`. The draw of the latents makes documents differ; a draw of the
-            tokens too ("sample") adds little to that, and writes less fluently.
+            How tokens are chosen, as in `inverse_transform`. The draw of the latents makes documents differ. If the
+            tokens are drawn too ("sample"), they are more varied and less fluent.
         random_state : int, RandomState instance or None, default=None
             Seed of the latents and the tokens. None means that of the estimator; if that is an int, each
             call writes the same texts.
