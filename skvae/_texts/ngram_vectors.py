@@ -202,6 +202,8 @@ class NgramVectors(Ngrams):
         return _weighted(self.counts(corpus), self.idf)
 
     def _sums(self, weights: sp.csr_array) -> NDArray[np.float32]:
+        if weights.shape[0] <= _DOCUMENTS_PER_PRODUCT:
+            return self._product(weights)
         sums = np.empty((weights.shape[0], self.n_dims), dtype=np.float32)
         for rows in sequential_batches(weights.shape[0], _DOCUMENTS_PER_PRODUCT):
             sums[rows] = self._product(weights[rows])
@@ -234,6 +236,6 @@ def _usual(values: NDArray[np.floating]) -> float:
 
 
 def _weighted(counts: sp.csr_array, idf: NDArray[np.float32]) -> sp.csr_array:
-    return sp.csr_array(
-        (counts.data * idf[counts.indices], counts.indices, counts.indptr), shape=counts.shape
-    )
+    """In place."""
+    counts.data *= idf[counts.indices]
+    return counts
