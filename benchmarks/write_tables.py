@@ -166,7 +166,7 @@ praise where a negation was ("did great even know how to work the computer"), ke
 REWRITING_FILMS = """\
 ### Sentences of film reviews
 
-The same with {n_train:,} sentences of IMDB reviews and of the Stanford Sentiment Treebank ({fit:.0f} s), as above under "Writing towards a class", and judges that learned from
+The same with {n_train:,} sentences of IMDB reviews and of the Stanford Sentiment Treebank ({fit:.0f} s, beside other programs), as above under "Writing towards a class", and judges that learned from
 others. Many sentences of IMDB do not express the opinion of their review. The first row is what the judges say of the sources' own class.
 """
 
