@@ -100,8 +100,10 @@ class Judges:
         )
 
     def _closed(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        closed = np.pad(ids, ((0, 0), (0, 1)))
-        closed[np.arange(len(ids)), (ids > 0).sum(axis=1)] = 2
+        lengths = (ids > 0).sum(axis=1)
+        # Columns without a token take as long to train as others.
+        closed = np.pad(ids, ((0, 0), (0, 1)))[:, : lengths.max() + 1]
+        closed[np.arange(len(ids)), lengths] = 2
         return closed, np.pad(closed[:, :-1], ((0, 0), (1, 0)), constant_values=2)
 
     def perplexity(self, texts: Sequence[str]) -> float:

@@ -546,9 +546,16 @@ MUTANTS = [
     Mutant(
         "a beam's log-probability is not divided by its length",
         "_writing/decoding.py",
-        "_LENGTH_EXPONENT = 0.7",
-        "_LENGTH_EXPONENT = 0.0",
+        "        total = (scores + of_class) / lengths\n",
+        "        total = scores + of_class\n",
         "test_decoding.py::test_the_widest_beam_finds_the_best_text_of_all_by_its_length",
+    ),
+    Mutant(
+        "guidance of rewriting is the same however clear labelled texts are",
+        "_estimator/writing.py",
+        "worth / max(margin, _SMALLEST_MARGIN)",
+        "worth / _USUAL_MARGIN",
+        "test_decoding.py::test_the_less_clear_labelled_texts_are_the_stronger_is_the_guidance_of_rewriting",
     ),
     Mutant(
         "the class a part of each step's distribution in a beam search",

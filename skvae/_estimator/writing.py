@@ -24,8 +24,11 @@ from .._writing.options import DecodingOptions, check_option_names, is_count
 from .._writing.steering import LatentClasses
 from .._writing.writer import write, write_edited
 
-# Guidance and content weight of each method of `rewrite`.
-_REWRITING_WEIGHTS = {"edit": (10.0, 2.0), "decode": (8.0, 6.0)}
+# Content weight of each method of `rewrite`, and what it is worth, in nats, that a text of another class becomes one of its
+# class, if both are as clear as labelled texts are on average.
+_REWRITING_WEIGHTS = {"edit": (40.0, 2.0), "decode": (32.0, 6.0)}
+# A head that can hardly tell the classes must not overrule the decoder; and without out-of-fold predictions.
+_SMALLEST_MARGIN, _USUAL_MARGIN = 0.5, 4.0
 
 
 class TextWriterMixin:
@@ -55,8 +58,8 @@ class TextWriterMixin:
         X : array-like of float of shape (n_samples, n_components)
             Latent vectors, as returned by `transform`. The vectors beside them, with `passthrough`, are ignored.
         decoding : {"beam", "greedy", "sample"}, default="beam"
-            "beam": the most likely text that a beam search finds, by log-probability over length ** 0.7. With
-            a "repeat" decoder, which chooses tokens independently, it is the same as "greedy". "greedy": the most
+            "beam": the most likely text that a beam search finds, by the mean log-probability of its
+            tokens. With a "repeat" decoder, which chooses tokens independently, it is the same as "greedy". "greedy": the most
             likely token at each step, several times as fast. "sample": a token drawn with its probability. A "bow"
             decoder always lists the words that distinguish the document, largest weight first.
         temperature : float, default=1.0
@@ -395,8 +398,10 @@ class ClassWriterMixin:
         method : {"edit", "decode"}, default="edit"
             Whether to edit the document or to write a new one.
         guidance : float or None, default=None
-            Influence of the class. With "edit", the weight of its log-probability; None means 10. With "decode", as in
-            `inverse_transform`; None means 8.
+            Influence of the class. With "edit", the weight of its log-probability; with "decode", as in
+            `inverse_transform`. None depends on how clear labelled texts are: it is 40, or 32 with "decode", divided by the
+            number of nats by which the likeliest class leads the next on average (out-of-fold). The less clear they are, as
+            sentences with the class of a whole review are, the less an edit changes the log-probability.
         content_weight : float or None, default=None
             With "edit", the cost in nats of each token that is lost or added; None means 2. With "decode", a
             bonus in nats for the token that follows the last written token in the document; None means 6. There, unknown
@@ -435,10 +440,11 @@ class ClassWriterMixin:
                 f"{next(iter(options))} is an option of method='decode', but method='edit'; remove it, or set"
                 " method='decode'."
             )
-        default = _REWRITING_WEIGHTS[method]
+        worth, content = _REWRITING_WEIGHTS[method]
+        margin = _USUAL_MARGIN if np.isnan(classes.mean_margin) else classes.mean_margin
         weights = (
-            _weight(guidance, "guidance", default[0]),
-            _weight(content_weight, "content_weight", default[1]),
+            _weight(guidance, "guidance", worth / max(margin, _SMALLEST_MARGIN)),
+            _weight(content_weight, "content_weight", content),
         )
         if y is None:
             raise ValueError(

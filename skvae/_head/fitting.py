@@ -8,7 +8,7 @@ model that adds no information has little influence, and probabilities are calib
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -21,7 +21,8 @@ from .._texts.ngrams import NgramFeatures
 from .documents import LabelledDocuments, TrainingDocuments
 from .head import ClassHead
 from .linear import LinearModel, fit_linear_model, naive_bayes_scales
-from .stacking import fit_stacking
+from .logits import leads
+from .stacking import Stacking, fit_stacking
 
 # Values of `C` of each linear model; cross-validation picks one.
 _LEXICAL_CANDIDATES = (10.0, 100.0)
@@ -45,6 +46,8 @@ class FittedHead:
     present : ndarray of int
         Indices of the classes that have a document.
     features : ndarray of shape (n_labelled, n_features), dtype float32
+    mean_margin : float
+        As in `LinearHead`.
     """
 
     head: ClassHead
@@ -53,6 +56,7 @@ class FittedHead:
     data: LabelledDocuments
     present: NDArray[np.integer]
     features: NDArray[np.float32]
+    mean_margin: float
 
 
 def fit_class_head(
@@ -114,7 +118,8 @@ def fit_class_head(
         feature_means=(features if labelled_only else some_features).mean(axis=0),
         n_averaged=len(documents.read),
     )
-    return FittedHead(head, linear.stacking_weights, linear.offset[data.pair_of], data, present, features)
+    offset = linear.offset[data.pair_of]
+    return FittedHead(head, linear.stacking_weights, offset, data, present, features, linear.mean_margin)
 
 
 @dataclass(frozen=True)
@@ -131,12 +136,16 @@ class LinearHead:
     stacking_weights : dict of str to float
     offset : ndarray of shape (n_distinct, n_outputs), dtype float32
         Out-of-fold logits of `models`, multiplied by their stacking weights.
+    mean_margin : float
+        By how much the likeliest class of a labelled document leads the next on average, out-of-fold, in nats; NaN if
+        nothing is out of a fold.
     """
 
     layer: LinearModel
     models: dict[str, LinearModel]
     stacking_weights: dict[str, float]
     offset: NDArray[np.float32]
+    mean_margin: float = np.nan
 
 
 def fit_linear_head(inputs: dict[str, Any], data: LabelledDocuments) -> LinearHead:
@@ -176,7 +185,19 @@ def fit_linear_head(inputs: dict[str, Any], data: LabelledDocuments) -> LinearHe
         if logits is not None:
             # In-sample logits would leave nothing to learn.
             offset += (weights[name] * logits).astype(np.float32)
-    return LinearHead(layer, models, weights, offset)
+    return LinearHead(layer, models, weights, offset, _mean_margin(stacking, out_of_fold, data, folds))
+
+
+def _mean_margin(
+    stacking: Stacking,
+    out_of_fold: dict[str, NDArray[np.float64] | None],
+    data: LabelledDocuments,
+    folds: NDArray[np.int64],
+) -> float:
+    known = [each[folds >= 0] for each in out_of_fold.values() if each is not None]
+    if len(known) < len(out_of_fold):
+        return np.nan
+    return float(np.average(leads(stacking.logits(known)), weights=data.weights[folds >= 0]))
 
 
 def _width(given: Any) -> int:
@@ -246,7 +267,8 @@ def for_all_classes(
     models = {name: model_for_all(model, present, n_classes) for name, model in head.models.items()}
     layer = model_for_all(head.layer, present, n_classes)
     layer.bias += _rare_where_absent(labels, n_classes)
-    return LinearHead(layer, models, head.stacking_weights, _columns_of_all(head.offset, present, n_classes))
+    offset = _columns_of_all(head.offset, present, n_classes)
+    return replace(head, layer=layer, models=models, offset=offset)
 
 
 def model_for_all(model: LinearModel, present: NDArray[np.integer], n_classes: int) -> LinearModel:

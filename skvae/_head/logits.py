@@ -41,6 +41,20 @@ def margins(logits: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(logits - logits.mean(axis=1, keepdims=True))
 
 
+def leads(logits: NDArray[Any]) -> NDArray[np.float64]:
+    """By how much the likeliest class of each document leads the next, in nats.
+
+    Returns
+    -------
+    leads : ndarray of shape (n_documents,), dtype float64
+    """
+    logits = np.asarray(logits, dtype=np.float64)
+    if logits.shape[1] == 1:
+        return np.asarray(np.abs(logits[:, 0]))
+    two = np.partition(logits, -2, axis=1)[:, -2:]
+    return np.asarray(two[:, 1] - two[:, 0])
+
+
 def summed(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     """The sum of the parts of a class head; always in this order, since the last bits depend on it."""
     first, *linear = parts

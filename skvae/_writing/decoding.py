@@ -18,9 +18,6 @@ from .options import DecodingOptions
 _ROWS_PER_BLOCK = 256
 # Limit for a decoder that keeps all steps in memory at once.
 _STEPS_PER_BLOCK = 16_384
-# The log-probability of a hypothesis is divided by its length to this power: 0 favours short texts,
-# 1 long ones.
-_LENGTH_EXPONENT = 0.7
 
 
 def decode_tokens(
@@ -90,7 +87,7 @@ class _Guide:
 
     def __init__(self, guidance: Guidance | None, rows: NDArray[np.integer], max_length: int) -> None:
         self.guidance = None if guidance is None else guidance.take(rows)
-        self.class_logits, self.previous = np.zeros((len(rows), 0)), np.zeros(len(rows), dtype=np.int32)
+        self.class_logits, self.previous = np.zeros((len(rows), 0)), np.full(len(rows), BOUNDARY_ID)
         if self.guidance is not None:
             self.class_logits = np.tile(self.guidance.intercept.astype(np.float64), (len(rows), 1))
         self.source = self.unwritten = None
@@ -100,11 +97,10 @@ class _Guide:
             self.unwritten = np.zeros((len(rows), len(self.guidance.alone)), dtype=np.int32)
             np.add.at(self.unwritten, (np.arange(len(rows))[:, None], self.source), 1)
 
-    def copying(self, logits: NDArray[np.float64], previous: NDArray[np.int32]) -> NDArray[np.float64]:
+    def copying(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """Logits of the next token, where those that are due in the source have a bonus."""
-        self.previous = previous
         if self.source is not None and self.unwritten is not None and self.guidance is not None:
-            known = self.source[:, :-1] == previous[:, None]
+            known = self.source[:, :-1] == self.previous[:, None]
             # A written token that is not in the source takes the place of the one that was due.
             elsewhere = np.flatnonzero(~known.any(axis=1) & (self.place < known.shape[1]))
             known[elsewhere, self.place[elsewhere]] = True
@@ -126,6 +122,7 @@ class _Guide:
         if self.guidance is not None:
             added = self.guidance.added(self.previous[rows], tokens)
             self.class_logits = self.class_logits[rows] + added
+        self.previous = tokens
         # All hypotheses of a document have the same source.
         if self.source is not None and self.unwritten is not None:
             same = self.source == tokens[:, None]
@@ -208,7 +205,7 @@ def _write_stepwise(
     states = decoder.start(z)
     for position in range(max_length):
         logits, states = decoder.step(previous, states, z)
-        logits = guide.copying(_permitted(logits), previous) + guide.class_terms()
+        logits = guide.copying(_permitted(logits)) + guide.class_terms()
         _forbid_repeats(logits, ids[:, :position], options.no_repeat_ngram_size)
         previous = _choose(logits, options, None if chances is None else chances[:, position])
         guide.follow(np.arange(len(z)), previous)
@@ -237,7 +234,7 @@ def _write_at_once(
 def _search_beams(
     decoder: Any, z: NDArray[np.float32], max_length: int, options: DecodingOptions, guide: _Guide
 ) -> NDArray[np.int32]:
-    """The best text of a beam search, by log-probability over length ** 0.7.
+    """The best text of a beam search, by the mean log-probability of its tokens.
 
     The log-probability of a text is the decoder's, and once that of its class times the strength of the guidance. If the
     class were part of each step's distribution, a text against it would lose nothing after its first such token: all tokens
@@ -260,7 +257,7 @@ def _search_beams(
     texts = np.zeros((n_documents, max_length), dtype=np.int32)
     for position in range(max_length):
         logits, states = decoder.step(previous, states, z)
-        logits = guide.copying(_permitted(logits), previous)
+        logits = guide.copying(_permitted(logits))
         _forbid_repeats(logits, ids[:, :position], options.no_repeat_ngram_size)
         log_probability = log_softmax(logits, axis=1)
         # A text that has ended is continued with padding at no cost.
@@ -273,7 +270,7 @@ def _search_beams(
         tokens = np.argpartition(-(grown + of_classes), n_kept - 1, axis=1)[:, :n_kept]
         grown, of_classes = (np.take_along_axis(part, tokens, axis=1) for part in (grown, of_classes))
         new_lengths = lengths + ~ended
-        ranking = ((grown + of_classes) / new_lengths[:, None] ** _LENGTH_EXPONENT).reshape(n_documents, -1)
+        ranking = ((grown + of_classes) / new_lengths[:, None]).reshape(n_documents, -1)
         chosen = np.argsort(-ranking, axis=1, kind="stable")[:, :beam_width]
         rows, columns = (first_row + chosen // n_kept).ravel(), (chosen % n_kept).ravel()
         previous = tokens[rows, columns].astype(np.int32)
@@ -283,7 +280,7 @@ def _search_beams(
         ids[:, position] = previous
         lengths, ended = new_lengths[rows], ended[rows] | (previous == BOUNDARY_ID)
         states = [[ops.take(part, rows, axis=0) for part in state] for state in states]
-        total = (scores + of_class) / lengths**_LENGTH_EXPONENT
+        total = (scores + of_class) / lengths
         rated = np.where(ended, total, -np.inf)
         best = first_row[:, 0] + rated.reshape(n_documents, beam_width).argmax(axis=1)
         better = rated[best] > finished

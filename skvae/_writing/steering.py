@@ -29,7 +29,12 @@ class LatentClasses:
         Index of their classes.
     n_classes : int
         Number of all classes; some may have no document yet.
+    mean_margin : float, default=nan
+        How clear the classes of labelled documents are to the class head, as in `LinearHead`.
     """
+
+    # Earlier files have no such attribute.
+    mean_margin = np.nan
 
     def __init__(
         self,
@@ -37,8 +42,10 @@ class LatentClasses:
         latents: NDArray[np.float32],
         labels: NDArray[np.integer],
         n_classes: int,
+        mean_margin: float = np.nan,
     ) -> None:
         self._online = OnlineModel(model)
+        self.mean_margin = mean_margin
         self.clear_margins = np.full(n_classes, np.nan)
         self._learn_margins(latents, labels)
 
@@ -49,6 +56,7 @@ class LatentClasses:
         data: LabelledDocuments,
         present: NDArray[np.integer],
         n_classes: int,
+        mean_margin: float,
     ) -> LatentClasses:
         """Fit the classifier.
 
@@ -61,6 +69,7 @@ class LatentClasses:
             Index, among all classes, of the classes that have documents.
         n_classes : int
             Number of all classes.
+        mean_margin : float
         """
         if data.n_classes > 1:
             model, _ = fit_feature_model(latents, latents, data, data.folds())
@@ -70,7 +79,7 @@ class LatentClasses:
             )
         if len(present) < n_classes:
             model = model_for_all(model, present, n_classes)
-        return cls(model, latents, present[data.labels], n_classes)
+        return cls(model, latents, present[data.labels], n_classes, mean_margin)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Files of format 1 name the margins "leads".

@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from skvae._head.documents import LabelledDocuments
 from skvae._head.linear import fit_linear_model, naive_bayes_scales
-from skvae._head.logits import cross_entropy, log_probabilities, residual_of
+from skvae._head.logits import cross_entropy, leads, log_probabilities, residual_of
 from skvae._head.stacking import fit_stacking, frequency_shift
 
 N = 240
@@ -42,6 +42,11 @@ def test_residuals_are_the_gradient_of_the_cross_entropy(n_outputs):
                 cross_entropy(logits + step, labels, weights) - cross_entropy(logits - step, labels, weights)
             ) / 2e-6
             assert found[row, output] == pytest.approx(slope * weights.sum(), abs=1e-5)
+
+
+def test_the_likeliest_class_leads_the_next():
+    np.testing.assert_allclose(leads(np.array([[-1.5], [0.25]])), [1.5, 0.25])
+    np.testing.assert_allclose(leads(np.array([[3.0, -1.0, 2.5], [0.0, 0.0, -4.0]])), [0.5, 0.0])
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
