@@ -24,10 +24,9 @@ from .._writing.options import DecodingOptions, check_option_names, is_count
 from .._writing.steering import LatentClasses
 from .._writing.writer import write, write_edited
 
-# Content weight of each method of `rewrite`, and what it is worth, in nats, that a text of another class becomes one of its
-# class, if both are as clear as labelled texts are on average.
-_REWRITING_WEIGHTS = {"edit": (40.0, 2.0), "decode": (32.0, 6.0)}
-# A head that can hardly tell the classes must not overrule the decoder; and without out-of-fold predictions.
+# Guidance of each method of `rewrite` where labelled texts have a mean margin of one nat, and content weight.
+_REWRITING_WEIGHTS = {"edit": (25.0, 2.0), "decode": (20.0, 6.0)}
+# A head that can hardly tell the classes must not overrule the decoder; and a margin for when there is none.
 _SMALLEST_MARGIN, _USUAL_MARGIN = 0.5, 4.0
 
 
@@ -399,9 +398,9 @@ class ClassWriterMixin:
             Whether to edit the document or to write a new one.
         guidance : float or None, default=None
             Influence of the class. With "edit", the weight of its log-probability; with "decode", as in
-            `inverse_transform`. None depends on how clear labelled texts are: it is 40, or 32 with "decode", divided by the
-            number of nats by which the likeliest class leads the next on average (out-of-fold). The less clear they are, as
-            sentences with the class of a whole review are, the less an edit changes the log-probability.
+            `inverse_transform`. None depends on how clear labelled texts are: it is 25, or 20 with "decode", divided by the
+            square root of the number of nats by which the likeliest class leads the next on average (out-of-fold). The less clear
+            they are, as sentences with the class of a whole review are, the less an edit changes the log-probability.
         content_weight : float or None, default=None
             With "edit", the cost in nats of each token that is lost or added; None means 2. With "decode", a
             bonus in nats for the token that follows the last written token in the document; None means 6. There, unknown
@@ -440,10 +439,10 @@ class ClassWriterMixin:
                 f"{next(iter(options))} is an option of method='decode', but method='edit'; remove it, or set"
                 " method='decode'."
             )
-        worth, content = _REWRITING_WEIGHTS[method]
+        strength, content = _REWRITING_WEIGHTS[method]
         margin = _USUAL_MARGIN if np.isnan(classes.mean_margin) else classes.mean_margin
         weights = (
-            _weight(guidance, "guidance", worth / max(margin, _SMALLEST_MARGIN)),
+            _weight(guidance, "guidance", strength / max(margin, _SMALLEST_MARGIN) ** 0.5),
             _weight(content_weight, "content_weight", content),
         )
         if y is None:
