@@ -10,8 +10,9 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 
-from skvae import TextTokenizer, TextVAEClassifier
+from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae._network.attribution import attributions
+from skvae.datasets import make_reviews
 from skvae.plotting import ExplanationDisplay
 
 from .conftest import small_vae
@@ -142,8 +143,9 @@ def test_tokens_of_a_recurrent_encoder_explain_most_of_what_it_adds(recurrent, r
     expected = (head.latent_logits(blank.numpy()) - head.latent_logits(none))[:, 0]
     # The mark at the end is no word either, and adds nearly the same to all texts.
     assert np.std(rest - expected) < 0.02 * np.std(margin)
+    names = frame[frame["part"] == "ngram"]["name"]
     known = set(recurrent.tokenizer_.tokens_)
-    assert {token for name in frame[frame["part"] == "ngram"]["name"] for token in name.split()} <= known
+    assert {token for name in names for token in re.findall(r"\w+(?:'\w+)*|[^\w\s]", name)} <= known
 
 
 def test_an_ngram_stands_for_those_within_it_or_for_itself(classifier, reviews):
@@ -320,3 +322,30 @@ def test_many_long_texts_are_explained_one_by_one(classifier, reviews):
     pd.testing.assert_frame_equal(
         together.drop(columns="document"), alone.drop(columns="document"), atol=1e-4, rtol=1e-4
     )
+
+
+@pytest.mark.parametrize(
+    ("analyzer", "names"),
+    [
+        ("word", {"dull", "is dull", "dull!", "-a"}),
+        ("char", {"d", "du", "dul", " du", "l!", "s d", "-"}),
+        ("bpe", {"is dull"}),
+    ],
+)
+def test_an_ngram_is_named_as_it_stands_in_the_text(analyzer, names):
+    texts, y = make_reviews(60, random_state=0)
+    texts = [f"{text} it is dull! x-a" for text in texts]
+    vae = TextVAETransformer(
+        4, decoder="bow", epochs=1, ngram_dim=None, tokenizer=TextTokenizer(analyzer=analyzer)
+    )
+    classifier = TextVAEClassifier(vae, epochs=0, ngram_range=(1, 3), random_state=0).fit(texts, y)
+    frame = classifier.explain(["it is dull! x-a"], n_contributions=1_000, merge_ngrams=False)
+    found = set(frame[frame["part"] == "ngram"]["name"])
+    assert names <= found
+    assert not any("▁" in name or "￭" in name for name in found)
+
+
+def test_what_rounding_leaves_is_no_rest(classifier, reviews):
+    frame = classifier.explain(reviews[0][:20], n_contributions=10_000)
+    rest = frame[frame["part"] == "rest"]
+    assert (rest[["contribution", "lexical", "latent"]] == 0).all(axis=None)

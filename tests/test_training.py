@@ -316,3 +316,15 @@ def test_a_first_batch_does_not_fix_the_length_of_texts(reviews):
         fitted.fit(X)
     with pytest.warns(UserWarning, match=message):
         fitted.partial_fit(X)
+
+
+def test_many_small_fits_are_silent(reviews, caplog):
+    """Each fit has a function of its own; TensorFlow takes the fifth of them for a mistake."""
+    X, y = reviews[0][:30], reviews[1][:30]
+    for _ in range(6):
+        TextVAETransformer(4, decoder="bow", epochs=1, ngram_dim=None, random_state=0).fit(X)
+    for _ in range(6):
+        TextVAEClassifier(
+            TextVAETransformer(4, decoder="bow", epochs=1, ngram_dim=None), epochs=1, random_state=0
+        ).partial_fit(X, y, classes=[0, 1])
+    assert "retracing" not in caplog.text

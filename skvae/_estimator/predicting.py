@@ -149,7 +149,7 @@ class ClassPredictorMixin:
             - "part": "margin" for the first row of a text; "ngram" for an n-gram or a word, "embedding" for what the
               `embedder` returned, "intercept" for what does not depend on the text; "rest" for the sum of all
               contributions that are not listed.
-            - "name": the n-gram.
+            - "name": the n-gram, as it stands in a text.
             - "contribution": in nats; a positive value supports the class. Those after the margin add up to
               it. With two classes, the margin is the log-odds of the class; with more, its logit minus the average logit.
             - "lexical", "vector", "latent", "embedding", "intercept": the contribution through each part of the
@@ -205,7 +205,7 @@ class ClassPredictorMixin:
         return explain(self._class_head, autoencoder, corpus, labels)
 
     def _explanation_frame(self, explanation: Explanation, n_contributions: int, merge_ngrams: bool) -> Any:
-        rows = explanation.rows(self.vae_._autoencoder.tokens, n_contributions, merge_ngrams=merge_ngrams)
+        rows = explanation.rows(self.vae_._autoencoder.phrase, n_contributions, merge_ngrams=merge_ngrams)
         columns = ["document", "part", "name", "contribution", *explanation.parts]
         frame = pandas_for("explain").DataFrame(rows, columns=columns)
         frame.insert(1, "class", self.classes_[explanation.labels[frame["document"]]])

@@ -20,6 +20,7 @@ from scikeras.wrappers import BaseWrapper
 from sklearn.base import BaseEstimator
 
 from .._network.optimizer import make_optimizer, single_precision
+from .._network.training import own_functions
 from .routing import KerasParamsMixin
 from .sklearn import set_params
 
@@ -125,15 +126,16 @@ class KerasEstimator(KerasParamsMixin, BaseWrapper):
             self.model_ = self._build_keras_model()
         self._initialize_callbacks()
         self._ensure_compiled_model()
-        self._fit_keras_model(
-            X,
-            y,
-            sample_weight=sample_weight,
-            warm_start=warm_start,
-            epochs=epochs,
-            initial_epoch=initial_epoch,
-            **kwargs,
-        )
+        with own_functions():
+            self._fit_keras_model(
+                X,
+                y,
+                sample_weight=sample_weight,
+                warm_start=warm_start,
+                epochs=epochs,
+                initial_epoch=initial_epoch,
+                **kwargs,
+            )
 
     def _initialize_callbacks(self) -> None:
         # The list of callbacks is already complete; scikeras would refuse tuples and single classes.

@@ -25,6 +25,8 @@ from .logits import log_probabilities, summed
 MARGIN, NGRAM, EMBEDDING, INTERCEPT, REST = "margin", "ngram", "embedding", "intercept", "rest"
 _PARTS = ("lexical", "vector", "latent", "embedding", "intercept")
 _WHITE_SPACE = re.compile(r"(\s+)")
+# Of single precision, in a sum of hundreds of contributions.
+_ROUNDING = 1e-5
 
 
 # What contributes: its kind, and the token ids of an n-gram.
@@ -55,13 +57,15 @@ class Explanation:
     parts: dict[str, sp.csr_array]
     totals: NDArray[np.floating]
 
-    def rows(self, tokens: NDArray[Any], count: int, *, merge_ngrams: bool) -> list[tuple[Any, ...]]:
+    def rows(
+        self, phrase: Callable[[tuple[int, ...]], str], count: int, *, merge_ngrams: bool
+    ) -> list[tuple[Any, ...]]:
         """Document, kind, name, contribution, and its split by part: the margin, the largest ones, and the rest.
 
         Parameters
         ----------
-        tokens : ndarray of shape (n_tokens,)
-            The token of each id.
+        phrase : callable
+            From the token ids of an n-gram to its name.
         count : int
             Number of contributions of each document between the margin and the rest.
         merge_ngrams : bool
@@ -76,11 +80,13 @@ class Explanation:
             for place, members in _largest(keys, by_part.sum(axis=1), count, merge_ngrams):
                 listed = by_part[members].sum(axis=0)
                 kind, ids = keys[place]
-                name = " ".join(str(tokens[each]) for each in ids)
+                name = phrase(ids)
                 rows.append((document, kind, name, float(listed.sum()), *listed.tolist()))
                 rest -= listed
                 remaining -= float(listed.sum())
-            rows.append((document, REST, "", remaining, *rest.tolist()))
+            left = np.array([remaining, *rest])
+            left[np.abs(left) < _ROUNDING * np.abs(totals).sum()] = 0.0
+            rows.append((document, REST, "", *left.tolist()))
         return rows
 
     def by_token(self, document: int) -> dict[int, float]:

@@ -18,7 +18,7 @@ from .._texts.recombination import recombined
 from .callbacks import ReportEpochs, release, training_callbacks, user_callbacks
 from .fitted import FittedAutoencoder
 from .optimizer import has_schedule, make_optimizer, single_precision
-from .training import Batches, resolve_batch_size
+from .training import Batches, own_functions, resolve_batch_size
 
 
 @dataclass(frozen=True)
@@ -111,25 +111,26 @@ def pretrain(
     if report_of is not None:
         report = report_of(lambda: autoencoder.as_of_now(training, keep_history=how.goes_on))
     try:
-        history = model.fit(
-            batches.as_dataset(),
-            epochs=how.epochs,
-            validation_data=None
-            if validation is None
-            else Batches(validation, batch_size, None).as_dataset(),
-            callbacks=training_callbacks(
-                batches,
-                callbacks,
-                progress=how.progress,
-                patience=how.patience,
-                first_compared=first_compared,
-                decay_steps=n_steps if how.decays and not has_schedule(model.optimizer) else None,
-                report=report,
-            ),
-            # The batches shuffle themselves, from an explicit seed.
-            shuffle=False,
-            verbose=0,
-        ).history
+        with own_functions():
+            history = model.fit(
+                batches.as_dataset(),
+                epochs=how.epochs,
+                validation_data=None
+                if validation is None
+                else Batches(validation, batch_size, None).as_dataset(),
+                callbacks=training_callbacks(
+                    batches,
+                    callbacks,
+                    progress=how.progress,
+                    patience=how.patience,
+                    first_compared=first_compared,
+                    decay_steps=n_steps if how.decays and not has_schedule(model.optimizer) else None,
+                    report=report,
+                ),
+                # The batches shuffle themselves, from an explicit seed.
+                shuffle=False,
+                verbose=0,
+            ).history
     finally:
         # The weights may have changed even if training failed.
         network.changed()

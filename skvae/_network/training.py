@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +16,21 @@ from .backend import tf, tree
 from .private import set_number_of_batches
 
 _BATCHES_AHEAD = 2
+
+
+@contextmanager
+def own_functions() -> Iterator[None]:
+    """In the block, TensorFlow does not warn that functions are traced again: those of several fits are different functions."""
+
+    def says_something(record: Any) -> bool:
+        return "triggered tf.function retracing" not in record.getMessage()
+
+    logger = tf.get_logger()
+    logger.addFilter(says_something)
+    try:
+        yield
+    finally:
+        logger.removeFilter(says_something)
 
 
 def resolve_batch_size(batch_size: int | str, n_documents: int, has_text_decoder: bool) -> int:
