@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skvae import TextVAEClassifier, TextVAETransformer
-from skvae._base.progress import duration
+from skvae._base.progress import Progress, duration
 
 from .conftest import SMALL
 
@@ -121,12 +121,12 @@ def test_each_step_of_a_fit_is_told(reviews, capsys):
         *[rf"vectors of \d+ n-grams, epoch {n}/30: [\d.]+ s, [\d.]+ s left" for n in (10, 20)],
         r"vectors of \d+ n-grams, epoch 30/30: [\d.]+ s",
         r"training of the autoencoder on 160 documents",
-        r"epoch 1/3: ELBO .* \(trained with a weight of 0.\d+ of the KL\); [\d.]+ s, [\d.]+ s left",
+        r"epoch 1/3: ELBO .* \(trained with a weight of 0.\d+ of the KL\); [\d.]+ s, at most [\d.]+ s left",
         r"epoch 2/3: ELBO [^;]* KL [\d.]+\); [\d.]+ s, [\d.]+ s left",
         r"epoch 3/3: ELBO [^;]*; [\d.]+ s",
         r"class head of 60 labelled texts: [\d.]+ s",
         r"fine-tuning",
-        r"epoch 1/2: cross-entropy .*, accuracy .*; held out: cross-entropy .*; [\d.]+ s, [\d.]+ s left",
+        r"epoch 1/2: cross-entropy .*, accuracy .*; held out: cross-entropy .*; [\d.]+ s, at most [\d.]+ s left",
         r"epoch 2/2: .* s",
     ]
     assert len(told) == len(steps)
@@ -147,3 +147,17 @@ def test_each_step_of_a_fit_is_told(reviews, capsys):
 )
 def test_durations_in_words(seconds, words):
     assert duration(seconds) == words
+
+
+def test_the_seconds_that_are_left_are_those_of_rounds_after_the_first(monkeypatch, capsys):
+    """The first one also compiles."""
+    ends = iter([0.0, 2.0, 2.5, 3.0])
+    monkeypatch.setattr("skvae._base.progress.perf_counter", lambda: next(ends))
+    rounds = Progress("fit", verbose=1).rounds("epoch", 30)
+    for _ in range(3):
+        rounds.done()
+    assert capsys.readouterr().out.splitlines() == [
+        "[fit] epoch 1/30: 2.0 s, at most 58 s left",
+        "[fit] epoch 2/30: 2.5 s, 14 s left",
+        "[fit] epoch 3/30: 3.0 s, 14 s left",
+    ]

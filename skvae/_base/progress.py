@@ -59,16 +59,23 @@ class Rounds:
         self.n_lines = n_lines
         self.n_done = 0
         self.start = perf_counter()
+        self.first_ended = self.start
 
     def done(self, figures: str = "") -> None:
         """Print a line about the round that has ended."""
         self.n_done += 1
+        now = perf_counter()
+        if self.n_done == 1:
+            self.first_ended = now
         if self.n_done * self.n_lines // self.n_rounds == (self.n_done - 1) * self.n_lines // self.n_rounds:
             return
-        so_far = perf_counter() - self.start
-        left = so_far / self.n_done * max(0, self.n_rounds - self.n_done)
+        so_far, n_left = now - self.start, max(0, self.n_rounds - self.n_done)
+        # The first round also compiles what all of them run.
+        of_one = (now - self.first_ended) / (self.n_done - 1) if self.n_done > 1 else so_far
+        left = of_one * n_left
+        bound = "at most " if self.n_done == 1 else ""
         middle = f": {figures}; " if figures else ": "
-        rest = f", {duration(left)} left" if left else ""
+        rest = f", {bound}{duration(left)} left" if left else ""
         self.progress.say(f"{self.what} {self.n_done}/{self.n_rounds}{middle}{duration(so_far)}{rest}")
 
 
