@@ -454,7 +454,7 @@ class TextVAEClassifier(
             # The decoder sees only the latents.
             latents = autoencoder.posterior(read.take(fitted.data.rows))[0]
             self._latent_classes = LatentClasses.of(
-                latents, fitted.data, fitted.present, len(classes), fitted.mean_margin
+                latents, fitted.data, fitted.present, len(classes), fitted.mean_lead
             )
         if task is not None:
             task.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})

@@ -6,6 +6,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from itertools import groupby
 from numbers import Integral, Real
 from typing import Any
 
@@ -344,6 +345,17 @@ class TextTokenizer(
             ids = corpus.ids[corpus.starts[row] : corpus.starts[row + 1]]
             texts[row] = table.text(ids[ids >= FIRST_TOKEN_ID])
         return texts
+
+    def _phrase(self, ids: NDArray[np.integer]) -> str:
+        """An n-gram as it stands in a text, reserved ids by their names."""
+        space = "" if self.analyzer == "char" else " "
+        parts = []
+        for known, run in groupby(ids.tolist(), lambda each: each >= FIRST_TOKEN_ID):
+            own = np.array(list(run))
+            # A subword of nothing but a space is a text of nothing.
+            text = self._table.text(own) if known else ""
+            parts.append(text or space.join(map(str, self.tokens_[own])))
+        return space.join(parts)
 
     def _exact(self, texts: list[Any]) -> tuple[Corpus, Vocabulary | Subwords | FirstSplitting]:
         """Ids that stand for all tokens as they are written, known or not, and the table that they belong to."""

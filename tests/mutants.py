@@ -553,8 +553,8 @@ MUTANTS = [
     Mutant(
         "guidance of rewriting is the same however clear labelled texts are",
         "_estimator/writing.py",
-        "strength / max(margin, _SMALLEST_MARGIN) ** 0.5",
-        "strength / _USUAL_MARGIN**0.5",
+        "guidance / np.sqrt(lead)",
+        "guidance / np.sqrt(_USUAL_LEAD)",
         "test_decoding.py::test_the_less_clear_labelled_texts_are_the_stronger_is_the_guidance_of_rewriting",
     ),
     Mutant(

@@ -121,12 +121,12 @@ def test_each_step_of_a_fit_is_told(reviews, capsys):
         *[rf"vectors of \d+ n-grams, epoch {n}/30: [\d.]+ s, [\d.]+ s left" for n in (10, 20)],
         r"vectors of \d+ n-grams, epoch 30/30: [\d.]+ s",
         r"training of the autoencoder on 160 documents",
-        r"epoch 1/3: ELBO .* \(trained with a weight of 0.\d+ of the KL\); [\d.]+ s, at most [\d.]+ s left",
+        r"epoch 1/3: ELBO .* \(trained with a weight of 0.\d+ of the KL\); [\d.]+ s, at most about [\d.]+ s left",
         r"epoch 2/3: ELBO [^;]* KL [\d.]+\); [\d.]+ s, [\d.]+ s left",
         r"epoch 3/3: ELBO [^;]*; [\d.]+ s",
         r"class head of 60 labelled texts: [\d.]+ s",
         r"fine-tuning",
-        r"epoch 1/2: cross-entropy .*, accuracy .*; held out: cross-entropy .*; [\d.]+ s, at most [\d.]+ s left",
+        r"epoch 1/2: cross-entropy .*, accuracy .*; held out: cross-entropy .*; [\d.]+ s, at most about [\d.]+ s left",
         r"epoch 2/2: .* s",
     ]
     assert len(told) == len(steps)
@@ -157,7 +157,7 @@ def test_the_seconds_that_are_left_are_those_of_rounds_after_the_first(monkeypat
     for _ in range(3):
         rounds.done()
     assert capsys.readouterr().out.splitlines() == [
-        "[fit] epoch 1/30: 2.0 s, at most 58 s left",
+        "[fit] epoch 1/30: 2.0 s, at most about 58 s left",
         "[fit] epoch 2/30: 2.5 s, 14 s left",
         "[fit] epoch 3/30: 3.0 s, 14 s left",
     ]

@@ -93,7 +93,7 @@ def test_weights_of_rewriting_by_default(writer):
     def written(**options):
         return writer.rewrite(X, "good", method="decode", **options).tolist()
 
-    margin = writer._latent_classes.mean_margin
+    margin = writer._latent_classes.mean_lead
     assert written() == written(guidance=20 / margin**0.5, content_weight=6)
     assert written() != written(guidance=0, content_weight=6)
 
@@ -106,7 +106,7 @@ def test_the_less_clear_labelled_texts_are_the_stronger_is_the_guidance_of_rewri
     unseen, labels = make_reviews(60, random_state=9)
     for classifier in (writer, unsure):
         margins = np.abs(classifier.decision_function(unseen))
-        assert classifier._latent_classes.mean_margin == pytest.approx(margins.mean(), rel=0.3)
+        assert classifier._latent_classes.mean_lead == pytest.approx(margins.mean(), rel=0.3)
     names = np.array(["bad", "good"])
     for method, of_the_clear in (("edit", 9), ("decode", 7)):
         right = [
@@ -116,6 +116,13 @@ def test_the_less_clear_labelled_texts_are_the_stronger_is_the_guidance_of_rewri
             for each in ({}, {"guidance": of_the_clear})
         ]
         assert right[0] > right[1] + 0.4
+    # A stream goes on with the average.
+    classes = unsure._latent_classes
+    before, weight = classes.mean_lead, classes.weight_of_leads
+    assert pickle.loads(pickle.dumps(unsure))._latent_classes.mean_lead == before
+    of_batch = np.abs(unsure.decision_function(unseen)).sum()
+    unsure.partial_fit(unseen, labels)
+    assert unsure._latent_classes.mean_lead == pytest.approx((before * weight + of_batch) / (weight + 60))
 
 
 def test_a_beam_of_one_is_greedy(writer):

@@ -349,3 +349,16 @@ def test_what_rounding_leaves_is_no_rest(classifier, reviews):
     frame = classifier.explain(reviews[0][:20], n_contributions=10_000)
     rest = frame[frame["part"] == "rest"]
     assert (rest[["contribution", "lexical", "latent"]] == 0).all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("analyzer", "names"), [("word", {"[UNK]", "dull [UNK]"}), ("char", {"[UNK]", "l[UNK]", " d"})]
+)
+def test_an_ngram_with_an_unknown_token_has_a_name(analyzer, names):
+    tokenizer = TextTokenizer(analyzer=analyzer).fit([f"{text} it is dull" for text in make_reviews(60)[0]])
+    ids = tokenizer.transform(["it is dull 字" if analyzer == "word" else "it is dull字"])[0]
+    ids = ids[ids > 0]
+    spans = [ids[start:end] for start in range(len(ids)) for end in range(start + 1, len(ids) + 1)]
+    found = {tokenizer._phrase(span) for span in spans}
+    assert names <= found
+    assert "" not in found

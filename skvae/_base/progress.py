@@ -73,7 +73,7 @@ class Rounds:
         # The first round also compiles what all of them run.
         of_one = (now - self.first_ended) / (self.n_done - 1) if self.n_done > 1 else so_far
         left = of_one * n_left
-        bound = "at most " if self.n_done == 1 else ""
+        bound = "at most about " if self.n_done == 1 else ""
         middle = f": {figures}; " if figures else ": "
         rest = f", {bound}{duration(left)} left" if left else ""
         self.progress.say(f"{self.what} {self.n_done}/{self.n_rounds}{middle}{duration(so_far)}{rest}")

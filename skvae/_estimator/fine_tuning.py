@@ -22,6 +22,7 @@ from .._head.frequencies import ClassFrequencies
 from .._head.head import ClassHead
 from .._head.labels import LabelledFirst, class_indices, labelled_first, named_classes
 from .._head.linear import LinearModel
+from .._head.logits import leads
 from .._network.callbacks import ReportEpochs, release, training_callbacks, user_callbacks
 from .._network.fitted import FittedAutoencoder
 from .._network.stored import TrainingState
@@ -303,6 +304,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
             head.models, head.online, self._latent_classes = deepcopy(
                 (head.models, head.online, self._latent_classes)
             )
+            clear = self._leads(corpus.take(labelled), documents.take(labelled))
         means_before = autoencoder.features_of_some(documents).mean(axis=0)
         # Statistics before this batch, since fine-tuning shifts the part that its documents add.
         moments = autoencoder.moments
@@ -323,8 +325,13 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
                 return
             own = documents.take(labelled)
             if self._latent_classes is not None:
-                self._latent_classes.go_on(autoencoder.posterior(own)[0], labels, weights)
+                self._latent_classes.go_on(autoencoder.posterior(own)[0], labels, weights, clear)
             head.train_linear(inputs, labels, weights, autoencoder.features(own))
+
+    def _leads(self, corpus: Corpus, documents: Documents) -> NDArray[np.float64]:
+        """By how much the likeliest class of each document leads the next, in nats."""
+        head = self._class_head
+        return leads(head.logits(self.vae_._autoencoder.features(documents), head.inputs(corpus, documents)))
 
     def _tune_on_batch(self, documents: Documents, targets: Targets, seeds: SeedSequence) -> None:
         """One epoch of fine-tuning, appended to `history_`."""

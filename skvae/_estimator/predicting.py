@@ -149,7 +149,8 @@ class ClassPredictorMixin:
             - "part": "margin" for the first row of a text; "ngram" for an n-gram or a word, "embedding" for what the
               `embedder` returned, "intercept" for what does not depend on the text; "rest" for the sum of all
               contributions that are not listed.
-            - "name": the n-gram, as it stands in a text.
+            - "name": the n-gram, as it stands in a text. Tokens that differ only in the space before or after them, as the
+              vocabulary may tell apart, have the same name.
             - "contribution": in nats; a positive value supports the class. Those after the margin add up to
               it. With two classes, the margin is the log-odds of the class; with more, its logit minus the average logit.
             - "lexical", "vector", "latent", "embedding", "intercept": the contribution through each part of the

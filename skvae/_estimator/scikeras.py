@@ -20,7 +20,7 @@ from scikeras.wrappers import BaseWrapper
 from sklearn.base import BaseEstimator
 
 from .._network.optimizer import make_optimizer, single_precision
-from .._network.training import own_functions
+from .._network.training import without_warnings_of_tracing
 from .routing import KerasParamsMixin
 from .sklearn import set_params
 
@@ -126,7 +126,7 @@ class KerasEstimator(KerasParamsMixin, BaseWrapper):
             self.model_ = self._build_keras_model()
         self._initialize_callbacks()
         self._ensure_compiled_model()
-        with own_functions():
+        with without_warnings_of_tracing():
             self._fit_keras_model(
                 X,
                 y,

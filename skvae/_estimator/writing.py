@@ -24,10 +24,11 @@ from .._writing.options import DecodingOptions, check_option_names, is_count
 from .._writing.steering import LatentClasses
 from .._writing.writer import write, write_edited
 
-# Guidance of each method of `rewrite` where labelled texts have a mean margin of one nat, and content weight.
+# Of each method of `rewrite`: guidance where the likeliest class leads the next by one nat on average, and content weight.
 _REWRITING_WEIGHTS = {"edit": (25.0, 2.0), "decode": (20.0, 6.0)}
-# A head that can hardly tell the classes must not overrule the decoder; and a margin for when there is none.
-_SMALLEST_MARGIN, _USUAL_MARGIN = 0.5, 4.0
+# A head that can hardly tell the classes must not overrule the decoder. Without out-of-fold predictions, the lead is taken
+# for a usual one.
+_SMALLEST_LEAD, _USUAL_LEAD = 0.5, 4.0
 
 
 class TextWriterMixin:
@@ -58,7 +59,7 @@ class TextWriterMixin:
             Latent vectors, as returned by `transform`. The vectors beside them, with `passthrough`, are ignored.
         decoding : {"beam", "greedy", "sample"}, default="beam"
             "beam": the most likely text that a beam search finds, by the mean log-probability of its
-            tokens. With a "repeat" decoder, which chooses tokens independently, it is the same as "greedy". "greedy": the most
+            tokens, the end included. With a "repeat" decoder, which chooses tokens independently, it is the same as "greedy". "greedy": the most
             likely token at each step, several times as fast. "sample": a token drawn with its probability. A "bow"
             decoder always lists the words that distinguish the document, largest weight first.
         temperature : float, default=1.0
@@ -399,8 +400,9 @@ class ClassWriterMixin:
         guidance : float or None, default=None
             Influence of the class. With "edit", the weight of its log-probability; with "decode", as in
             `inverse_transform`. None depends on how clear labelled texts are: it is 25, or 20 with "decode", divided by the
-            square root of the number of nats by which the likeliest class leads the next on average (out-of-fold). The less clear
-            they are, as sentences with the class of a whole review are, the less an edit changes the log-probability.
+            square root of the number of nats by which the likeliest class leads the next on average (out-of-fold, before
+            fine-tuning; at least half a nat, and 4 where classes have too few texts for folds). The less clear texts are, as
+            sentences with the class of a whole review, the less an edit changes the log-probability.
         content_weight : float or None, default=None
             With "edit", the cost in nats of each token that is lost or added; None means 2. With "decode", a
             bonus in nats for the token that follows the last written token in the document; None means 6. There, unknown
@@ -439,11 +441,10 @@ class ClassWriterMixin:
                 f"{next(iter(options))} is an option of method='decode', but method='edit'; remove it, or set"
                 " method='decode'."
             )
-        strength, content = _REWRITING_WEIGHTS[method]
-        margin = _USUAL_MARGIN if np.isnan(classes.mean_margin) else classes.mean_margin
+        default = default_weights(method, classes.mean_lead)
         weights = (
-            _weight(guidance, "guidance", strength / max(margin, _SMALLEST_MARGIN) ** 0.5),
-            _weight(content_weight, "content_weight", content),
+            _weight(guidance, "guidance", default[0]),
+            _weight(content_weight, "content_weight", default[1]),
         )
         if y is None:
             raise ValueError(
@@ -505,6 +506,16 @@ class ClassWriterMixin:
                 " vae=TextVAETransformer(decoder='gru')."
             )
         return self._latent_classes
+
+
+def default_weights(method: str, mean_lead: float) -> tuple[float, float]:
+    """Guidance and content weight of a method of `rewrite`.
+
+    Where single texts are less clear, an edit changes the log-probability of the class less, and this counts for more.
+    """
+    guidance, content_weight = _REWRITING_WEIGHTS[method]
+    lead = _USUAL_LEAD if np.isnan(mean_lead) else max(mean_lead, _SMALLEST_LEAD)
+    return float(guidance / np.sqrt(lead)), content_weight
 
 
 def _weight(weight: Any, name: str, default: float) -> float:

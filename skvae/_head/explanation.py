@@ -85,7 +85,7 @@ class Explanation:
                 rest -= listed
                 remaining -= float(listed.sum())
             left = np.array([remaining, *rest])
-            left[np.abs(left) < _ROUNDING * np.abs(totals).sum()] = 0.0
+            left[np.abs(left) < _ROUNDING * np.abs(by_part).sum()] = 0.0
             rows.append((document, REST, "", *left.tolist()))
         return rows
 

@@ -21,8 +21,7 @@ from .._texts.ngrams import NgramFeatures
 from .documents import LabelledDocuments, TrainingDocuments
 from .head import ClassHead
 from .linear import LinearModel, fit_linear_model, naive_bayes_scales
-from .logits import leads
-from .stacking import Stacking, fit_stacking
+from .stacking import fit_stacking
 
 # Values of `C` of each linear model; cross-validation picks one.
 _LEXICAL_CANDIDATES = (10.0, 100.0)
@@ -46,7 +45,7 @@ class FittedHead:
     present : ndarray of int
         Indices of the classes that have a document.
     features : ndarray of shape (n_labelled, n_features), dtype float32
-    mean_margin : float
+    mean_lead : float
         As in `LinearHead`.
     """
 
@@ -56,7 +55,7 @@ class FittedHead:
     data: LabelledDocuments
     present: NDArray[np.integer]
     features: NDArray[np.float32]
-    mean_margin: float
+    mean_lead: float
 
 
 def fit_class_head(
@@ -119,7 +118,7 @@ def fit_class_head(
         n_averaged=len(documents.read),
     )
     offset = linear.offset[data.pair_of]
-    return FittedHead(head, linear.stacking_weights, offset, data, present, features, linear.mean_margin)
+    return FittedHead(head, linear.stacking_weights, offset, data, present, features, linear.mean_lead)
 
 
 @dataclass(frozen=True)
@@ -136,16 +135,15 @@ class LinearHead:
     stacking_weights : dict of str to float
     offset : ndarray of shape (n_distinct, n_outputs), dtype float32
         Out-of-fold logits of `models`, multiplied by their stacking weights.
-    mean_margin : float
-        By how much the likeliest class of a labelled document leads the next on average, out-of-fold, in nats; NaN if
-        nothing is out of a fold.
+    mean_lead : float
+        As in `Stacking`.
     """
 
     layer: LinearModel
     models: dict[str, LinearModel]
     stacking_weights: dict[str, float]
     offset: NDArray[np.float32]
-    mean_margin: float = np.nan
+    mean_lead: float
 
 
 def fit_linear_head(inputs: dict[str, Any], data: LabelledDocuments) -> LinearHead:
@@ -185,19 +183,7 @@ def fit_linear_head(inputs: dict[str, Any], data: LabelledDocuments) -> LinearHe
         if logits is not None:
             # In-sample logits would leave nothing to learn.
             offset += (weights[name] * logits).astype(np.float32)
-    return LinearHead(layer, models, weights, offset, _mean_margin(stacking, out_of_fold, data, folds))
-
-
-def _mean_margin(
-    stacking: Stacking,
-    out_of_fold: dict[str, NDArray[np.float64] | None],
-    data: LabelledDocuments,
-    folds: NDArray[np.int64],
-) -> float:
-    known = [each[folds >= 0] for each in out_of_fold.values() if each is not None]
-    if len(known) < len(out_of_fold):
-        return np.nan
-    return float(np.average(leads(stacking.logits(known)), weights=data.weights[folds >= 0]))
+    return LinearHead(layer, models, weights, offset, stacking.mean_lead)
 
 
 def _width(given: Any) -> int:
@@ -212,7 +198,7 @@ def _head_of_one_class(inputs: dict[str, Any]) -> LinearHead:
     }
     weights = dict.fromkeys(models, 1 / len(models))
     offset = np.zeros((len(inputs["latent"][0]), 1), dtype=np.float32)
-    return LinearHead(models.pop("latent"), models, weights, offset)
+    return LinearHead(models.pop("latent"), models, weights, offset, np.nan)
 
 
 def fit_feature_model(

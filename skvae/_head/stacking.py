@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.special import softmax
 
 from .documents import LabelledDocuments
-from .logits import cross_entropy, log_probabilities, residual_of
+from .logits import cross_entropy, leads, log_probabilities, residual_of
 
 _LARGEST_WEIGHT = 10.0
 # As many documents as the penalty on stacking weights counts.
@@ -28,10 +28,14 @@ class Stacking:
     weights : ndarray of shape (n_models,), dtype float64
         Non-negative stacking weight of each model.
     intercept : ndarray of shape (n_outputs,), dtype float64
+    mean_lead : float
+        By how much the likeliest class of a document leads the next on average, out-of-fold, in nats; NaN if
+        there are no out-of-fold logits.
     """
 
     weights: NDArray[np.float64]
     intercept: NDArray[np.float64]
+    mean_lead: float = np.nan
 
     def logits(self, logits: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
         """The weighted sum, of shape (n_documents, n_outputs), from the logits of each model."""
@@ -87,7 +91,9 @@ def fit_stacking(
     share = softmax([-loss for _, _, loss in alone])
     drawn_to = share * [scales[0] for scales, _, _ in alone]
     scales, shift, _ = _scales_and_shift(stacked, base, labels, weights, drawn_to, _DOCUMENTS_FOR_AVERAGE)
-    return Stacking(scales, base + shift - scales @ centre)
+    sums = np.tensordot(scales, stacked, axes=1) + base + shift
+    mean_lead = float(np.average(leads(sums), weights=weights))
+    return Stacking(scales, base + shift - scales @ centre, mean_lead)
 
 
 def _scales_and_shift(

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from .._base.progress import Progress
 from .._texts.corpus import Corpus
 from .._texts.documents import Documents, prepare_documents, sequential_batches, spread_rows
 from .._texts.embedding import FittedEmbedder
-from .._texts.ids import FIRST_TOKEN_ID, UNKNOWN_ID
+from .._texts.ids import UNKNOWN_ID
 from .._texts.ngram_vectors import NgramVectors
 from .._texts.splitting import is_word
 from .._texts.tokenizer import FittedTokenizer
@@ -141,15 +141,7 @@ class FittedAutoencoder:
         """An n-gram as it stands in a text, reserved ids by their names; the ids themselves without a tokenizer."""
         if self.tokenizer is None:
             return " ".join(map(str, ids))
-        parts: list[str] = []
-        for reserved, run in groupby(ids, lambda each: each < FIRST_TOKEN_ID):
-            known = list(run)
-            parts += (
-                [str(self.tokens[each]) for each in known]
-                if reserved
-                else self.tokenizer._decode(Corpus.from_matrix(np.array([known], dtype=np.int32))).tolist()
-            )
-        return " ".join(parts)
+        return self.tokenizer._phrase(np.array(ids, dtype=np.int32))
 
     @property
     def sentence_ends(self) -> NDArray[np.bool_]:

@@ -18,7 +18,7 @@ from .._texts.recombination import recombined
 from .callbacks import ReportEpochs, release, training_callbacks, user_callbacks
 from .fitted import FittedAutoencoder
 from .optimizer import has_schedule, make_optimizer, single_precision
-from .training import Batches, own_functions, resolve_batch_size
+from .training import Batches, resolve_batch_size, without_warnings_of_tracing
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def pretrain(
     if report_of is not None:
         report = report_of(lambda: autoencoder.as_of_now(training, keep_history=how.goes_on))
     try:
-        with own_functions():
+        with without_warnings_of_tracing():
             history = model.fit(
                 batches.as_dataset(),
                 epochs=how.epochs,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,11 +20,16 @@ _BATCHES_AHEAD = 2
 
 
 @contextmanager
-def own_functions() -> Iterator[None]:
-    """In the block, TensorFlow does not warn that functions are traced again: those of several fits are different functions."""
+def without_warnings_of_tracing() -> Iterator[None]:
+    """In the block and its thread, TensorFlow does not warn that a function is traced too often.
+
+    It counts by the function's code, and Keras makes a function of the same code for each fit.
+    """
+    thread = threading.get_ident()
 
     def says_something(record: Any) -> bool:
-        return "triggered tf.function retracing" not in record.getMessage()
+        own = threading.get_ident() == thread
+        return not (own and "triggered tf.function retracing" in record.getMessage())
 
     logger = tf.get_logger()
     logger.addFilter(says_something)

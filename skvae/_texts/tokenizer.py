@@ -34,6 +34,9 @@ class FittedTokenizer(Protocol):
     def _decode(self, corpus: Corpus) -> NDArray[np.object_]:
         """Whole documents as texts."""
 
+    def _phrase(self, ids: NDArray[np.integer]) -> str:
+        """An n-gram as it stands in a text, reserved ids by their names."""
+
     def _exact(self, texts: list[Any]) -> tuple[Corpus, Any]:
         """Ids of all tokens as they are written, and the table whose method `text` reads them."""
 

@@ -234,7 +234,7 @@ def _write_at_once(
 def _search_beams(
     decoder: Any, z: NDArray[np.float32], max_length: int, options: DecodingOptions, guide: _Guide
 ) -> NDArray[np.int32]:
-    """The best text of a beam search, by the mean log-probability of its tokens.
+    """The best text of a beam search, by its log-probability divided by the number of its tokens, the end included.
 
     The log-probability of a text is the decoder's, and once that of its class times the strength of the guidance. If the
     class were part of each step's distribution, a text against it would lose nothing after its first such token: all tokens

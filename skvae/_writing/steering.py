@@ -29,12 +29,12 @@ class LatentClasses:
         Index of their classes.
     n_classes : int
         Number of all classes; some may have no document yet.
-    mean_margin : float, default=nan
-        How clear the classes of labelled documents are to the class head, as in `LinearHead`.
+    mean_lead : float, default=nan
+        How clear the classes of labelled documents are to the class head, as in `Stacking`.
     """
 
-    # Earlier files have no such attribute.
-    mean_margin = np.nan
+    # Earlier files have no such attributes.
+    mean_lead, weight_of_leads = np.nan, 0.0
 
     def __init__(
         self,
@@ -42,10 +42,12 @@ class LatentClasses:
         latents: NDArray[np.float32],
         labels: NDArray[np.integer],
         n_classes: int,
-        mean_margin: float = np.nan,
+        mean_lead: float = np.nan,
     ) -> None:
         self._online = OnlineModel(model)
-        self.mean_margin = mean_margin
+        # It is kept here since only writing needs it.
+        self.mean_lead = mean_lead
+        self.weight_of_leads = 0.0 if np.isnan(mean_lead) else float(len(labels))
         self.clear_margins = np.full(n_classes, np.nan)
         self._learn_margins(latents, labels)
 
@@ -56,7 +58,7 @@ class LatentClasses:
         data: LabelledDocuments,
         present: NDArray[np.integer],
         n_classes: int,
-        mean_margin: float,
+        mean_lead: float,
     ) -> LatentClasses:
         """Fit the classifier.
 
@@ -69,7 +71,7 @@ class LatentClasses:
             Index, among all classes, of the classes that have documents.
         n_classes : int
             Number of all classes.
-        mean_margin : float
+        mean_lead : float
         """
         if data.n_classes > 1:
             model, _ = fit_feature_model(latents, latents, data, data.folds())
@@ -79,7 +81,7 @@ class LatentClasses:
             )
         if len(present) < n_classes:
             model = model_for_all(model, present, n_classes)
-        return cls(model, latents, present[data.labels], n_classes, mean_margin)
+        return cls(model, latents, present[data.labels], n_classes, mean_lead)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Files of format 1 name the margins "leads".
@@ -96,9 +98,19 @@ class LatentClasses:
                 self.clear_margins[label] = np.quantile(margins[labels == label], _CLEAR)
 
     def go_on(
-        self, latents: NDArray[np.float32], labels: NDArray[np.integer], weights: NDArray[np.floating]
+        self,
+        latents: NDArray[np.float32],
+        labels: NDArray[np.integer],
+        weights: NDArray[np.floating],
+        leads: NDArray[np.floating],
     ) -> None:
-        """Adapt to latents that training has changed, by one pass over a batch of documents."""
+        """Adapt to latents that training has changed, by one pass over a batch of documents.
+
+        `leads` are those of the class head before it has learned from the batch.
+        """
+        total = self.weight_of_leads + weights.sum()
+        sums = np.nan_to_num(self.mean_lead) * self.weight_of_leads + weights @ leads
+        self.mean_lead, self.weight_of_leads = float(sums / total), float(total)
         n_outputs = self._online.model.kernel.shape[1]
         self._online.train(latents, labels, weights, np.zeros((len(labels), n_outputs)))
         if np.isnan(self.clear_margins).any():

@@ -190,3 +190,15 @@ def test_with_few_documents_the_sum_is_as_good_as_its_best_member():
             losses[name].append(cross_entropy(found, labels[new], np.ones(1_000)))
     # By weights that are drawn to equal shares, .04 are lost.
     assert np.mean(losses["sum"]) < np.mean(losses["best"]) + 0.005
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_mean_lead_is_that_of_documents_that_were_left_out(n_classes):
+    features, data = drawn(n_classes)
+    folds = data.folds()
+    model, left_out = fit_linear_model(features, data, folds, [1.0])
+    stacking = fit_stacking([left_out], data, folds)
+    new, _ = drawn(n_classes, seed=1)
+    on_new = leads(stacking.logits([model.logits(new)])).mean()
+    assert stacking.mean_lead == pytest.approx(on_new, rel=0.15)
+    assert np.isnan(fit_stacking([None], data, folds).mean_lead)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
+from skvae._estimator.writing import default_weights
 from skvae._texts.ngrams import TokenPairs
 from skvae._writing.decoding import decode_tokens
 from skvae._writing.guidance import Guidance, log_class_probabilities
@@ -151,3 +152,17 @@ def test_a_beam_keeps_the_best_text_that_has_ended():
         # Two longer texts take its place for a while.
         options = DecodingOptions(decoding="beam", beam_width=beam_width)
         assert decode_tokens(Scripted(), np.zeros((1, 1)), 4, options).lengths.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("method", "mean_lead", "weights"),
+    [
+        ("edit", 6.25, (10.0, 2.0)),
+        ("decode", 6.25, (8.0, 6.0)),
+        ("edit", 1.0, (25.0, 2.0)),
+        ("edit", 0.01, (25 * 2**0.5, 2.0)),
+        ("decode", np.nan, (10.0, 6.0)),
+    ],
+)
+def test_weights_of_rewriting_by_default(method, mean_lead, weights):
+    assert default_weights(method, mean_lead) == pytest.approx(weights)
