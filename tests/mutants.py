@@ -290,7 +290,7 @@ MUTANTS = [
     Mutant(
         "equal stacking weights",
         "_head/stacking.py",
-        "return Stacking(scales, base + shift - scales @ centre)",
+        "return Stacking(scales, base + shift - scales @ centre, mean_lead)",
         "return Stacking(np.full(len(scales), 1 / len(scales)), base + shift - centre.mean(axis=0))",
         "test_classifier.py::test_a_term_that_knows_nothing_counts_for_little",
     ),
@@ -551,6 +551,13 @@ MUTANTS = [
         "test_decoding.py::test_the_widest_beam_finds_the_best_text_of_all_by_its_length",
     ),
     Mutant(
+        "a beam keeps texts by the sum of their log-probabilities",
+        "_writing/decoding.py",
+        "((grown + of_classes) / new_lengths[:, None])",
+        "(grown + of_classes)",
+        "unit/test_writing.py::test_a_beam_keeps_long_texts_by_their_mean",
+    ),
+    Mutant(
         "guidance of rewriting is the same however clear labelled texts are",
         "_estimator/writing.py",
         "guidance / np.sqrt(lead)",
@@ -575,7 +582,7 @@ MUTANTS = [
     Mutant(
         "no intercept in the stacking",
         "_head/stacking.py",
-        "return Stacking(scales, base + shift - scales @ centre)",
+        "return Stacking(scales, base + shift - scales @ centre, mean_lead)",
         "return Stacking(scales, 0 * shift)",
         "test_class_head.py::test_the_mean_probability_is_the_share_of_the_class",
     ),

@@ -166,3 +166,32 @@ def test_a_beam_keeps_the_best_text_that_has_ended():
 )
 def test_weights_of_rewriting_by_default(method, mean_lead, weights):
     assert default_weights(method, mean_lead) == pytest.approx(weights)
+
+
+class Branching:
+    """A decoder of texts that end at once or after one word, and of one that becomes likely only after its second word."""
+
+    chances = {
+        2: {3: 0.35, 4: 0.35, 2: 0.3},
+        3: {2: 0.6, 7: 0.4},
+        4: {5: 0.35},
+        5: {6: 1.0},
+        6: {2: 1.0},
+    }
+
+    def start(self, z):
+        return [[np.zeros((len(z), 1))]]
+
+    def step(self, previous, states, z):
+        chances = np.zeros((len(z), 300))
+        for row, token in enumerate(previous.tolist()):
+            following = self.chances.get(token, {})
+            chances[row, 8:] = (1 - sum(following.values())) / 292
+            chances[row, list(following)] = list(following.values())
+        return np.log(np.maximum(chances, 1e-30)), states
+
+
+def test_a_beam_keeps_long_texts_by_their_mean():
+    """By their sums, three shorter texts come before the beginning of the best one."""
+    options = DecodingOptions(decoding="beam", beam_width=3)
+    assert decode_tokens(Branching(), np.zeros((1, 1)), 5, options).padded(5).tolist() == [[4, 5, 6, 0, 0]]
