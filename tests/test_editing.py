@@ -111,7 +111,8 @@ def test_neutral_sentences_of_a_document_stay(editor):
         f"{good[0]} {bad} {neutral[0]}",
         f"{good[0]} {good[1]} {bad} {neutral[0]}",
     ]
-    written = editor.rewrite(mixed, "good")
+    # With a little less, "dull" is left to a word of praise in the next sentence.
+    written = editor.rewrite(mixed, "good", guidance=10)
     assert (editor.predict(mixed) == "bad").all()
     assert (editor.predict(written) == "good").all()
     assert all(text.endswith(neutral[0]) for text in written)
