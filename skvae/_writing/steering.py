@@ -31,6 +31,8 @@ class LatentClasses:
         Number of all classes; some may have no document yet.
     mean_lead : float, default=nan
         How clear the classes of labelled documents are to the class head, as in `Stacking`.
+    weight_of_leads : float, default=0.0
+        Sum of the weights of these documents; a stream adds those of its own.
     """
 
     # Earlier files have no such attributes.
@@ -43,11 +45,12 @@ class LatentClasses:
         labels: NDArray[np.integer],
         n_classes: int,
         mean_lead: float = np.nan,
+        weight_of_leads: float = 0.0,
     ) -> None:
         self._online = OnlineModel(model)
         # It is kept here since only writing needs it.
         self.mean_lead = mean_lead
-        self.weight_of_leads = 0.0 if np.isnan(mean_lead) else float(len(labels))
+        self.weight_of_leads = 0.0 if np.isnan(mean_lead) else weight_of_leads
         self.clear_margins = np.full(n_classes, np.nan)
         self._learn_margins(latents, labels)
 
@@ -81,7 +84,7 @@ class LatentClasses:
             )
         if len(present) < n_classes:
             model = model_for_all(model, present, n_classes)
-        return cls(model, latents, present[data.labels], n_classes, mean_lead)
+        return cls(model, latents, present[data.labels], n_classes, mean_lead, float(data.weights.sum()))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Files of format 1 name the margins "leads".
