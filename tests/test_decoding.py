@@ -116,6 +116,10 @@ def test_the_less_clear_labelled_texts_are_the_stronger_is_the_guidance_of_rewri
             for each in ({}, {"guidance": of_the_clear})
         ]
         assert right[0] > right[1] + 0.4
+    # A weight of two counts as two copies.
+    twice = TextVAEClassifier(FrozenEstimator(writer.vae_), epochs=0, random_state=0)
+    twice = twice.fit(X, y, sample_weight=np.full(len(y), 2.0))._latent_classes
+    assert twice.weight_of_leads == 2 * unsure._latent_classes.weight_of_leads == 2 * len(X)
     # A stream goes on with the average.
     classes = unsure._latent_classes
     before, weight = classes.mean_lead, classes.weight_of_leads
