@@ -60,6 +60,7 @@ $(VENV)/.docs: $(VENV)/.installed
 docs: $(VENV)/.docs
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m docs tests/test_docs.py
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -b linkcheck docs docs/_build/linkcheck
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/imdb_sentiment.py
