@@ -23,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import few_labels
@@ -144,10 +145,14 @@ def draw(labels: np.ndarray, per_class: int, seed: int) -> tuple[np.ndarray, np.
 
 
 class FastText(ClassifierMixin, BaseEstimator):
-    """fastText with vectors pre-trained on all texts, in one thread, which makes it repeatable."""
+    """fastText with vectors pre-trained on all texts, in one thread, which makes it repeatable.
 
-    def __init__(self, unlabelled: list[str]) -> None:
+    Where other methods read n-grams of characters, each character is a word: fastText splits at spaces alone.
+    """
+
+    def __init__(self, unlabelled: list[str], of_characters: bool = False) -> None:
         self.unlabelled = unlabelled
+        self.of_characters = of_characters
 
     def fit(self, X: list[str], y: np.ndarray) -> FastText:
         import fasttext
@@ -155,8 +160,8 @@ class FastText(ClassifierMixin, BaseEstimator):
         self.classes_ = np.unique(y)
         with tempfile.TemporaryDirectory() as folder:
             every, labelled, vectors = (str(Path(folder) / name) for name in ("every", "labelled", "vectors"))
-            lines = [_one_line(text) for text in X]
-            Path(every).write_text("\n".join([*lines, *map(_one_line, self.unlabelled)]))
+            lines = list(map(self._line, X))
+            Path(every).write_text("\n".join([*lines, *map(self._line, self.unlabelled)]))
             known = fasttext.train_unsupervised(every, dim=100, minCount=2, thread=1, verbose=0)
             with open(vectors, "w") as file:
                 words = known.get_words()
@@ -173,7 +178,7 @@ class FastText(ClassifierMixin, BaseEstimator):
                 dim=100,
                 epoch=25,
                 lr=0.5,
-                wordNgrams=2,
+                wordNgrams=4 if self.of_characters else 2,
                 pretrainedVectors=vectors,
                 thread=1,
                 verbose=0,
@@ -183,16 +188,16 @@ class FastText(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: list[str]) -> np.ndarray:
         found = np.zeros((len(X), len(self.classes_)))
         for row, text in enumerate(X):
-            for label, share in zip(*self.model_.predict(_one_line(text), k=-1), strict=True):
+            for label, share in zip(*self.model_.predict(self._line(text), k=-1), strict=True):
                 found[row, np.searchsorted(self.classes_, int(label.removeprefix("__label__")))] = share
         return found / found.sum(axis=1, keepdims=True)
 
     def predict(self, X: list[str]) -> np.ndarray:
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
-
-def _one_line(text: str) -> str:
-    return " ".join(text.lower().split())
+    def _line(self, text: str) -> str:
+        words = text.lower().split()
+        return " ".join("".join(words) if self.of_characters else words)
 
 
 def methods(
@@ -214,7 +219,7 @@ def methods(
         return make_pipeline(vectorizer, SelfTrainingClassifier(regression).fit(features, known))
 
     compared["self-training on TF-IDF"] = self_training
-    compared["fastText"] = FastText(unlabelled).fit
+    compared["fastText"] = FastText(unlabelled, texts.analyzer.startswith("char")).fit
     return compared
 
 
@@ -244,8 +249,9 @@ def measure(name: str, folder: Path, per_class: int, seed: int, method: str, con
 
 
 def measure_apart(*arguments: Any) -> dict[str, float] | None:
-    # Not forked: TensorFlow has threads, which a fork loses.
-    context = multiprocessing.get_context("spawn")
+    # Forked from a server that has read the libraries but TensorFlow, which has threads that a fork loses.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["few_labels"])
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=measure, args=(*arguments, sender))
     process.start()
@@ -253,6 +259,57 @@ def measure_apart(*arguments: Any) -> dict[str, float] | None:
     figures: dict[str, float] | None = receiver.recv()
     process.join()
     return figures
+
+
+def methods_of(runs: list[dict[str, Any]]) -> list[str]:
+    return [name for name in METHODS if any(run["method"] == name for run in runs)]
+
+
+def sets_of(runs: list[dict[str, Any]]) -> dict[str, str]:
+    return {key: title for key, (title, _) in SETS.items() if any(run["set"] == key for run in runs)}
+
+
+def sets_of_every_method(runs: list[dict[str, Any]]) -> list[str]:
+    n_methods = len(methods_of(runs))
+    return [
+        key for key in sets_of(runs) if len({run["method"] for run in runs if run["set"] == key}) == n_methods
+    ]
+
+
+def counts_of(runs: list[dict[str, Any]]) -> list[int]:
+    return sorted({run["per_class"] for run in runs})
+
+
+def means_of(runs: list[dict[str, Any]], figure: str, count: int) -> dict[tuple[str, str], float]:
+    """Means over the draws, by method and set."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for run in runs:
+        if run["per_class"] == count and figure in run:
+            found.setdefault((run["method"], run["set"]), []).append(run[figure])
+    return {key: mean(values) for key, values in found.items()}
+
+
+def ranks_of(runs: list[dict[str, Any]], count: int) -> dict[str, list[int]]:
+    """Ranks of each method in the sets that it has: 1 is the most accurate."""
+    accuracy = means_of(runs, "accuracy", count)
+    ranks: dict[str, list[int]] = {}
+    for (name, key), value in accuracy.items():
+        better = sum(other > value for (_, of_set), other in accuracy.items() if of_set == key)
+        ranks.setdefault(name, []).append(1 + better)
+    return ranks
+
+
+def over_sets(runs: list[dict[str, Any]]) -> dict[str, dict[str, dict[int, str]]]:
+    """By method and number of labels: mean accuracy over the sets that every method has, and mean rank over all sets."""
+    everywhere = sets_of_every_method(runs)
+    found: dict[str, dict[str, dict[int, str]]] = {"accuracy": {}, "rank": {}}
+    for count in counts_of(runs):
+        accuracy, ranks = means_of(runs, "accuracy", count), ranks_of(runs, count)
+        for name in methods_of(runs):
+            mean_accuracy = mean(accuracy[name, key] for key in everywhere)
+            found["accuracy"].setdefault(name, {})[count] = f"{100 * mean_accuracy:.1f}"
+            found["rank"].setdefault(name, {})[count] = f"{mean(ranks[name]):.1f}"
+    return found
 
 
 def main() -> None:
