@@ -523,9 +523,13 @@ def compare(document: dict[str, Any]) -> str:
         if behind
         else "The better row of skvae is nowhere behind the best of the others."
     )
-    n_draws = len({run["draw"] for run in runs})
-    introduction = COMPARE.format(n_draws=f"{n_draws} draws" if n_draws > 1 else "one draw", behind=said)
+    introduction = COMPARE.format(n_draws=draws_compared(runs), behind=said)
     return "\n".join([introduction, *parts, PUBLISHED_WITH_1000, source(document)])
+
+
+def draws_compared(runs: list[dict[str, Any]]) -> str:
+    n_draws = len({run["draw"] for run in runs})
+    return f"{n_draws} draws" if n_draws > 1 else "one draw"
 
 
 def compared_table(runs: list[dict[str, Any]]) -> str:
@@ -788,7 +792,7 @@ def figures() -> dict[str, Any]:
         "next_day_new": next_day_table(_results("next_day"), new=True),
     }
     of_ten_sets = _results("compare")["runs"]
-    quoted["compared"] = of_compare.over_sets(of_ten_sets)
+    quoted["compared"] = of_compare.over_sets(of_ten_sets) | {"draws": draws_compared(of_ten_sets)}
     quoted["tables"]["compared"] = compared_table(of_ten_sets)
     for name, median in _results("foundation")["median"].items():
         quoted["foundation"][name] = {figure: f"{value:.1f}" for figure, value in median.items()}
