@@ -453,9 +453,7 @@ class TextVAEClassifier(
         if autoencoder.has_text_decoder:
             # The decoder sees only the latents.
             latents = autoencoder.posterior(read.take(fitted.data.rows))[0]
-            self._latent_classes = LatentClasses.of(
-                latents, fitted.data, fitted.present, len(classes), fitted.mean_lead
-            )
+            self._latent_classes = LatentClasses.of(latents, fitted, len(classes))
         if task is not None:
             task.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
 

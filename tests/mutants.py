@@ -123,6 +123,20 @@ MUTANTS = [
         "test_partial_fit.py::test_an_interruption_while_linear_models_learn_changes_nothing",
     ),
     Mutant(
+        "guidance with the weights of the head",
+        "_estimator/writing.py",
+        "        if classes is None:\n            # Earlier",
+        "        if True:\n            # Earlier",
+        "test_decoding.py::test_guidance_knows_the_class_even_if_the_head_reads_only_the_latents",
+    ),
+    Mutant(
+        "guidance that a stream does not train",
+        "_writing/steering.py",
+        "self.of_ngrams.train(inputs, labels, weights)",
+        "pass",
+        "test_decoding.py::test_guidance_knows_the_class_even_if_the_head_reads_only_the_latents",
+    ),
+    Mutant(
         "vectors handed on whatever passthrough is",
         "transformer.py",
         "if passthrough and self._autoencoder.config.dense_dim",

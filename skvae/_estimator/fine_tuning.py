@@ -325,7 +325,7 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
                 return
             own = documents.take(labelled)
             if self._latent_classes is not None:
-                self._latent_classes.go_on(autoencoder.posterior(own)[0], labels, weights, clear)
+                self._latent_classes.go_on(autoencoder.posterior(own)[0], labels, weights, clear, inputs)
             head.train_linear(inputs, labels, weights, autoencoder.features(own))
 
     def _leads(self, corpus: Corpus, documents: Documents) -> NDArray[np.float64]:

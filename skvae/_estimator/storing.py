@@ -31,6 +31,7 @@ _PARTS = {
     "embedder": "_texts.embedding.FittedEmbedder",
     "linear": "_head.linear.LinearModel",
     "online": "_head.linear.OnlineModel",
+    "ngram_classes": "_head.head.NgramClasses",
     "latent_classes": "_writing.steering.LatentClasses",
 }
 _PACKAGE = __package__.partition(".")[0]

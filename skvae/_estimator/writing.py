@@ -259,8 +259,8 @@ class ClassWriterMixin:
             short distance to where the class is clear, and tokens that support the class are preferred. None
             changes neither latents nor tokens.
         guidance : float, default=4.0
-            Influence of the class on the choice of tokens. 0: none. 1: Bayes' rule, with what the class head
-            reads of n-grams, in its lexical model and by their vectors, as the classifier [1]_. Above 1: more than Bayes'
+            Influence of the class on the choice of tokens. 0: none. 1: Bayes' rule, with what n-grams alone tell
+            about the class, by the head's lexical model and by their vectors, as the classifier [1]_. Above 1: more than Bayes'
             rule, since a class is seldom clear from a word or two [2]_. With the default, n-grams tell the class about
             as often as in real texts. With much more, texts begin with the words that tell the class best. Once the class is
             clear, guidance has no further effect. It is not used with a "repeat" decoder, or with neither
@@ -310,9 +310,13 @@ class ClassWriterMixin:
         return self.vae_._write(classes.moved(latents, labels), options, random_state, guide)
 
     def _guidance(self, labels: NDArray[np.integer], strength: float) -> Guidance:
-        autoencoder = self.vae_._autoencoder
-        return Guidance.of_head(
-            self._class_head, autoencoder.ngram_vectors, labels, float(strength), autoencoder.n_tokens
+        autoencoder, head = self.vae_._autoencoder, self._class_head
+        classes = None if self._latent_classes is None else self._latent_classes.of_ngrams
+        if classes is None:
+            # Earlier files have no stacking of n-grams alone.
+            classes = head.ngram_classes()
+        return Guidance.of_ngrams(
+            classes, head.ngrams, autoencoder.ngram_vectors, labels, float(strength), autoencoder.n_tokens
         )
 
     def sample(

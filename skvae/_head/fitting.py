@@ -19,7 +19,7 @@ from .._base.statistics import centre_and_spread
 from .._network.fitted import FittedAutoencoder
 from .._texts.ngrams import NgramFeatures
 from .documents import LabelledDocuments, TrainingDocuments
-from .head import ClassHead
+from .head import NGRAM_MODELS, ClassHead, NgramClasses
 from .linear import LinearModel, fit_linear_model, naive_bayes_scales
 from .stacking import fit_stacking
 
@@ -47,6 +47,8 @@ class FittedHead:
     features : ndarray of shape (n_labelled, n_features), dtype float32
     mean_lead : float
         As in `LinearHead`.
+    of_ngrams : NgramClasses or None
+        None if the autoencoder does not write.
     """
 
     head: ClassHead
@@ -56,6 +58,7 @@ class FittedHead:
     present: NDArray[np.integer]
     features: NDArray[np.float32]
     mean_lead: float
+    of_ngrams: NgramClasses | None
 
 
 def fit_class_head(
@@ -106,7 +109,7 @@ def fit_class_head(
         ("embedding", documents.read.embeddings, population.embeddings),
     ):
         inputs[name] = None if of_labelled is None else (of_labelled[data.rows], of_all)
-    linear = fit_linear_head(inputs, data)
+    linear = fit_linear_head(inputs, data, of_ngrams=autoencoder.has_text_decoder)
     if len(present) < n_classes:
         linear = for_all_classes(linear, documents.labels, present, n_classes)
     head = ClassHead(
@@ -118,7 +121,16 @@ def fit_class_head(
         n_averaged=len(documents.read),
     )
     offset = linear.offset[data.pair_of]
-    return FittedHead(head, linear.stacking_weights, offset, data, present, features, linear.mean_lead)
+    return FittedHead(
+        head,
+        linear.stacking_weights,
+        offset,
+        data,
+        present,
+        features,
+        linear.mean_lead,
+        linear.of_ngrams,
+    )
 
 
 @dataclass(frozen=True)
@@ -137,6 +149,7 @@ class LinearHead:
         Out-of-fold logits of `models`, multiplied by their stacking weights.
     mean_lead : float
         As in `Stacking`.
+    of_ngrams : NgramClasses or None
     """
 
     layer: LinearModel
@@ -144,9 +157,12 @@ class LinearHead:
     stacking_weights: dict[str, float]
     offset: NDArray[np.float32]
     mean_lead: float
+    of_ngrams: NgramClasses | None = None
 
 
-def fit_linear_head(inputs: dict[str, Any], data: LabelledDocuments) -> LinearHead:
+def fit_linear_head(
+    inputs: dict[str, Any], data: LabelledDocuments, *, of_ngrams: bool = False
+) -> LinearHead:
     """Fit the linear models of a head, and their stacking.
 
     Parameters
@@ -155,6 +171,8 @@ def fit_linear_head(inputs: dict[str, Any], data: LabelledDocuments) -> LinearHe
         "lexical": CSR array of shape (n_distinct, n_ngrams), or None. Others, of which "latent" must exist: features
         of shape (n_distinct, n_features), and those of labelled and other documents, used for standardisation.
     data : LabelledDocuments
+    of_ngrams : bool, default=False
+        Whether the models of n-grams are also stacked by themselves.
 
     Returns
     -------
@@ -163,7 +181,7 @@ def fit_linear_head(inputs: dict[str, Any], data: LabelledDocuments) -> LinearHe
     # Without an n-gram, there is nothing to read.
     inputs = {name: given for name, given in inputs.items() if given is not None and _width(given)}
     if data.n_classes < 2:
-        return _head_of_one_class(inputs)
+        return _head_of_one_class(inputs, of_ngrams)
     folds = data.folds()
     models, out_of_fold = {}, {}
     for name, given in inputs.items():
@@ -172,6 +190,7 @@ def fit_linear_head(inputs: dict[str, Any], data: LabelledDocuments) -> LinearHe
             if name == "lexical"
             else fit_feature_model(given[0], given[1], data, folds)
         )
+    alone = _of_ngrams(models, out_of_fold, data, folds) if of_ngrams else None
     stacking = fit_stacking(list(out_of_fold.values()), data, folds)
     weights = {name: float(weight) for name, weight in zip(models, stacking.weights, strict=True)}
     intercepts = {name: stacking.intercept if name == "latent" else 0.0 for name in models}
@@ -183,14 +202,29 @@ def fit_linear_head(inputs: dict[str, Any], data: LabelledDocuments) -> LinearHe
         if logits is not None:
             # In-sample logits would leave nothing to learn.
             offset += (weights[name] * logits).astype(np.float32)
-    return LinearHead(layer, models, weights, offset, stacking.mean_lead)
+    return LinearHead(layer, models, weights, offset, stacking.mean_lead, alone)
+
+
+def _of_ngrams(
+    models: dict[str, LinearModel],
+    out_of_fold: dict[str, NDArray[np.float64] | None],
+    data: LabelledDocuments,
+    folds: NDArray[np.int64],
+) -> NgramClasses:
+    """The models of n-grams, stacked by themselves."""
+    names = [name for name in NGRAM_MODELS if name in models]
+    if not names:
+        return NgramClasses({}, np.zeros(data.n_outputs, dtype=np.float32))
+    stacking = fit_stacking([out_of_fold[name] for name in names], data, folds)
+    scaled = {name: models[name].scaled(weight) for name, weight in zip(names, stacking.weights, strict=True)}
+    return NgramClasses(scaled, stacking.intercept.astype(np.float32))
 
 
 def _width(given: Any) -> int:
     return int((given[0] if isinstance(given, tuple) else given).shape[1])
 
 
-def _head_of_one_class(inputs: dict[str, Any]) -> LinearHead:
+def _head_of_one_class(inputs: dict[str, Any], of_ngrams: bool) -> LinearHead:
     """With a single class, there is nothing to fit: models of zeros."""
     models = {
         name: LinearModel(np.zeros((_width(given), 1), dtype=np.float32), np.zeros(1, dtype=np.float32))
@@ -198,7 +232,10 @@ def _head_of_one_class(inputs: dict[str, Any]) -> LinearHead:
     }
     weights = dict.fromkeys(models, 1 / len(models))
     offset = np.zeros((len(inputs["latent"][0]), 1), dtype=np.float32)
-    return LinearHead(models.pop("latent"), models, weights, offset, np.nan)
+    layer = models.pop("latent")
+    ngrams = {name: model.scaled(1.0) for name, model in models.items() if name in NGRAM_MODELS}
+    alone = NgramClasses(ngrams, np.zeros(1, dtype=np.float32)) if of_ngrams else None
+    return LinearHead(layer, models, weights, offset, np.nan, alone)
 
 
 def fit_feature_model(
@@ -250,11 +287,21 @@ def for_all_classes(
     -------
     head : LinearHead
     """
-    models = {name: model_for_all(model, present, n_classes) for name, model in head.models.items()}
-    layer = model_for_all(head.layer, present, n_classes)
-    layer.bias += _rare_where_absent(labels, n_classes)
+    models = _models_for_all(head.models, present, n_classes)
+    layer, rare = model_for_all(head.layer, present, n_classes), _rare_where_absent(labels, n_classes)
+    layer.bias += rare
     offset = _columns_of_all(head.offset, present, n_classes)
-    return replace(head, layer=layer, models=models, offset=offset)
+    of_ngrams = head.of_ngrams
+    if of_ngrams is not None:
+        intercept = _columns_of_all(of_ngrams.intercept, present, n_classes) + rare
+        of_ngrams = NgramClasses(_models_for_all(of_ngrams.models, present, n_classes), intercept)
+    return replace(head, layer=layer, models=models, offset=offset, of_ngrams=of_ngrams)
+
+
+def _models_for_all(
+    models: dict[str, LinearModel], present: NDArray[np.integer], n_classes: int
+) -> dict[str, LinearModel]:
+    return {name: model_for_all(model, present, n_classes) for name, model in models.items()}
 
 
 def model_for_all(model: LinearModel, present: NDArray[np.integer], n_classes: int) -> LinearModel:

@@ -17,6 +17,8 @@ from .._texts.ngrams import NgramFeatures
 from .linear import LinearModel, OnlineModel
 from .logits import summed
 
+# Those that read n-grams.
+NGRAM_MODELS = ("lexical", "vector")
 # Largest number of documents that earlier batches count as, in averages over a stream.
 _DOCUMENTS_TO_COUNT = 10_000
 
@@ -156,10 +158,15 @@ class ClassHead:
         features: NDArray[np.float32],
     ) -> None:
         """Train each linear model for one pass over documents, given the logits of all other parts."""
-        for name, given in inputs.items():
-            model = self.online.setdefault(name, OnlineModel(self.models[name]))
-            others = {other: inputs[other] for other in inputs if other != name}
-            model.train(given, labels, weights, self.logits(features, others))
+        _train_each(self.models, self.online, inputs, labels, weights, self.latent_logits(features))
+
+    def ngram_classes(self) -> NgramClasses:
+        """What n-grams tell about the class beside the other parts, which contribute their average."""
+        intercept = self.latent_logits(self.feature_means[None])[0]
+        if "embedding" in self.models:
+            intercept = intercept + self.models["embedding"].bias
+        models = {name: model for name, model in self.models.items() if name in NGRAM_MODELS}
+        return NgramClasses(models, intercept)
 
     def follow_means(
         self, before: NDArray[np.float32], after: NDArray[np.float32], n_documents: int, *, moves: bool
@@ -181,6 +188,54 @@ class ClassHead:
         self.n_averaged = n_before + n_documents
         means = (n_before * moved + n_documents * after) / self.n_averaged
         self.feature_means = means.astype(np.float32)
+
+
+@dataclass
+class NgramClasses:
+    """What n-grams alone tell about the class: the linear models that read them, stacked without those of other inputs.
+
+    In a `ClassHead`, these models have little weight if the encoder's output tells as much. Of a text that is being
+    written, only n-grams are known.
+
+    Parameters
+    ----------
+    models : dict of str to LinearModel
+        "lexical" and "vector", as in `ClassHead`.
+    intercept : ndarray of shape (n_outputs,), dtype float32
+        Added to the biases of the models.
+    online : dict of str to OnlineModel
+        Continues the training of `models`.
+    """
+
+    models: dict[str, LinearModel]
+    intercept: NDArray[np.float32]
+    online: dict[str, OnlineModel] = field(default_factory=dict)
+
+    def train(
+        self, inputs: dict[str, Any], labels: NDArray[np.integer], weights: NDArray[np.floating]
+    ) -> None:
+        """Train each model for one pass over documents, given the logits of the other.
+
+        `inputs` are those of a `ClassHead`.
+        """
+        own = {name: given for name, given in inputs.items() if name in self.models}
+        base = np.tile(self.intercept, (len(labels), 1))
+        _train_each(self.models, self.online, own, labels, weights, base)
+
+
+def _train_each(
+    models: dict[str, LinearModel],
+    online: dict[str, OnlineModel],
+    inputs: dict[str, Any],
+    labels: NDArray[np.integer],
+    weights: NDArray[np.floating],
+    base: NDArray[np.float32],
+) -> None:
+    """Train linear models one after the other; `base`, of shape (n_documents, n_outputs), is added to their logits."""
+    for name, given in inputs.items():
+        model = online.setdefault(name, OnlineModel(models[name]))
+        others = [models[other].logits(inputs[other]) for other in inputs if other != name]
+        model.train(given, labels, weights, summed([base, *others]))
 
 
 def _activate(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:

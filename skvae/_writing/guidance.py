@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .._head.head import ClassHead
+from .._head.head import NgramClasses
 from .._texts.corpus import Corpus
 from .._texts.ngram_vectors import NgramVectors
-from .._texts.ngrams import TokenPairs
+from .._texts.ngrams import NgramFeatures, TokenPairs
 
 _SMALLEST = np.finfo(np.float64).tiny
 
@@ -99,25 +99,25 @@ class Guidance:
     content_weight: float = 0.0
 
     @classmethod
-    def of_head(
+    def of_ngrams(
         cls,
-        head: ClassHead,
+        classes: NgramClasses,
+        ngrams: NgramFeatures | None,
         vectors: NgramVectors | None,
         labels: NDArray[np.integer],
         strength: float,
         n_tokens: int,
     ) -> Guidance:
-        """From the models of a class head that read n-grams; without one, there is no guidance.
+        """From what n-grams tell about the class; without a model that reads them, there is no guidance.
 
-        Unwritten text contributes its average, so that the classes have their prior frequencies. So do
-        the latents and embeddings, which are not computed for the written text.
+        Latents and embeddings are not computed for the written text.
         """
-        intercept = head.latent_logits(head.feature_means[None])[0]
+        intercept = classes.intercept
         alone, pairs = np.zeros((n_tokens, len(intercept)), dtype=np.float32), None
-        readers = {"lexical": head.ngrams, "vector": vectors}
-        for name, model in head.models.items():
+        readers = {"lexical": ngrams, "vector": vectors}
+        for name, model in classes.models.items():
             intercept = intercept + model.bias
-            reader = readers.get(name)
+            reader = readers[name]
             if reader is not None:
                 alone_here, pairs_here = reader.next_token_weights(model.kernel)
                 alone, pairs = alone + alone_here, pairs_here if pairs is None else pairs + pairs_here

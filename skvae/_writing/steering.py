@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._head.documents import LabelledDocuments
-from .._head.fitting import fit_feature_model, model_for_all
+from .._head.fitting import FittedHead, fit_feature_model, model_for_all
+from .._head.head import NgramClasses
 from .._head.linear import LinearModel, OnlineModel
 
 # Quantile of the margins of a class that moved documents must reach.
@@ -33,10 +33,13 @@ class LatentClasses:
         How clear the classes of labelled documents are to the class head, as in `Stacking`.
     weight_of_leads : float, default=0.0
         Sum of the weights of these documents; a stream adds those of its own.
+    of_ngrams : NgramClasses or None, default=None
+        What written text tells about the class.
     """
 
     # Earlier files have no such attributes.
     mean_lead, weight_of_leads = np.nan, 0.0
+    of_ngrams: NgramClasses | None = None
 
     def __init__(
         self,
@@ -46,36 +49,29 @@ class LatentClasses:
         n_classes: int,
         mean_lead: float = np.nan,
         weight_of_leads: float = 0.0,
+        of_ngrams: NgramClasses | None = None,
     ) -> None:
         self._online = OnlineModel(model)
-        # It is kept here since only writing needs it.
+        # These are kept here since only writing needs them.
+        self.of_ngrams = of_ngrams
         self.mean_lead = mean_lead
         self.weight_of_leads = 0.0 if np.isnan(mean_lead) else weight_of_leads
         self.clear_margins = np.full(n_classes, np.nan)
         self._learn_margins(latents, labels)
 
     @classmethod
-    def of(
-        cls,
-        latents: NDArray[np.float32],
-        data: LabelledDocuments,
-        present: NDArray[np.integer],
-        n_classes: int,
-        mean_lead: float,
-    ) -> LatentClasses:
+    def of(cls, latents: NDArray[np.float32], fitted: FittedHead, n_classes: int) -> LatentClasses:
         """Fit the classifier.
 
         Parameters
         ----------
         latents : ndarray of shape (n_distinct, n_components), dtype float32
-        data : LabelledDocuments
-            Labels are indices into `present`.
-        present : ndarray of int
-            Index, among all classes, of the classes that have documents.
+            Of the distinct documents of `fitted.data`.
+        fitted : FittedHead
         n_classes : int
             Number of all classes.
-        mean_lead : float
         """
+        data, present = fitted.data, fitted.present
         if data.n_classes > 1:
             model, _ = fit_feature_model(latents, latents, data, data.folds())
         else:
@@ -84,7 +80,15 @@ class LatentClasses:
             )
         if len(present) < n_classes:
             model = model_for_all(model, present, n_classes)
-        return cls(model, latents, present[data.labels], n_classes, mean_lead, float(data.weights.sum()))
+        return cls(
+            model,
+            latents,
+            present[data.labels],
+            n_classes,
+            fitted.mean_lead,
+            float(data.weights.sum()),
+            fitted.of_ngrams,
+        )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Files of format 1 name the margins "leads".
@@ -106,11 +110,14 @@ class LatentClasses:
         labels: NDArray[np.integer],
         weights: NDArray[np.floating],
         leads: NDArray[np.floating],
+        inputs: dict[str, Any],
     ) -> None:
         """Adapt to latents that training has changed, by one pass over a batch of documents.
 
-        `leads` are those of the class head before it has learned from the batch.
+        `leads` are those of the class head before it has learned from the batch, and `inputs` those of its linear models.
         """
+        if self.of_ngrams is not None:
+            self.of_ngrams.train(inputs, labels, weights)
         total = self.weight_of_leads + weights.sum()
         sums = np.nan_to_num(self.mean_lead) * self.weight_of_leads + weights @ leads
         self.mean_lead, self.weight_of_leads = float(sums / total), float(total)
