@@ -201,7 +201,6 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         if frequencies is not None:
             autoencoder.changed()
             autoencoder.normalise_over(documents.read)
-            fitted.head.feature_means = autoencoder.features_of_some(documents.read).mean(axis=0)
             self._shift_intercept(frequencies.shift(fitted.head, autoencoder))
 
     def _report(
@@ -305,25 +304,21 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
                 (head.models, head.online, self._latent_classes)
             )
             clear = self._leads(corpus.take(labelled), documents.take(labelled))
-        means_before = autoencoder.features_of_some(documents).mean(axis=0)
         # Statistics before this batch, since fine-tuning shifts the part that its documents add.
         moments = autoencoder.moments
         with self._network_restored():
             if not self._was_frozen:
                 documents = vae.set_params(**parameters)._go_on(corpus, len(labels))
-            if len(labels):
-                inputs = head.inputs(corpus.take(labelled), documents.take(labelled))
-                targets = self._targets(labels, weights, head.linear_logits(inputs, len(labels)))
-                self._tune_on_batch(documents.take(labelled), targets, seeds)
-                if not self._trains_head_alone:
-                    autoencoder.changed()
-                    autoencoder.moments = moments
-                    autoencoder.normalise_over(documents, keep_history=True)
-            means_after = autoencoder.features_of_some(documents).mean(axis=0)
-            head.follow_means(means_before, means_after, len(documents), moves=not self._was_frozen)
             if not len(labels):
                 return
             own = documents.take(labelled)
+            inputs = head.inputs(corpus.take(labelled), own)
+            targets = self._targets(labels, weights, head.linear_logits(inputs, len(labels)))
+            self._tune_on_batch(own, targets, seeds)
+            if not self._trains_head_alone:
+                autoencoder.changed()
+                autoencoder.moments = moments
+                autoencoder.normalise_over(documents, keep_history=True)
             if self._latent_classes is not None:
                 self._latent_classes.go_on(autoencoder.posterior(own)[0], labels, weights, clear, inputs)
             head.train_linear(inputs, labels, weights, autoencoder.features(own))

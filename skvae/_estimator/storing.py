@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .._head.head import ClassHead
+from .._head.head import ClassHead, NgramClasses
 
 FORMAT = 3
 _READABLE = (1, 2, FORMAT)
@@ -208,8 +208,6 @@ def head_to_store(state: dict[str, Any]) -> dict[str, Any]:
         "_vector": head.models.get("vector"),
         "_embedding": head.models.get("embedding"),
         "_online": head.online,
-        "_feature_means": head.feature_means,
-        "_n_averaged": head.n_averaged,
     }
 
 
@@ -221,14 +219,17 @@ def head_from_store(state: dict[str, Any]) -> dict[str, Any]:
     models = {"lexical": lexical}
     models |= {name: state.pop(f"_{name}", None) for name in ("vector", "embedding")}
     online = state.pop("_online", None) or {}
-    state["_class_head"] = ClassHead(
+    state["_class_head"] = head = ClassHead(
         layers=state.pop("_head"),
         activation=state.pop("_activation"),
         models={name: model for name, model in models.items() if model is not None},
         ngrams=ngrams,
-        feature_means=state.pop("_feature_means"),
-        n_averaged=state.pop("_n_averaged", 1),
         # In files of formats 1 and 2, the lexical model is the only one.
         online=online if isinstance(online, dict) else {"lexical": online},
     )
+    # Earlier files have average features, with which the models of n-grams have the weights of the head.
+    means, classes = state.pop("_feature_means", None), state.get("_latent_classes")
+    state.pop("_n_averaged", None)
+    if means is not None and classes is not None:
+        classes.of_ngrams = NgramClasses.beside(head, means)
     return state

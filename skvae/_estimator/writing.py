@@ -310,13 +310,16 @@ class ClassWriterMixin:
         return self.vae_._write(classes.moved(latents, labels), options, random_state, guide)
 
     def _guidance(self, labels: NDArray[np.integer], strength: float) -> Guidance:
-        autoencoder, head = self.vae_._autoencoder, self._class_head
-        classes = None if self._latent_classes is None else self._latent_classes.of_ngrams
-        if classes is None:
-            # Earlier files have no stacking of n-grams alone.
-            classes = head.ngram_classes()
+        autoencoder, classes = self.vae_._autoencoder, self._latent_classes
+        assert classes is not None
+        assert classes.of_ngrams is not None
         return Guidance.of_ngrams(
-            classes, head.ngrams, autoencoder.ngram_vectors, labels, float(strength), autoencoder.n_tokens
+            classes.of_ngrams,
+            self._class_head.ngrams,
+            autoencoder.ngram_vectors,
+            labels,
+            float(strength),
+            autoencoder.n_tokens,
         )
 
     def sample(

@@ -35,7 +35,7 @@ class FittedHead:
     Parameters
     ----------
     head : ClassHead
-        It has one layer, and its average features are those of all documents.
+        It has one layer.
     stacking_weights : dict of str to float
         Of "lexical", "latent", "vector" and "embedding".
     offset : ndarray of shape (n_labelled, n_outputs), dtype float32
@@ -117,8 +117,6 @@ def fit_class_head(
         activation=activation,
         models=linear.models,
         ngrams=ngrams if "lexical" in linear.models else None,
-        feature_means=(features if labelled_only else some_features).mean(axis=0),
-        n_averaged=len(documents.read),
     )
     offset = linear.offset[data.pair_of]
     return FittedHead(

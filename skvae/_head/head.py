@@ -19,8 +19,6 @@ from .logits import summed
 
 # Those that read n-grams.
 NGRAM_MODELS = ("lexical", "vector")
-# Largest number of documents that earlier batches count as, in averages over a stream.
-_DOCUMENTS_TO_COUNT = 10_000
 
 
 @dataclass
@@ -40,10 +38,6 @@ class ClassHead:
         Fine-tuning does not change them.
     ngrams : NgramFeatures or None
         Input of the lexical model; None without one.
-    feature_means : ndarray of shape (n_features,), dtype float32
-        Average features of all training documents so far.
-    n_averaged : int
-        Number of these documents.
     online : dict of str to OnlineModel
         Continues the training of `models`.
     """
@@ -52,8 +46,6 @@ class ClassHead:
     activation: str
     models: dict[str, LinearModel]
     ngrams: NgramFeatures | None
-    feature_means: NDArray[np.float32]
-    n_averaged: int
     online: dict[str, OnlineModel] = field(default_factory=dict)
 
     def with_layers(self, layers: list[LinearModel]) -> ClassHead:
@@ -160,35 +152,6 @@ class ClassHead:
         """Train each linear model for one pass over documents, given the logits of all other parts."""
         _train_each(self.models, self.online, inputs, labels, weights, self.latent_logits(features))
 
-    def ngram_classes(self) -> NgramClasses:
-        """What n-grams tell about the class beside the other parts, which contribute their average."""
-        intercept = self.latent_logits(self.feature_means[None])[0]
-        if "embedding" in self.models:
-            intercept = intercept + self.models["embedding"].bias
-        models = {name: model for name, model in self.models.items() if name in NGRAM_MODELS}
-        return NgramClasses(models, intercept)
-
-    def follow_means(
-        self, before: NDArray[np.float32], after: NDArray[np.float32], n_documents: int, *, moves: bool
-    ) -> None:
-        """Update the average features of all documents so far from those of a batch before and after training.
-
-        Parameters
-        ----------
-        before, after : ndarray of shape (n_features,)
-            Average features of the batch.
-        n_documents : int
-            Size of the batch.
-        moves : bool
-            Whether the encoder is trained, which makes the average of earlier documents outdated.
-        """
-        n_before = min(self.n_averaged, _DOCUMENTS_TO_COUNT) if moves else self.n_averaged
-        # Earlier documents are assumed to move like those of the batch.
-        moved = self.feature_means + (after - before)
-        self.n_averaged = n_before + n_documents
-        means = (n_before * moved + n_documents * after) / self.n_averaged
-        self.feature_means = means.astype(np.float32)
-
 
 @dataclass
 class NgramClasses:
@@ -210,6 +173,15 @@ class NgramClasses:
     models: dict[str, LinearModel]
     intercept: NDArray[np.float32]
     online: dict[str, OnlineModel] = field(default_factory=dict)
+
+    @classmethod
+    def beside(cls, head: ClassHead, means: NDArray[np.float32]) -> NgramClasses:
+        """Copies of the models of a head, and the logits of its other parts with average features."""
+        intercept = head.latent_logits(means[None])[0]
+        if "embedding" in head.models:
+            intercept = intercept + head.models["embedding"].bias
+        own = {name: model.scaled(1.0) for name, model in head.models.items() if name in NGRAM_MODELS}
+        return cls(own, intercept)
 
     def train(
         self, inputs: dict[str, Any], labels: NDArray[np.integer], weights: NDArray[np.floating]
