@@ -236,6 +236,14 @@ def test_the_kept_file_of_each_format_loads_for_ever(version):
         np.testing.assert_array_equal(estimators[name].transform(expected["spelled"]), ids)
         assert estimators[name].inverse_transform(ids).tolist() == expected["spelled"]
     classifier = estimators["classifier"]
+    # Guidance has the weights of the head there, and average features for what it does not read.
+    autoencoder, head = classifier.vae_._autoencoder, classifier._class_head
+    corpus = autoencoder.read(texts)
+    inputs = head.inputs(corpus, autoencoder.prepare(corpus))
+    means = head.latent_logits(classifier._latent_classes.feature_means[None])
+    np.testing.assert_allclose(
+        classifier._ngram_classes().logits(inputs, 5), means + head.linear_logits(inputs, 5), atol=1e-5
+    )
     assert classifier.rewrite(texts[:2], "good").shape == (2,)
     assert classifier.partial_fit(texts, ["bad", "good", "mixed", "bad", "good"]).n_iter_ == 3
 

@@ -300,6 +300,8 @@ class FineTunedEstimator(StoredMixin, KerasEstimator):
         # Copies, so that a failure leaves the previous head unchanged: its models are trained in place.
         self._class_head = head = self._class_head.copy()
         if len(labels):
+            if self._latent_classes is not None:
+                self._ngram_classes()
             head.models, head.online, self._latent_classes = deepcopy(
                 (head.models, head.online, self._latent_classes)
             )

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .._head.head import ClassHead, NgramClasses
+from .._head.head import ClassHead
 
 FORMAT = 3
 _READABLE = (1, 2, FORMAT)
@@ -219,7 +219,7 @@ def head_from_store(state: dict[str, Any]) -> dict[str, Any]:
     models = {"lexical": lexical}
     models |= {name: state.pop(f"_{name}", None) for name in ("vector", "embedding")}
     online = state.pop("_online", None) or {}
-    state["_class_head"] = head = ClassHead(
+    state["_class_head"] = ClassHead(
         layers=state.pop("_head"),
         activation=state.pop("_activation"),
         models={name: model for name, model in models.items() if model is not None},
@@ -227,9 +227,8 @@ def head_from_store(state: dict[str, Any]) -> dict[str, Any]:
         # In files of formats 1 and 2, the lexical model is the only one.
         online=online if isinstance(online, dict) else {"lexical": online},
     )
-    # Earlier files have average features, with which the models of n-grams have the weights of the head.
     means, classes = state.pop("_feature_means", None), state.get("_latent_classes")
     state.pop("_n_averaged", None)
-    if means is not None and classes is not None:
-        classes.of_ngrams = NgramClasses.beside(head, means)
+    if classes is not None and classes.of_ngrams is None:
+        classes.feature_means = means
     return state

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from .._base.seeds import draw_seed
-from .._head.head import ClassHead
+from .._head.head import ClassHead, NgramClasses
 from .._head.labels import check_labels, class_indices
 from .._network.fitted import FittedAutoencoder
 from .._texts.containers import is_one, read_once
@@ -260,7 +260,7 @@ class ClassWriterMixin:
             changes neither latents nor tokens.
         guidance : float, default=4.0
             Influence of the class on the choice of tokens. 0: none. 1: Bayes' rule, with what n-grams alone tell
-            about the class, by the head's lexical model and by their vectors, as the classifier [1]_. Above 1: more than Bayes'
+            about the class, by a lexical model and by their vectors, as the classifier [1]_. Above 1: more than Bayes'
             rule, since a class is seldom clear from a word or two [2]_. With the default, n-grams tell the class about
             as often as in real texts. With much more, texts begin with the words that tell the class best. Once the class is
             clear, guidance has no further effect. It is not used with a "repeat" decoder, or with neither
@@ -310,11 +310,9 @@ class ClassWriterMixin:
         return self.vae_._write(classes.moved(latents, labels), options, random_state, guide)
 
     def _guidance(self, labels: NDArray[np.integer], strength: float) -> Guidance:
-        autoencoder, classes = self.vae_._autoencoder, self._latent_classes
-        assert classes is not None
-        assert classes.of_ngrams is not None
+        autoencoder = self.vae_._autoencoder
         return Guidance.of_ngrams(
-            classes.of_ngrams,
+            self._ngram_classes(),
             self._class_head.ngrams,
             autoencoder.ngram_vectors,
             labels,
@@ -408,7 +406,7 @@ class ClassWriterMixin:
             Influence of the class. With "edit", the weight of its log-probability; with "decode", as in
             `inverse_transform`. None depends on how clear labelled texts are: it is 25, or 20 with "decode", divided by the
             square root of the number of nats by which the likeliest class leads the next on average (out-of-fold, before
-            fine-tuning; at least half a nat, and 4 where classes have too few texts for folds). The less clear texts are, as
+            fine-tuning; with "decode", by n-grams alone; at least half a nat, and 4 where classes have too few texts for folds). The less clear texts are, as
             sentences with the class of a whole review, the less an edit changes the log-probability.
         content_weight : float or None, default=None
             With "edit", the cost in nats of each token that is lost or added; None means 2. With "decode", a
@@ -448,7 +446,9 @@ class ClassWriterMixin:
                 f"{next(iter(options))} is an option of method='decode', but method='edit'; remove it, or set"
                 " method='decode'."
             )
-        default = default_weights(method, classes.mean_lead)
+        # The class of an edited text is judged by the whole head, that of a text that is being written by its n-grams.
+        lead = classes.mean_lead if method == "edit" else self._ngram_classes().mean_lead
+        default = default_weights(method, lead)
         weights = (
             _weight(guidance, "guidance", default[0]),
             _weight(content_weight, "content_weight", default[1]),
@@ -499,6 +499,15 @@ class ClassWriterMixin:
             edited[owner][0].extend(piece.ids)
             edited[owner][1].extend(origin + int(before) * (origin >= 0) for origin in piece.origins)
         return edited
+
+    def _ngram_classes(self) -> NgramClasses:
+        """What n-grams alone tell about the class; of earlier files, with the weights of the head."""
+        classes = self._latent_classes
+        assert classes is not None
+        if classes.of_ngrams is None:
+            assert classes.feature_means is not None
+            classes.of_ngrams = NgramClasses.beside(self._class_head, classes.feature_means)
+        return classes.of_ngrams
 
     def _classes_of(self, y: Any, n_samples: int) -> NDArray[np.int64]:
         """Index of the class of each document, from one class for all or one for each."""

@@ -147,7 +147,8 @@ class LinearHead:
         Out-of-fold logits of `models`, multiplied by their stacking weights.
     mean_lead : float
         As in `Stacking`.
-    of_ngrams : NgramClasses or None
+    of_ngrams : NgramClasses or None, default=None
+        Those of n-grams, stacked by themselves.
     """
 
     layer: LinearModel
@@ -215,7 +216,7 @@ def _of_ngrams(
         return NgramClasses({}, np.zeros(data.n_outputs, dtype=np.float32))
     stacking = fit_stacking([out_of_fold[name] for name in names], data, folds)
     scaled = {name: models[name].scaled(weight) for name, weight in zip(names, stacking.weights, strict=True)}
-    return NgramClasses(scaled, stacking.intercept.astype(np.float32))
+    return NgramClasses(scaled, stacking.intercept.astype(np.float32), stacking.mean_lead)
 
 
 def _width(given: Any) -> int:
@@ -291,8 +292,11 @@ def for_all_classes(
     offset = _columns_of_all(head.offset, present, n_classes)
     of_ngrams = head.of_ngrams
     if of_ngrams is not None:
-        intercept = _columns_of_all(of_ngrams.intercept, present, n_classes) + rare
-        of_ngrams = NgramClasses(_models_for_all(of_ngrams.models, present, n_classes), intercept)
+        of_ngrams = replace(
+            of_ngrams,
+            models=_models_for_all(of_ngrams.models, present, n_classes),
+            intercept=_columns_of_all(of_ngrams.intercept, present, n_classes) + rare,
+        )
     return replace(head, layer=layer, models=models, offset=offset, of_ngrams=of_ngrams)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -166,12 +167,15 @@ class NgramClasses:
         "lexical" and "vector", as in `ClassHead`.
     intercept : ndarray of shape (n_outputs,), dtype float32
         Added to the biases of the models.
+    mean_lead : float, default=nan
+        As in `Stacking`.
     online : dict of str to OnlineModel
         Continues the training of `models`.
     """
 
     models: dict[str, LinearModel]
     intercept: NDArray[np.float32]
+    mean_lead: float = np.nan
     online: dict[str, OnlineModel] = field(default_factory=dict)
 
     @classmethod
@@ -180,8 +184,19 @@ class NgramClasses:
         intercept = head.latent_logits(means[None])[0]
         if "embedding" in head.models:
             intercept = intercept + head.models["embedding"].bias
-        own = {name: model.scaled(1.0) for name, model in head.models.items() if name in NGRAM_MODELS}
-        return cls(own, intercept)
+        names = [name for name in NGRAM_MODELS if name in head.models]
+        models, online = deepcopy(
+            (
+                {name: head.models[name] for name in names},
+                {name: head.online[name] for name in names if name in head.online},
+            )
+        )
+        return cls(models, intercept, online=online)
+
+    def logits(self, inputs: dict[str, Any], n_documents: int) -> NDArray[np.float32]:
+        """Logits of documents, of shape (n_documents, n_outputs); `inputs` are those of a `ClassHead`."""
+        base = np.tile(self.intercept, (n_documents, 1))
+        return summed([base, *(model.logits(inputs[name]) for name, model in self.models.items())])
 
     def train(
         self, inputs: dict[str, Any], labels: NDArray[np.integer], weights: NDArray[np.floating]
@@ -205,9 +220,10 @@ def _train_each(
 ) -> None:
     """Train linear models one after the other; `base`, of shape (n_documents, n_outputs), is added to their logits."""
     for name, given in inputs.items():
-        model = online.setdefault(name, OnlineModel(models[name]))
+        if name not in online:
+            online[name] = OnlineModel(models[name])
         others = [models[other].logits(inputs[other]) for other in inputs if other != name]
-        model.train(given, labels, weights, summed([base, *others]))
+        online[name].train(given, labels, weights, summed([base, *others]))
 
 
 def _activate(name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .._head.fitting import FittedHead, fit_feature_model, model_for_all
 from .._head.head import NgramClasses
 from .._head.linear import LinearModel, OnlineModel
+from .._head.logits import leads as leads_of
 
 # Quantile of the margins of a class that moved documents must reach.
 _CLEAR = 0.9
@@ -37,9 +38,10 @@ class LatentClasses:
         What written text tells about the class.
     """
 
-    # Earlier files have no such attributes.
+    # Earlier files have no such attributes, but average features, from which `of_ngrams` is made when it is needed.
     mean_lead, weight_of_leads = np.nan, 0.0
     of_ngrams: NgramClasses | None = None
+    feature_means: NDArray[np.float32] | None = None
 
     def __init__(
         self,
@@ -116,11 +118,18 @@ class LatentClasses:
 
         `leads` are those of the class head before it has learned from the batch, and `inputs` those of its linear models.
         """
-        if self.of_ngrams is not None:
-            self.of_ngrams.train(inputs, labels, weights)
+        ngrams = self.of_ngrams
+        assert ngrams is not None
         total = self.weight_of_leads + weights.sum()
-        sums = np.nan_to_num(self.mean_lead) * self.weight_of_leads + weights @ leads
-        self.mean_lead, self.weight_of_leads = float(sums / total), float(total)
+
+        def went_on(mean: float, further: NDArray[np.floating]) -> float:
+            return float((np.nan_to_num(mean) * self.weight_of_leads + weights @ further) / total)
+
+        self.mean_lead = went_on(self.mean_lead, leads)
+        if ngrams.models:
+            ngrams.mean_lead = went_on(ngrams.mean_lead, leads_of(ngrams.logits(inputs, len(labels))))
+        self.weight_of_leads = float(total)
+        ngrams.train(inputs, labels, weights)
         n_outputs = self._online.model.kernel.shape[1]
         self._online.train(latents, labels, weights, np.zeros((len(labels), n_outputs)))
         if np.isnan(self.clear_margins).any():
