@@ -161,7 +161,9 @@ them. skvae is `TextVAEClassifier(TextVAETransformer(decoder="gru"))` with defau
 language model have learned from 37,900 further sentences: logistic regression on TF-IDF ("n-grams"), a convolutional network, and a GRU. All texts are scored in lower case
 with spaces around marks. "First word" is the share of texts that begin with one of the 50 words that tell the class best, and G the geometric mean of the accuracy
 by n-grams and BLEU with the human's. The judges are easier to please than a reader: of the rewritings below and of 60 others, about half read well. The others put a word of
-praise where a negation was ("did great even know how to work the computer"), keep a second word of the other class ("delicious and greasy"), or leave a gap ("have a terrible !").
+praise where a negation was ("did great even know how to work the computer"), keep a second word of the other class ("delicious and greasy"), or leave a gap ("have a terrible !"). What is decoded and sampled
+here was written when guidance had the weights that n-grams have in the class head. It now has those of n-grams alone: with 6,000 sentences to learn from, samples and rewritings
+of both sets were of the class as often, to a point and a half.
 """
 
 REWRITING_FILMS = """\

@@ -106,6 +106,11 @@ def test_weights_of_rewriting_by_default(writer):
     margin = writer._latent_classes.of_ngrams.mean_lead
     assert written() == written(guidance=20 / margin**0.5, content_weight=6)
     assert written() != written(guidance=0, content_weight=6)
+    # Of what is being written, only n-grams are read.
+    writer = copy.deepcopy(writer)
+    writer._latent_classes.of_ngrams.mean_lead = 1.0
+    assert written() == written(guidance=20)
+    assert written() != written(guidance=20 / writer._latent_classes.mean_lead**0.5)
 
 
 def test_the_less_clear_labelled_texts_are_the_stronger_is_the_guidance_of_rewriting(writer):
@@ -473,15 +478,16 @@ def test_what_guidance_knows_has_the_frequencies_of_the_classes(writer):
 
     def skewed(n_samples, seed):
         X, y = make_reviews(n_samples, random_state=seed)
-        kept = np.flatnonzero((y == 0) | (np.arange(n_samples) % 5 == 0))
+        kept = np.flatnonzero((y == 0) | (np.arange(n_samples) % 10 == 0))
         wrong = np.random.default_rng(seed).random(len(kept)) < 0.2
         return [X[row] for row in kept], np.where(wrong, 1 - y[kept], y[kept])
 
     unsure = TextVAEClassifier(FrozenEstimator(writer.vae_), epochs=0, random_state=0).fit(*skewed(600, 3))
     X, y = skewed(1_000, 9)
     probabilities = 1 / (1 + np.exp(-read_by_guidance(unsure, X)[:, 0]))
+    # Without the intercept of the stacking, it would be 0.09 instead of 0.27.
     assert y.mean() < 0.35
-    assert probabilities.mean() == pytest.approx(y.mean(), abs=0.04)
+    assert probabilities.mean() == pytest.approx(y.mean(), abs=0.08)
 
 
 @pytest.mark.parametrize("wrong", [0.2, 0.25])
