@@ -135,6 +135,8 @@ def test_texts_and_names_are_shown_to_the_letter(gru_vae, reviews, tmp_path, mon
     classifier = TextVAEClassifier(FrozenEstimator(gru_vae), random_state=0).fit(X, names[y])
     joblib.dump((classifier, X), tmp_path / "explorer.joblib")
     monkeypatch.setattr(sys, "argv", ["app.py", str(tmp_path / "explorer.joblib")])
+    # Streamlit leaves the page there, and processes that later tests spawn would run it.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     page = AppTest.from_file(str(FOLDER / "app.py"), default_timeout=120).run()
     # Nothing is loaded before it was said what loading means.
     assert "run whatever code" in page.warning[0].value
