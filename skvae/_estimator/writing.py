@@ -406,8 +406,9 @@ class ClassWriterMixin:
             Influence of the class. With "edit", the weight of its log-probability; with "decode", as in
             `inverse_transform`. None depends on how clear labelled texts are: it is 25, or 20 with "decode", divided by the
             square root of the number of nats by which the likeliest class leads the next on average (out-of-fold, before
-            fine-tuning; with "decode", by n-grams alone; at least half a nat, and 4 where classes have too few texts for folds). The less clear texts are, as
-            sentences with the class of a whole review, the less an edit changes the log-probability.
+            fine-tuning; with "decode", by n-grams alone; at least half a nat, and 4 where classes have too few texts
+            for folds). The less clear texts are, as sentences with the class of a whole review, the less an edit
+            changes the log-probability.
         content_weight : float or None, default=None
             With "edit", the cost in nats of each token that is lost or added; None means 2. With "decode", a
             bonus in nats for the token that follows the last written token in the document; None means 6. There, unknown
