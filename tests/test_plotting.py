@@ -1,3 +1,5 @@
+import copy
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -25,6 +27,13 @@ def test_latent_space_colours_each_label(bow_vae, reviews):
     assert sum(len(scatter.get_offsets()) for scatter in display.scatters_) == 160
     assert display.ax_.get_xlabel().startswith("first principal component")
     assert display.figure_ is display.ax_.figure
+
+
+def test_latent_space_shows_latents_without_what_is_handed_on_beside_them(bow_vae, reviews):
+    X = reviews[0][:20]
+    vae = copy.deepcopy(bow_vae).set_params(passthrough=True)
+    drawn, expected = (LatentSpaceDisplay.from_estimator(each, X) for each in (vae, bow_vae))
+    np.testing.assert_array_equal(drawn.points, expected.points)
 
 
 def test_latent_space_takes_labels_as_fit_does(bow_vae, reviews):

@@ -15,7 +15,6 @@ from sklearn.pipeline import make_pipeline
 
 from skvae import CollapseWarning, TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae.datasets import load_imdb, load_rotten_tomatoes
-from skvae.plotting import LatentSpaceDisplay
 from skvae.serving import LogitClassifier
 
 from .conftest import SMALL, small_vae
@@ -398,8 +397,6 @@ def test_vectors_are_handed_on_beside_the_latents(bow_vae, gru_vae, lstm_vae, re
         assert vae.sample(2).tolist() == fitted.sample(2).tolist()
         between = vae.interpolate(features[0], features[1], 3)
         assert between.tolist() == fitted.interpolate(features[0, :6], features[1, :6], 3).tolist()
-        drawn = LatentSpaceDisplay.from_estimator(vae, X[:20])
-        np.testing.assert_array_equal(drawn.points, LatentSpaceDisplay.from_estimator(fitted, X[:20]).points)
         assert vae.interpolate(X[0], X[1], 3).tolist() == fitted.interpolate(X[0], X[1], 3).tolist()
 
 

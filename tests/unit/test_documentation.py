@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+import skvae
+
 ROOT = Path(__file__).parents[2]
-PACKAGE = ROOT / "skvae"
+# The tests may run beside an installed package.
+PACKAGE = Path(skvae.__file__).parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # A path from the root of the project, a module of a private folder, or a folder.
 ROOTED = re.compile(r"(?<![\w/.])((?:skvae|tests|benchmarks|examples)/[\w/]*\w\.py)\b")
@@ -20,10 +23,10 @@ BARE = re.compile(r"`(\w+\.py)`")
 
 def missing(text):
     """What a page names and the project does not have."""
-    named = [ROOT / path for path in ROOTED.findall(text)]
+    named = [(PACKAGE.parent if path.startswith("skvae/") else ROOT) / path for path in ROOTED.findall(text)]
     named += [PACKAGE / path for path in [*PRIVATE.findall(text), *FOLDER.findall(text)]]
     modules = {path.name for path in PACKAGE.rglob("*.py")}
-    absent = [str(path.relative_to(ROOT)) for path in named if not path.exists()]
+    absent = [str(path) for path in named if not path.exists()]
     absent += [name for name in BARE.findall(text) if name not in modules]
     for module, name in MEMBER.findall(text):
         path = PACKAGE / f"{module}.py"
