@@ -139,8 +139,8 @@ MUTANTS = [
     Mutant(
         "an absent class is usual to guidance",
         "_head/fitting.py",
-        "intercept=_columns_of_all(of_ngrams.intercept, present, n_classes) + rare",
-        "intercept=_columns_of_all(of_ngrams.intercept, present, n_classes)",
+        "intercept=_columns_of_all(ngram_classes.intercept, present, n_classes) + rare",
+        "intercept=_columns_of_all(ngram_classes.intercept, present, n_classes)",
         "test_partial_fit.py::test_a_first_batch_may_lack_classes",
     ),
     Mutant(

@@ -229,6 +229,6 @@ def head_from_store(state: dict[str, Any]) -> dict[str, Any]:
     )
     means, classes = state.pop("_feature_means", None), state.get("_latent_classes")
     state.pop("_n_averaged", None)
-    if classes is not None and classes.of_ngrams is None:
+    if classes is not None and classes.ngram_classes is None:
         classes.feature_means = means
     return state

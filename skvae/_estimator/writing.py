@@ -505,10 +505,10 @@ class ClassWriterMixin:
         """What n-grams alone tell about the class; of earlier files, with the weights of the head."""
         classes = self._latent_classes
         assert classes is not None
-        if classes.of_ngrams is None:
+        if classes.ngram_classes is None:
             assert classes.feature_means is not None
-            classes.of_ngrams = NgramClasses.beside(self._class_head, classes.feature_means)
-        return classes.of_ngrams
+            classes.ngram_classes = NgramClasses.beside(self._class_head, classes.feature_means)
+        return classes.ngram_classes
 
     def _classes_of(self, y: Any, n_samples: int) -> NDArray[np.int64]:
         """Index of the class of each document, from one class for all or one for each."""

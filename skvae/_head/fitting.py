@@ -47,7 +47,7 @@ class FittedHead:
     features : ndarray of shape (n_labelled, n_features), dtype float32
     mean_lead : float
         As in `LinearHead`.
-    of_ngrams : NgramClasses or None
+    ngram_classes : NgramClasses or None
         None if the autoencoder does not write.
     """
 
@@ -58,7 +58,7 @@ class FittedHead:
     present: NDArray[np.integer]
     features: NDArray[np.float32]
     mean_lead: float
-    of_ngrams: NgramClasses | None
+    ngram_classes: NgramClasses | None
 
 
 def fit_class_head(
@@ -109,7 +109,7 @@ def fit_class_head(
         ("embedding", documents.read.embeddings, population.embeddings),
     ):
         inputs[name] = None if of_labelled is None else (of_labelled[data.rows], of_all)
-    linear = fit_linear_head(inputs, data, of_ngrams=autoencoder.has_text_decoder)
+    linear = fit_linear_head(inputs, data, stack_ngrams=autoencoder.has_text_decoder)
     if len(present) < n_classes:
         linear = for_all_classes(linear, documents.labels, present, n_classes)
     head = ClassHead(
@@ -127,7 +127,7 @@ def fit_class_head(
         present,
         features,
         linear.mean_lead,
-        linear.of_ngrams,
+        linear.ngram_classes,
     )
 
 
@@ -147,7 +147,7 @@ class LinearHead:
         Out-of-fold logits of `models`, multiplied by their stacking weights.
     mean_lead : float
         As in `Stacking`.
-    of_ngrams : NgramClasses or None, default=None
+    ngram_classes : NgramClasses or None, default=None
         Those of n-grams, stacked by themselves.
     """
 
@@ -156,11 +156,11 @@ class LinearHead:
     stacking_weights: dict[str, float]
     offset: NDArray[np.float32]
     mean_lead: float
-    of_ngrams: NgramClasses | None = None
+    ngram_classes: NgramClasses | None = None
 
 
 def fit_linear_head(
-    inputs: dict[str, Any], data: LabelledDocuments, *, of_ngrams: bool = False
+    inputs: dict[str, Any], data: LabelledDocuments, *, stack_ngrams: bool = False
 ) -> LinearHead:
     """Fit the linear models of a head, and their stacking.
 
@@ -170,7 +170,7 @@ def fit_linear_head(
         "lexical": CSR array of shape (n_distinct, n_ngrams), or None. Others, of which "latent" must exist: features
         of shape (n_distinct, n_features), and those of labelled and other documents, used for standardisation.
     data : LabelledDocuments
-    of_ngrams : bool, default=False
+    stack_ngrams : bool, default=False
         Whether the models of n-grams are also stacked by themselves.
 
     Returns
@@ -180,7 +180,7 @@ def fit_linear_head(
     # Without an n-gram, there is nothing to read.
     inputs = {name: given for name, given in inputs.items() if given is not None and _width(given)}
     if data.n_classes < 2:
-        return _head_of_one_class(inputs, of_ngrams)
+        return _head_of_one_class(inputs, stack_ngrams)
     folds = data.folds()
     models, out_of_fold = {}, {}
     for name, given in inputs.items():
@@ -189,7 +189,7 @@ def fit_linear_head(
             if name == "lexical"
             else fit_feature_model(given[0], given[1], data, folds)
         )
-    alone = _of_ngrams(models, out_of_fold, data, folds) if of_ngrams else None
+    alone = _stacked_ngrams(models, out_of_fold, data, folds) if stack_ngrams else None
     stacking = fit_stacking(list(out_of_fold.values()), data, folds)
     weights = {name: float(weight) for name, weight in zip(models, stacking.weights, strict=True)}
     intercepts = {name: stacking.intercept if name == "latent" else 0.0 for name in models}
@@ -204,7 +204,7 @@ def fit_linear_head(
     return LinearHead(layer, models, weights, offset, stacking.mean_lead, alone)
 
 
-def _of_ngrams(
+def _stacked_ngrams(
     models: dict[str, LinearModel],
     out_of_fold: dict[str, NDArray[np.float64] | None],
     data: LabelledDocuments,
@@ -223,7 +223,7 @@ def _width(given: Any) -> int:
     return int((given[0] if isinstance(given, tuple) else given).shape[1])
 
 
-def _head_of_one_class(inputs: dict[str, Any], of_ngrams: bool) -> LinearHead:
+def _head_of_one_class(inputs: dict[str, Any], stack_ngrams: bool) -> LinearHead:
     """With a single class, there is nothing to fit: models of zeros."""
     models = {
         name: LinearModel(np.zeros((_width(given), 1), dtype=np.float32), np.zeros(1, dtype=np.float32))
@@ -232,8 +232,9 @@ def _head_of_one_class(inputs: dict[str, Any], of_ngrams: bool) -> LinearHead:
     weights = dict.fromkeys(models, 1 / len(models))
     offset = np.zeros((len(inputs["latent"][0]), 1), dtype=np.float32)
     layer = models.pop("latent")
+    # Copies, since a stream trains both.
     ngrams = {name: model.scaled(1.0) for name, model in models.items() if name in NGRAM_MODELS}
-    alone = NgramClasses(ngrams, np.zeros(1, dtype=np.float32)) if of_ngrams else None
+    alone = NgramClasses(ngrams, np.zeros(1, dtype=np.float32)) if stack_ngrams else None
     return LinearHead(layer, models, weights, offset, np.nan, alone)
 
 
@@ -290,14 +291,14 @@ def for_all_classes(
     layer, rare = model_for_all(head.layer, present, n_classes), _rare_where_absent(labels, n_classes)
     layer.bias += rare
     offset = _columns_of_all(head.offset, present, n_classes)
-    of_ngrams = head.of_ngrams
-    if of_ngrams is not None:
-        of_ngrams = replace(
-            of_ngrams,
-            models=_models_for_all(of_ngrams.models, present, n_classes),
-            intercept=_columns_of_all(of_ngrams.intercept, present, n_classes) + rare,
+    ngram_classes = head.ngram_classes
+    if ngram_classes is not None:
+        ngram_classes = replace(
+            ngram_classes,
+            models=_models_for_all(ngram_classes.models, present, n_classes),
+            intercept=_columns_of_all(ngram_classes.intercept, present, n_classes) + rare,
         )
-    return replace(head, layer=layer, models=models, offset=offset, of_ngrams=of_ngrams)
+    return replace(head, layer=layer, models=models, offset=offset, ngram_classes=ngram_classes)
 
 
 def _models_for_all(

@@ -34,13 +34,13 @@ class LatentClasses:
         How clear the classes of labelled documents are to the class head, as in `Stacking`.
     weight_of_leads : float, default=0.0
         Sum of the weights of these documents; a stream adds those of its own.
-    of_ngrams : NgramClasses or None, default=None
+    ngram_classes : NgramClasses or None, default=None
         What written text tells about the class.
     """
 
-    # Earlier files have no such attributes, but average features, from which `of_ngrams` is made when it is needed.
+    # Earlier files have no such attributes, but average features, from which `ngram_classes` is made when it is needed.
     mean_lead, weight_of_leads = np.nan, 0.0
-    of_ngrams: NgramClasses | None = None
+    ngram_classes: NgramClasses | None = None
     feature_means: NDArray[np.float32] | None = None
 
     def __init__(
@@ -51,11 +51,11 @@ class LatentClasses:
         n_classes: int,
         mean_lead: float = np.nan,
         weight_of_leads: float = 0.0,
-        of_ngrams: NgramClasses | None = None,
+        ngram_classes: NgramClasses | None = None,
     ) -> None:
         self._online = OnlineModel(model)
         # These are kept here since only writing needs them.
-        self.of_ngrams = of_ngrams
+        self.ngram_classes = ngram_classes
         self.mean_lead = mean_lead
         self.weight_of_leads = 0.0 if np.isnan(mean_lead) else weight_of_leads
         self.clear_margins = np.full(n_classes, np.nan)
@@ -89,7 +89,7 @@ class LatentClasses:
             n_classes,
             fitted.mean_lead,
             float(data.weights.sum()),
-            fitted.of_ngrams,
+            fitted.ngram_classes,
         )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -118,7 +118,7 @@ class LatentClasses:
 
         `leads` are those of the class head before it has learned from the batch, and `inputs` those of its linear models.
         """
-        ngrams = self.of_ngrams
+        ngrams = self.ngram_classes
         assert ngrams is not None
         total = self.weight_of_leads + weights.sum()
 
