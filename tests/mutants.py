@@ -59,6 +59,13 @@ class Mutant:
 MUTANTS = [
     # Training control
     Mutant(
+        "batches left to TensorFlow to tune",
+        "_network/training.py",
+        "options.autotune.enabled = False",
+        "options.autotune.enabled = True",
+        "test_training.py::test_nothing_of_the_batches_is_left_to_tensorflow_to_tune",
+    ),
+    Mutant(
         "best weights not restored",
         "_network/callbacks.py",
         "restore_best_weights=True",

@@ -70,6 +70,12 @@ def test_short_texts_do_not_pay_for_long_ones():
     assert at_random > 1.5 * lengths.sum()
 
 
+def test_nothing_of_the_batches_is_left_to_tensorflow_to_tune(bow_vae, reviews):
+    """Its thread that tunes can sleep through the end of an interrupted training, and what frees it waits."""
+    documents = bow_vae._autoencoder.prepare(bow_vae._autoencoder.read(reviews[0]))
+    assert not Batches(documents, 16, None).as_dataset().options().autotune.enabled
+
+
 def test_a_fit_is_traced_once_whatever_the_shapes(reviews, monkeypatch):
     shapes = []
     parts = TextVAE.parts

@@ -153,6 +153,11 @@ class Batches:
         # are left for the last replicas, they take the first ones again.
         n_batches = -(-self.per_epoch // n_replicas) * n_replicas
         dataset = tf.data.Dataset.range(n_batches).map(batch).prefetch(_BATCHES_AHEAD)
+        # Nothing here is left to TensorFlow to tune. Its thread that does so sleeps through the end of an interrupted
+        # training, and what frees the dataset later waits for it: for up to half a minute.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        dataset = dataset.with_options(options)
         # Keeps the batches alive as long as the dataset.
         dataset.batches = self
         if n_replicas == 1:
