@@ -1,5 +1,6 @@
 """Estimators fitted once for all tests: each fit costs a second of tracing."""
 
+import gc
 import os
 import sys
 from functools import wraps
@@ -45,6 +46,13 @@ def pytest_runtest_setup(item):
         item.path.stem == "test_decoding"
         or any(item.get_closest_marker(name) for name in ("processes", "same_bits"))
     )
+
+
+def pytest_collection_finish():
+    """Leave what was imported out of collections of garbage, of which each would walk through all of it."""
+    gc.freeze()
+    # And a traced network is tens of thousands of objects.
+    gc.set_threshold(5_000, 10, 10)
 
 
 @pytest.fixture(autouse=True)

@@ -94,12 +94,14 @@ SMALL_VAE = {
     "decoder": "bow",
     "max_df": 1.0,
     "epochs": 1,
+    # Of untraced steps, each costs the same whatever its size.
+    "batch_size": 128,
     "random_state": 0,
 }
 ESTIMATORS = [
     NumberTokenizer(),
     NumberTransformer(**SMALL_VAE),
-    NumberClassifier(TextVAETransformer(**SMALL_VAE), epochs=1, random_state=0),
+    NumberClassifier(TextVAETransformer(**SMALL_VAE), epochs=1, batch_size=128, random_state=0),
 ]
 
 

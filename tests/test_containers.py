@@ -110,17 +110,26 @@ def test_every_method_of_the_transformer_takes_every_container(pack, reviews, bo
     assert bow_vae.diagnostics(pack(texts)) == bow_vae.diagnostics(texts)
 
 
+def answers_about(texts, pack, classifier):
+    """What each method answers about texts in this container."""
+    names = ("predict", "predict_proba", "predict_log_proba", "transform", "explain")
+    answers = {name: getattr(classifier, name)(pack(texts)) for name in names}
+    answers["rewrite"] = classifier.rewrite(pack(texts), "bad", random_state=0)
+    return answers | {"score": classifier.score(pack(texts), classifier.predict(texts))}
+
+
+@pytest.fixture(scope="module")
+def about_lists(reviews, writing_classifier):
+    return answers_about(reviews[0][:6].tolist(), list, writing_classifier)
+
+
 @in_texts
-def test_every_method_of_the_classifier_takes_every_container(pack, reviews, writing_classifier):
-    texts = reviews[0][:6].tolist()
-    for method in ("predict", "predict_proba", "predict_log_proba", "transform"):
-        answer = getattr(writing_classifier, method)
-        np.testing.assert_array_equal(answer(pack(texts)), answer(texts))
-    y = writing_classifier.predict(texts)
-    assert writing_classifier.score(pack(texts), y) == 1
-    assert writing_classifier.explain(pack(texts)).equals(writing_classifier.explain(texts))
-    rewritten = writing_classifier.rewrite(texts, "bad", random_state=0).tolist()
-    assert writing_classifier.rewrite(pack(texts), "bad", random_state=0).tolist() == rewritten
+def test_every_method_of_the_classifier_takes_every_container(pack, reviews, writing_classifier, about_lists):
+    answers = answers_about(reviews[0][:6].tolist(), pack, writing_classifier)
+    assert answers["score"] == 1
+    assert answers.pop("explain").equals(about_lists["explain"])
+    for name, answer in answers.items():
+        np.testing.assert_array_equal(answer, about_lists[name], err_msg=name)
 
 
 def fitted_on(pack, labels, reviews, bow_vae):
@@ -156,15 +165,19 @@ def test_fitting_reads_every_container_once(name, reviews, bow_vae, from_lists):
         np.testing.assert_array_equal(got, expected)
 
 
-@in_values
-@pytest.mark.parametrize("kind", [str, int, bool])
-def test_labels_and_weights_in_every_container(pack, kind, reviews, bow_vae):
-    X, numbers = reviews[0][:40], reviews[1][:40]
-    y = [kind(number) for number in numbers.tolist()]
+@pytest.fixture(scope="module", params=[str, int, bool])
+def from_lists_of(request, reviews, bow_vae):
+    """Labels and weights in lists, and a classifier that was fitted on them."""
+    y = [request.param(number) for number in reviews[1][:40].tolist()]
     weights = np.linspace(0.5, 1.5, 40).tolist()
     frozen = TextVAEClassifier(FrozenEstimator(bow_vae), random_state=0)
-    expected = clone(frozen).fit(X, y, sample_weight=weights)
-    classifier = clone(frozen).fit(X, pack(y), sample_weight=pack(weights))
+    return y, weights, frozen.fit(reviews[0][:40], y, sample_weight=weights)
+
+
+@in_values
+def test_labels_and_weights_in_every_container(pack, from_lists_of, reviews):
+    X, (y, weights, expected) = reviews[0][:40], from_lists_of
+    classifier = clone(expected).fit(X, pack(y), sample_weight=pack(weights))
     assert classifier.classes_.dtype == expected.classes_.dtype
     np.testing.assert_array_equal(classifier.predict_proba(X), expected.predict_proba(X))
     assert classifier.score(X, pack(y), pack(weights)) == expected.score(X, y, weights)
