@@ -299,6 +299,17 @@ def ranks_of(runs: list[dict[str, Any]], count: int) -> dict[str, list[int]]:
     return ranks
 
 
+def leads_of(runs: list[dict[str, Any]], count: int) -> dict[str, tuple[float, str]]:
+    """By set: how many points of accuracy the better row of skvae is ahead of the best of the others, and which that is."""
+    accuracy, leads = means_of(runs, "accuracy", count), {}
+    for key in sets_of(runs):
+        of_set = {name: value for (name, own), value in accuracy.items() if own == key}
+        ours = max(value for name, value in of_set.items() if name.startswith("skvae"))
+        best, plain = max((value, name) for name, value in of_set.items() if not name.startswith("skvae"))
+        leads[key] = 100 * (ours - best), plain
+    return leads
+
+
 def over_sets(runs: list[dict[str, Any]]) -> dict[str, dict[str, dict[int, str]]]:
     """By method and number of labels: mean accuracy over the sets that every method has, and mean rank over all sets."""
     everywhere = sets_of_every_method(runs)
