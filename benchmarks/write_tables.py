@@ -507,11 +507,11 @@ def compare(document: dict[str, Any]) -> str:
     behind, parts = [], []
     for count in of_compare.counts_of(runs):
         accuracy, ranks = of_compare.means_of(runs, "accuracy", count), of_compare.ranks_of(runs, count)
-        lines = [f"| {count} labels a class | " + " | ".join(sets.values()) + " | mean rank |"]
+        lines = [f"| {count} labels a class | mean rank | " + " | ".join(sets.values()) + " |"]
         lines.append("| --- |" + " --- |" * (len(sets) + 1))
         for name in methods:
             cells = [f"{100 * accuracy[name, key]:.1f}" if (name, key) in accuracy else "" for key in sets]
-            lines.append(f"| {name} | " + " | ".join([*cells, f"{mean(ranks[name]):.1f}"]) + " |")
+            lines.append(f"| {name} | " + " | ".join([f"{mean(ranks[name]):.1f}", *cells]) + " |")
         parts.append("\n".join(lines) + "\n")
         behind += [
             f"{sets[key].split(',')[0]}, {count} labels a class: {-lead:.1f} points behind {plain}"
