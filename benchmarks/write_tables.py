@@ -163,10 +163,8 @@ them. skvae is `TextVAEClassifier(TextVAETransformer(decoder="gru"))` with defau
 ({fit:.0f} s, beside other programs); `rewrite` took {edit:.0f} s for the 500, and with `method="decode"` {decode:.0f} s. Two judges of the class and a
 language model have learned from 37,900 further sentences: logistic regression on TF-IDF ("n-grams"), a convolutional network, and a GRU. All texts are scored in lower case
 with spaces around marks. "First word" is the share of texts that begin with one of the 50 words that tell the class best, and G the geometric mean of the accuracy
-by n-grams and BLEU with the human's. The judges are easier to please than a reader: of the rewritings below and of 60 others, about half read well. The others put a word of
-praise where a negation was ("did great even know how to work the computer"), keep a second word of the other class ("delicious and greasy"), or leave a gap ("have a terrible !"). What is decoded and sampled
-here was written when guidance had the weights that n-grams have in the class head. It now has those of n-grams alone: with 6,000 sentences to learn from, samples and rewritings
-of both sets were of the class as often, to a point and a half.
+by n-grams and BLEU with the human's. The judges are easier to please than a reader: of the rewritings below and of 50 others, about half read well. The others put a word of
+praise where a negation was ("did great even know how to work the computer"), keep a second word of the other class ("great at best , far too greasy"), or leave a gap ("is a horrible !").
 """
 
 REWRITING_FILMS = """\
@@ -176,7 +174,8 @@ The same with {n_train:,} sentences of IMDB reviews and of the Stanford Sentimen
 others. Many sentences of IMDB do not express the opinion of their review. The first row is what the judges say of the sources' own class.
 The judges find {edited} % of the edited sentences in the class that was asked for, and {own} % of the sources in their own.
 Of the 40 below, about half of the edited ones read well. The others lose their sense ("it also as well iv."), put a word where it does not fit ("of spending 100 minutes or $ beautiful 7.00")
-or stay as they were; an article is not made to agree ("an terrible movie").
+or stay as they were; an article is not made to agree ("an terrible movie"). What is decoded here was written when guidance had the weights that n-grams have in the class head.
+It now has those of n-grams alone, with which decoded sentences on Yelp have the same figures, to a point and a half.
 """
 
 SYSTEM_OF_2017 = """\
