@@ -53,6 +53,7 @@ METHODS = [
     "skvae",
     "skvae with embedding",
 ]
+OWN = [name for name in METHODS if name.startswith("skvae")]
 CHARACTERS = {
     "has_embedding": False,
     "analyzer": "char_wb",
@@ -303,10 +304,10 @@ def leads_of(runs: list[dict[str, Any]], count: int) -> dict[str, tuple[float, s
     """By set: how many points of accuracy the better row of skvae is ahead of the best of the others, and which that is."""
     accuracy, leads = means_of(runs, "accuracy", count), {}
     for key in sets_of(runs):
-        of_set = {name: value for (name, own), value in accuracy.items() if own == key}
-        ours = max(value for name, value in of_set.items() if name.startswith("skvae"))
-        best, plain = max((value, name) for name, value in of_set.items() if not name.startswith("skvae"))
-        leads[key] = 100 * (ours - best), plain
+        of_set = {name: value for (name, of), value in accuracy.items() if of == key}
+        ours = max(value for name, value in of_set.items() if name in OWN)
+        best, rival = max((value, name) for name, value in of_set.items() if name not in OWN)
+        leads[key] = 100 * (ours - best), rival
     return leads
 
 

@@ -33,8 +33,9 @@ README_COLUMNS = {
 }
 README_ROWS = ("TF-IDF + LR", "LSA 200 + LR", "embedding + LR", "skvae", "skvae with embedding")
 README_COMPARED = """\
-On {n_sets} public sets, with {counts} labels a class, one of the two rows of skvae is ahead of the best of {n_others} other methods in {ahead} of
-{cases} cases ({n_draws} of the labelled texts), and at most {most_behind:.1f} points behind in the others."""
+{n_sets} public sets were measured with {counts} labels a class ({draws} of the labelled texts). The better row of skvae is ahead of the best of up to {n_others}
+other methods in {ahead} of these {cases} cases, and level with it in {level}. In the other {behind}, it is behind by at most {most_behind:.1f} points. Without the embedding, skvae
+is ahead in {ahead_alone}."""
 README_MARKS = "<!-- accuracy: written by benchmarks/write_tables.py -->\n", "<!-- end of accuracy -->\n"
 
 INTRODUCTION = """\
@@ -513,8 +514,8 @@ def compare(document: dict[str, Any]) -> str:
             lines.append(f"| {name} | " + " | ".join([f"{mean(ranks[name]):.1f}", *cells]) + " |")
         parts.append("\n".join(lines) + "\n")
         behind += [
-            f"{sets[key].split(',')[0]}, {count} labels a class: {-lead:.1f} points behind {plain}"
-            for key, (lead, plain) in of_compare.leads_of(runs, count).items()
+            f"{sets[key].split(',')[0]}, {count} labels a class: {-lead:.1f} points behind {rival}"
+            for key, (lead, rival) in of_compare.leads_of(runs, count).items()
             if lead < 0
         ]
     parts.append("Means over the sets that every method has, with 10, 50 and 250 labels a class:\n")
@@ -824,18 +825,28 @@ def readme() -> str:
         cells = [accuracy[name].get(method, {}).get(labels, "") for name, labels in README_COLUMNS]
         lines.append(f"| {method} | " + " | ".join(cells) + " |")
     runs = _results("compare")["runs"]
-    counts = of_compare.counts_of(runs)
-    leads = [lead for count in counts for lead, _ in of_compare.leads_of(runs, count).values()]
+    counts, others = (
+        of_compare.counts_of(runs),
+        [name for name in of_compare.METHODS if name not in of_compare.OWN],
+    )
+    alone = [run for run in runs if run["method"] in [*others, "skvae"]]
+    leads, of_one_row = (
+        [lead for count in counts for lead, _ in of_compare.leads_of(own, count).values()]
+        for own in (runs, alone)
+    )
     lines += [
         "",
         README_COMPARED.format(
             n_sets=len(of_compare.sets_of(runs)),
             counts=", ".join(map(str, counts[:-1])) + f" and {counts[-1]}",
-            n_others=sum(not name.startswith("skvae") for name in of_compare.methods_of(runs)),
-            ahead=sum(lead > 0 for lead in leads),
+            draws=draws_compared(runs),
+            n_others=len(others),
             cases=len(leads),
-            most_behind=-min(leads),
-            n_draws=draws_compared(runs),
+            ahead=sum(lead > 0 for lead in leads),
+            level=sum(lead == 0 for lead in leads),
+            behind=sum(lead < 0 for lead in leads),
+            most_behind=max(-lead for lead in leads),
+            ahead_alone=sum(lead > 0 for lead in of_one_row),
         ),
     ]
     start, end = README_MARKS

@@ -49,9 +49,11 @@ def pytest_runtest_setup(item):
 
 
 def pytest_collection_finish():
-    """Leave what was imported out of collections of garbage, of which each would walk through all of it."""
+    """Make collections of garbage cheaper: they leave out what was imported, and are rarer.
+
+    Some fifty in each tracing, one in sixteen of them of all objects, took a twentieth of the time.
+    """
     gc.freeze()
-    # And a traced network is tens of thousands of objects.
     gc.set_threshold(5_000, 10, 10)
 
 

@@ -61,8 +61,8 @@ MUTANTS = [
     Mutant(
         "batches left to TensorFlow to tune",
         "_network/training.py",
-        "options.autotune.enabled = False",
-        "options.autotune.enabled = True",
+        "dataset = dataset.with_options(options)",
+        "dataset = dataset.with_options(tf.data.Options())",
         "test_training.py::test_nothing_of_the_batches_is_left_to_tensorflow_to_tune",
     ),
     Mutant(

@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 from scipy.special import log_softmax
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
 from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
@@ -324,11 +325,11 @@ def test_a_rewritten_document_goes_on_after_the_words_that_were_changed(writer):
     assert n_words[1] > 0.7 * n_words[0]
 
 
-def test_guidance_needs_a_model_of_ngrams(gru_vae):
+def test_guidance_needs_a_model_of_ngrams(gru_vae, reviews):
     X, y = make_reviews(40, random_state=9)
-    without = small_vae(decoder="gru", ngram_dim=None, tokenizer=TextTokenizer(max_length=16))
-    for vae, is_guided in ((without, False), (FrozenEstimator(gru_vae), True)):
-        plain = TextVAEClassifier(vae, lexical=False, epochs=0, random_state=0).fit(X, y)
+    without = clone(gru_vae).set_params(ngram_dim=None).fit(reviews[0])
+    for vae, is_guided in ((without, False), (gru_vae, True)):
+        plain = TextVAEClassifier(FrozenEstimator(vae), lexical=False, epochs=0, random_state=0).fit(X, y)
         texts = plain.rewrite(X, 1, method="decode")
         assert (texts.tolist() != plain.rewrite(X, 1, guidance=0, method="decode").tolist()) == is_guided
 

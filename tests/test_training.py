@@ -71,9 +71,10 @@ def test_short_texts_do_not_pay_for_long_ones():
 
 
 def test_nothing_of_the_batches_is_left_to_tensorflow_to_tune(bow_vae, reviews):
-    """Its thread that tunes can sleep through the end of an interrupted training, and what frees it waits."""
+    """Its tuning thread can miss that it is no longer needed, and what frees the iterator waits for it."""
     documents = bow_vae._autoencoder.prepare(bow_vae._autoencoder.read(reviews[0]))
-    assert not Batches(documents, 16, None).as_dataset().options().autotune.enabled
+    # None, which is the default, means that it tunes.
+    assert Batches(documents, 16, None).as_dataset().options().autotune.enabled is False
 
 
 def test_a_fit_is_traced_once_whatever_the_shapes(reviews, monkeypatch):
@@ -161,8 +162,6 @@ def test_an_interrupted_training_goes_on_from_a_backup_to_the_same_weights(revie
 ON_TWO_DEVICES = """
 import tensorflow as tf
 
-# As in the other tests: a third of a tiny fit.
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

@@ -153,8 +153,9 @@ class Batches:
         # are left for the last replicas, they take the first ones again.
         n_batches = -(-self.per_epoch // n_replicas) * n_replicas
         dataset = tf.data.Dataset.range(n_batches).map(batch).prefetch(_BATCHES_AHEAD)
-        # Nothing here is left to TensorFlow to tune. Its thread that does so sleeps through the end of an interrupted
-        # training, and what frees the dataset later waits for it: for up to half a minute.
+        # Nothing here is left to TensorFlow to tune. Its tuning thread can miss that it is no longer needed, and what
+        # frees the iterator then waits for it, up to a minute. TensorFlow's own datasets for the devices of a strategy
+        # are tuned all the same.
         options = tf.data.Options()
         options.autotune.enabled = False
         dataset = dataset.with_options(options)
