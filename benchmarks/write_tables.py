@@ -174,9 +174,8 @@ REWRITING_FILMS = """\
 The same with {n_train:,} sentences of IMDB reviews and of the Stanford Sentiment Treebank ({fit:.0f} s, beside other programs), as above under "Writing towards a class", and judges that learned from
 others. Many sentences of IMDB do not express the opinion of their review. The first row is what the judges say of the sources' own class.
 The judges find {edited} % of the edited sentences in the class that was asked for, and {own} % of the sources in their own.
-Of the 40 below, about half of the edited ones read well. The others lose their sense ("it also as well iv."), put a word where it does not fit ("of spending 100 minutes or $ beautiful 7.00")
-or stay as they were; an article is not made to agree ("an terrible movie"). What is decoded here was written when guidance had the weights that n-grams have in the class head.
-It now has those of n-grams alone, with which decoded sentences on Yelp have the same figures, to a point and a half.
+Of the 40 below, a good third of the edited ones read well. The others lose their sense ("it also as well as have been iv."), put a word where it does not fit ("of spending 100 minutes or beautiful 7.00")
+or stay as they were; an article is not made to agree ("an terrible movie").
 """
 
 SYSTEM_OF_2017 = """\
