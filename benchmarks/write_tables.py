@@ -171,8 +171,8 @@ praise where a negation was ("did great even know how to work the computer"), ke
 REWRITING_FILMS = """\
 ### Sentences of film reviews
 
-The same with {n_train:,} sentences of IMDB reviews and of the Stanford Sentiment Treebank ({fit:.0f} s, beside other programs), as above under "Writing towards a class", and judges that learned from
-others. Many sentences of IMDB do not express the opinion of their review. The first row is what the judges say of the sources' own class.
+The same with {n_train:,} sentences ({fit:.0f} s, beside other programs), and judges that learned from others. Those of IMDB reviews have the class of their review, and those of the Stanford
+Sentiment Treebank have their own. Many sentences of IMDB do not express the opinion of their review. The first row is what the judges say of the sources' own class.
 The judges find {edited} % of the edited sentences in the class that was asked for, and {own} % of the sources in their own.
 Of the 40 below, a good third of the edited ones read well. The others lose their sense ("it also as well as have been iv."), put a word where it does not fit ("of spending 100 minutes or beautiful 7.00")
 or stay as they were; an article is not made to agree ("an terrible movie").
