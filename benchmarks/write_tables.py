@@ -824,10 +824,8 @@ def readme() -> str:
         cells = [accuracy[name].get(method, {}).get(labels, "") for name, labels in README_COLUMNS]
         lines.append(f"| {method} | " + " | ".join(cells) + " |")
     runs = _results("compare")["runs"]
-    counts, others = (
-        of_compare.counts_of(runs),
-        [name for name in of_compare.METHODS if name not in of_compare.OWN],
-    )
+    counts = of_compare.counts_of(runs)
+    others = [name for name in of_compare.METHODS if name not in of_compare.OWN]
     alone = [run for run in runs if run["method"] in [*others, "skvae"]]
     leads, of_one_row = (
         [lead for count in counts for lead, _ in of_compare.leads_of(own, count).values()]
