@@ -23,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
 from typing import Any
 
 import few_labels
@@ -262,6 +262,22 @@ def measure_apart(*arguments: Any) -> dict[str, float] | None:
     return figures
 
 
+def of_whole_draws(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without draws of a set that not every method has at every number of labels: means would be of other texts."""
+    measured: dict[tuple[str, int], set[tuple[str, int]]] = {}
+    for run in runs:
+        measured.setdefault((run["set"], run["draw"]), set()).add((run["method"], run["per_class"]))
+    of_set = {
+        key: set().union(*(found for (of, _), found in measured.items() if of == key)) for key, _ in measured
+    }
+    return [run for run in runs if measured[run["set"], run["draw"]] == of_set[run["set"]]]
+
+
+def draws_of(runs: list[dict[str, Any]]) -> dict[str, int]:
+    """By set: number of draws."""
+    return {key: len({run["draw"] for run in runs if run["set"] == key}) for key in sets_of(runs)}
+
+
 def methods_of(runs: list[dict[str, Any]]) -> list[str]:
     return [name for name in METHODS if any(run["method"] == name for run in runs)]
 
@@ -288,6 +304,15 @@ def means_of(runs: list[dict[str, Any]], figure: str, count: int) -> dict[tuple[
         if run["per_class"] == count and figure in run:
             found.setdefault((run["method"], run["set"]), []).append(run[figure])
     return {key: mean(values) for key, values in found.items()}
+
+
+def spread_of(runs: list[dict[str, Any]], count: int) -> float:
+    """Standard deviation of accuracy over draws of the labelled texts, a mean over methods and the sets with several draws."""
+    of_each: dict[tuple[str, str], list[float]] = {}
+    for run in runs:
+        if run["per_class"] == count:
+            of_each.setdefault((run["method"], run["set"]), []).append(run["accuracy"])
+    return mean(stdev(values) for values in of_each.values() if len(values) > 1)
 
 
 def ranks_of(runs: list[dict[str, Any]], count: int) -> dict[str, list[int]]:

@@ -442,6 +442,20 @@ MUTANTS = [
         "unit/test_stacking.py::test_with_few_documents_the_sum_is_as_good_as_its_best_member",
     ),
     Mutant(
+        "a few documents make a model sure of itself",
+        "_head/stacking.py",
+        "_DOCUMENTS_FOR_AVERAGE = 20.0, 5.0",
+        "_DOCUMENTS_FOR_AVERAGE = 0.1, 5.0",
+        "unit/test_stacking.py::test_with_few_documents_models_that_know_little_do_not_become_sure",
+    ),
+    Mutant(
+        "many documents leave the average to the likeliest model",
+        "_head/stacking.py",
+        "tempered = min(1.0, _MOST_DOCUMENTS_FOR_LIKELIHOODS / weights.sum())",
+        "tempered = 1.0",
+        "unit/test_stacking.py::test_the_average_that_weights_are_drawn_to_is_not_left_to_one_of_equals",
+    ),
+    Mutant(
         "a class of few documents has probabilities of its own",
         "_head/linear.py",
         "(found + 1) / (expected + 1)",

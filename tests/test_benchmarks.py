@@ -19,6 +19,28 @@ def test_the_page_of_tables_and_the_readme_are_what_the_results_give(monkeypatch
     assert write_tables.README.read_text() == write_tables.readme()
 
 
+def test_means_over_draws_leave_out_a_draw_that_not_every_method_has(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import compare
+    import write_tables
+
+    def run(key, method, draw, accuracy):
+        return {"set": key, "method": method, "per_class": 10, "draw": draw, "accuracy": accuracy}
+
+    runs = [
+        run(key, method, draw, accuracy + draw)
+        for key, n_draws in (("sst2", 2), ("yelp", 2), ("trec", 1))
+        for method, accuracy in (("fastText", 0.25), ("skvae", 0.5))
+        for draw in range(n_draws)
+    ]
+    begun = [*runs, run("trec", "fastText", 1, 0.0)]
+    whole = compare.of_whole_draws(begun)
+    assert whole == runs
+    assert compare.means_of(whole, "accuracy", 10)["fastText", "trec"] == 0.25
+    assert write_tables.draws_compared(whole) == "2 draws (TREC: one draw)"
+    assert compare.leads_of(whole, 10)["trec"] == (25.0, "fastText")
+
+
 def test_badges_say_what_the_project_declares(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
     import badges

@@ -15,8 +15,10 @@ from .documents import LabelledDocuments
 from .logits import cross_entropy, leads, log_probabilities, residual_of
 
 _LARGEST_WEIGHT = 10.0
-# As many documents as the penalty on stacking weights counts.
-_DOCUMENTS_FOR_ONE, _DOCUMENTS_FOR_AVERAGE = 0.1, 5.0
+# How many documents the penalties count as: on the scale of a single model, and on stacking weights.
+_DOCUMENTS_FOR_ONE, _DOCUMENTS_FOR_AVERAGE = 20.0, 5.0
+# Likelihoods are tempered to those of so many documents.
+_MOST_DOCUMENTS_FOR_LIKELIHOODS = 20.0
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,10 @@ def fit_stacking(
     logits, and the intercept is free.
 
     With few documents, weights that are fitted to out-of-fold logits are mostly noise, and the sum can be worse than its
-    best member. The weights are therefore drawn to an average of the single models, each at its best scale, by their
-    likelihoods (pseudo-Bayesian model averaging). This counts as much as a few documents, so it matters less
-    the more there are.
+    best member, or surer than it should be. The weights are therefore drawn to an average of the single models by their
+    likelihoods (pseudo-Bayesian model averaging), which counts as much as a few documents. The scale of each single model
+    is drawn to 1 as strongly as by some more. The likelihoods are tempered: those of many documents would leave all
+    of the average to one model, and two that are about as good could not share it.
 
     Parameters
     ----------
@@ -88,7 +91,8 @@ def fit_stacking(
         _scales_and_shift(stacked[[index]], base, labels, weights, np.ones(1), _DOCUMENTS_FOR_ONE)
         for index in range(len(stacked))
     ]
-    share = softmax([-loss for _, _, loss in alone])
+    tempered = min(1.0, _MOST_DOCUMENTS_FOR_LIKELIHOODS / weights.sum())
+    share = softmax([-tempered * loss for _, _, loss in alone])
     drawn_to = share * [scales[0] for scales, _, _ in alone]
     scales, shift, _ = _scales_and_shift(stacked, base, labels, weights, drawn_to, _DOCUMENTS_FOR_AVERAGE)
     sums = np.tensordot(scales, stacked, axes=1) + base + shift

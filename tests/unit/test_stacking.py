@@ -173,23 +173,58 @@ def test_a_shift_gives_the_mean_probabilities_back():
     assert np.abs(np.exp(log_probabilities(after)).mean(axis=0) - wanted).max() > 5e-3
 
 
-def test_with_few_documents_the_sum_is_as_good_as_its_best_member():
-    """Two models that know nothing of their own beside one that is good."""
-    losses = {"sum": [], "best": []}
+def losses_of_sums(n_documents, models_of, sums):
+    """Mean loss on new documents of each sum: name to a function from the models' logits to those that are stacked."""
+    losses = {name: [] for name in sums}
     random = np.random.default_rng(0)
     for _ in range(40):
-        labels = random.integers(0, 2, 1_060)
-        signal = (2 * labels - 1) + random.normal(size=1_060)
-        logits = [signal, 0.3 * signal + random.normal(size=1_060), random.normal(size=1_060)]
-        logits = [each[:, None] for each in logits]
-        rows, new = np.arange(60), np.arange(60, 1_060)
-        data = LabelledDocuments(rows, rows, rows, labels[:60], np.ones(60))
-        for name, members in (("sum", logits), ("best", logits[:1])):
-            stacking = fit_stacking([each[:60] for each in members], data, np.arange(60) % 5)
-            found = stacking.logits([each[60:] for each in members])
-            losses[name].append(cross_entropy(found, labels[new], np.ones(1_000)))
+        labels = random.integers(0, 2, n_documents + 1_000)
+        logits = models_of(2 * labels - 1, random)
+        rows = np.arange(n_documents)
+        data = LabelledDocuments(rows, rows, rows, labels[:n_documents], np.ones(n_documents))
+        for name, members_of in sums.items():
+            members = [each[:, None] for each in members_of(logits)]
+            stacking = fit_stacking([each[:n_documents] for each in members], data, rows % 5)
+            found = stacking.logits([each[n_documents:] for each in members])
+            losses[name].append(cross_entropy(found, labels[n_documents:], np.ones(1_000)))
+    return {name: np.mean(values) for name, values in losses.items()}
+
+
+def test_with_few_documents_the_sum_is_as_good_as_its_best_member():
+    """Two models that know nothing of their own beside one that is good."""
+
+    def models_of(signs, random):
+        signal = signs + random.normal(size=len(signs))
+        noise = random.normal(size=(2, len(signs)))
+        return [signal, 0.3 * signal + noise[0], noise[1]]
+
+    losses = losses_of_sums(60, models_of, {"sum": lambda logits: logits, "best": lambda logits: logits[:1]})
     # By weights that are drawn to equal shares, .04 are lost.
-    assert np.mean(losses["sum"]) < np.mean(losses["best"]) + 0.005
+    assert losses["sum"] < losses["best"] + 0.005
+
+
+def test_with_few_documents_models_that_know_little_do_not_become_sure():
+    """Their logits are small and mostly noise, which in 20 documents can look like knowledge."""
+
+    def models_of(signs, random):
+        return [0.2 * (0.2 * signs + random.normal(size=len(signs))) for _ in range(3)]
+
+    losses = losses_of_sums(20, models_of, {"sum": lambda logits: logits, "one": lambda logits: logits[:1]})
+    # The probabilities of the class frequencies have log(2); with a free scale of each model, these have .72.
+    assert losses["sum"] < np.log(2) - 0.01
+    assert losses["one"] < np.log(2) + 0.01
+
+
+def test_the_average_that_weights_are_drawn_to_is_not_left_to_one_of_equals():
+    """Three models, each with its own part of what there is to know, and their sum."""
+
+    def models_of(signs, random):
+        return [0.8 * signs + random.normal(size=len(signs)) for _ in range(3)]
+
+    sums = {"three": lambda logits: logits, "sum": lambda logits: [sum(logits)]}
+    losses = losses_of_sums(300, models_of, sums)
+    # With the likelihoods of all 300 documents, nearly all of the average is one model's, and .014 are lost.
+    assert losses["three"] < losses["sum"] + 0.012
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
