@@ -13,10 +13,11 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 
 .PHONY: test test-oldest test-newest mutants demo docs dist lint clean
 
+# Compiling every module of every package takes half of an installation; Python compiles those that it imports.
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e ".[test,examples,plot,distributed]"
+	$(BIN)/python -m pip install --quiet --no-compile -e ".[test,examples,plot,distributed]"
 	touch $@
 
 lint: $(VENV)/.installed
