@@ -444,8 +444,8 @@ MUTANTS = [
     Mutant(
         "a few documents make a model sure of itself",
         "_head/stacking.py",
-        "_DOCUMENTS_FOR_AVERAGE = 20.0, 5.0",
-        "_DOCUMENTS_FOR_AVERAGE = 0.1, 5.0",
+        "labels, weights, np.ones(1))",
+        "labels, weights, np.full(1, 10.0))",
         "unit/test_stacking.py::test_with_few_documents_models_that_know_little_do_not_become_sure",
     ),
     Mutant(

@@ -15,8 +15,8 @@ from .documents import LabelledDocuments
 from .logits import cross_entropy, leads, log_probabilities, residual_of
 
 _LARGEST_WEIGHT = 10.0
-# How many documents the penalties count as: on the scale of a single model, and on stacking weights.
-_DOCUMENTS_FOR_ONE, _DOCUMENTS_FOR_AVERAGE = 20.0, 5.0
+# How many documents the penalty counts as, on the scale of a single model and on stacking weights.
+_DOCUMENTS_OF_PENALTY = 5.0
 # Likelihoods are tempered to those of so many documents.
 _MOST_DOCUMENTS_FOR_LIKELIHOODS = 20.0
 
@@ -55,8 +55,8 @@ def fit_stacking(
 
     With few documents, weights that are fitted to out-of-fold logits are mostly noise, and the sum can be worse than its
     best member, or surer than it should be. The weights are therefore drawn to an average of the single models by their
-    likelihoods (pseudo-Bayesian model averaging), which counts as much as a few documents. The scale of each single model
-    is drawn to 1 as strongly as by some more. The likelihoods are tempered: those of many documents would leave all
+    likelihoods (pseudo-Bayesian model averaging), and the scale of each single model to 1. Both count as much as a few
+    documents, so they matter less the more there are. The likelihoods are tempered: those of many documents would leave all
     of the average to one model, and two that are about as good could not share it.
 
     Parameters
@@ -88,13 +88,13 @@ def fit_stacking(
     # The intercept of the average of the models.
     base = centre.mean(axis=0)
     alone = [
-        _scales_and_shift(stacked[[index]], base, labels, weights, np.ones(1), _DOCUMENTS_FOR_ONE)
+        _scales_and_shift(stacked[[index]], base, labels, weights, np.ones(1))
         for index in range(len(stacked))
     ]
     tempered = min(1.0, _MOST_DOCUMENTS_FOR_LIKELIHOODS / weights.sum())
     share = softmax([-tempered * loss for _, _, loss in alone])
     drawn_to = share * [scales[0] for scales, _, _ in alone]
-    scales, shift, _ = _scales_and_shift(stacked, base, labels, weights, drawn_to, _DOCUMENTS_FOR_AVERAGE)
+    scales, shift, _ = _scales_and_shift(stacked, base, labels, weights, drawn_to)
     sums = np.tensordot(scales, stacked, axes=1) + base + shift
     mean_lead = float(np.average(leads(sums), weights=weights))
     return Stacking(scales, base + shift - scales @ centre, mean_lead)
@@ -106,15 +106,14 @@ def _scales_and_shift(
     labels: NDArray[np.integer],
     weights: NDArray[np.float64],
     drawn_to: NDArray[np.float64],
-    n_documents: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Weights of centred logits of shape (n_models, n_documents, n_outputs), what to add to `base`, and the loss.
 
-    The weights are drawn to `drawn_to` as strongly as by so many documents.
+    The weights are drawn to `drawn_to`.
     """
     n_models, _, n_outputs = stacked.shape
     # The penalty is on the logits that a weight adds, since their scales differ.
-    squares = n_documents * np.average(np.square(stacked).sum(axis=2), axis=1, weights=weights)
+    squares = _DOCUMENTS_OF_PENALTY * np.average(np.square(stacked).sum(axis=2), axis=1, weights=weights)
 
     def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         scales, shift = values[:n_models], values[n_models:]
