@@ -223,7 +223,7 @@ def test_the_average_that_weights_are_drawn_to_is_not_left_to_one_of_equals():
 
     sums = {"three": lambda logits: logits, "sum": lambda logits: [sum(logits)]}
     losses = losses_of_sums(300, models_of, sums)
-    # With the likelihoods of all 300 documents, nearly all of the average is one model's, and .014 are lost.
+    # With the likelihoods of all 300 documents, nearly all of the average is one model's, and .016 are lost.
     assert losses["three"] < losses["sum"] + 0.012
 
 
