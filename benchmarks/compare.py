@@ -264,13 +264,13 @@ def measure_apart(*arguments: Any) -> dict[str, float] | None:
 
 def of_whole_draws(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Without draws of a set that not every method has at every number of labels: means would be of other texts."""
-    measured: dict[tuple[str, int], set[tuple[str, int]]] = {}
+    of_draw: dict[tuple[str, int], set[tuple[str, int]]] = {}
+    of_set: dict[str, set[tuple[str, int]]] = {}
     for run in runs:
-        measured.setdefault((run["set"], run["draw"]), set()).add((run["method"], run["per_class"]))
-    of_set = {
-        key: set().union(*(found for (of, _), found in measured.items() if of == key)) for key, _ in measured
-    }
-    return [run for run in runs if measured[run["set"], run["draw"]] == of_set[run["set"]]]
+        fit = run["method"], run["per_class"]
+        of_draw.setdefault((run["set"], run["draw"]), set()).add(fit)
+        of_set.setdefault(run["set"], set()).add(fit)
+    return [run for run in runs if of_draw[run["set"], run["draw"]] == of_set[run["set"]]]
 
 
 def draws_of(runs: list[dict[str, Any]]) -> dict[str, int]:

@@ -55,9 +55,9 @@ def fit_stacking(
 
     With few documents, weights that are fitted to out-of-fold logits are mostly noise, and the sum can be worse than its
     best member, or surer than it should be. The weights are therefore drawn to an average of the single models by their
-    likelihoods (pseudo-Bayesian model averaging), and the scale of each single model to 1. Both count as much as a few
-    documents, so they matter less the more there are. The likelihoods are tempered: those of many documents would leave all
-    of the average to one model, and two that are about as good could not share it.
+    penalised likelihoods (pseudo-Bayesian model averaging), and the scale of each single model to 1. Both penalties count
+    as much as a few documents, so they matter less the more there are. The likelihoods are tempered: those of many
+    documents would leave all of the average to one model, and two that are about as good could not share it.
 
     Parameters
     ----------
