@@ -456,6 +456,20 @@ MUTANTS = [
         "unit/test_stacking.py::test_the_average_that_weights_are_drawn_to_is_not_left_to_one_of_equals",
     ),
     Mutant(
+        "the variance along an axis does not count",
+        "_head/fitting.py",
+        'by_variance=name != "latent"',
+        "by_variance=False",
+        "unit/test_stacking.py::test_with_few_labels_directions_count_by_the_variance_of_all_documents",
+    ),
+    Mutant(
+        "the variance along an axis always counts",
+        "_head/linear.py",
+        "kinds = [None] if scales is None else [None, scales]",
+        "kinds = [scales]",
+        "unit/test_stacking.py::test_many_labels_overrule_the_variance",
+    ),
+    Mutant(
         "a class of few documents has probabilities of its own",
         "_head/linear.py",
         "(found + 1) / (expected + 1)",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._base.statistics import centre_and_spread
+from .._base.statistics import centre_and_spread, principal_axes
 from .._network.fitted import FittedAutoencoder
 from .._texts.ngrams import NgramFeatures
 from .documents import LabelledDocuments, TrainingDocuments
@@ -187,7 +187,8 @@ def fit_linear_head(
         models[name], out_of_fold[name] = (
             fit_linear_model(given, data, folds, _LEXICAL_CANDIDATES, scales=naive_bayes_scales)
             if name == "lexical"
-            else fit_feature_model(given[0], given[1], data, folds)
+            # The prior of the latents has given each direction the variance that it is worth.
+            else fit_feature_model(given[0], given[1], data, folds, by_variance=name != "latent")
         )
     alone = _stacked_ngrams(models, out_of_fold, data, folds) if stack_ngrams else None
     stacking = fit_stacking(list(out_of_fold.values()), data, folds)
@@ -243,12 +244,28 @@ def fit_feature_model(
     all_features: NDArray[np.float32],
     data: LabelledDocuments,
     folds: NDArray[np.int64],
+    *,
+    by_variance: bool = False,
 ) -> tuple[LinearModel, NDArray[np.float64] | None]:
-    """A linear model of features that are standardised over all documents."""
+    """A linear model of features that are standardised over all documents.
+
+    With `by_variance`, it is compared with one that multiplies each principal axis of the standardised features
+    by their standard deviation along it. Few labelled documents then tell most about directions in which all documents
+    differ most (Zhang and Ando 2005).
+
+    References
+    ----------
+    T. Zhang and R. K. Ando, "Analysis of Spectral Kernel Design based Semi-supervised Learning", NIPS 2005.
+    """
     centre, spread = centre_and_spread(all_features)
     spread[spread == 0] = 1
-    model, out_of_fold = fit_linear_model((features - centre) / spread, data, folds, _FEATURE_CANDIDATES)
-    kernel = model.kernel / spread[:, None]
+    standard, scales, axes = (features - centre) / spread, None, None
+    if by_variance:
+        # L2-penalised regression is invariant under rotation: without scales, the axes make no difference.
+        axes, deviations = principal_axes(all_features, centre, spread)
+        standard, scales = standard @ axes, lambda *_: deviations
+    model, out_of_fold = fit_linear_model(standard, data, folds, _FEATURE_CANDIDATES, scales=scales)
+    kernel = (model.kernel if axes is None else axes @ model.kernel) / spread[:, None]
     return LinearModel(kernel, model.bias - centre @ kernel), out_of_fold
 
 

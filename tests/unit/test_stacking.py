@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
+from skvae._base.statistics import centre_and_spread, principal_axes
 from skvae._head.documents import LabelledDocuments
+from skvae._head.fitting import fit_feature_model, fit_linear_head
 from skvae._head.linear import fit_linear_model, naive_bayes_scales
 from skvae._head.logits import cross_entropy, leads, log_probabilities, residual_of
 from skvae._head.stacking import fit_stacking, frequency_shift
@@ -237,3 +240,56 @@ def test_the_mean_lead_is_that_of_documents_that_were_left_out(n_classes):
     on_new = leads(stacking.logits([model.logits(new)])).mean()
     assert stacking.mean_lead == pytest.approx(on_new, rel=0.15)
     assert np.isnan(fit_stacking([None], data, folds).mean_lead)
+
+
+def rotated_documents(told_by, n_labelled, n_features=40):
+    """Features of 1,000 documents, their labels, and those that are labelled; axis 0 is wide, axis 1 is narrow."""
+    random = np.random.default_rng(3)
+    axes = random.normal(size=(1_000, n_features))
+    axes[:, 0] *= 2
+    axes[:, 1] *= 0.3
+    labels = (axes[:, told_by] > 0).astype(np.int64)
+    rotation = np.linalg.qr(random.normal(size=(n_features, n_features)))[0]
+    rows = np.arange(n_labelled)
+    data = LabelledDocuments(rows, rows, rows, labels[:n_labelled], np.ones(n_labelled))
+    return (axes @ rotation + 5.0).astype(np.float32), labels, data
+
+
+def auc(model, features, labels):
+    return roc_auc_score(labels, model.logits(features)[:, 0])
+
+
+def test_with_few_labels_directions_count_by_the_variance_of_all_documents():
+    features, labels, data = rotated_documents(told_by=0, n_labelled=10)
+    found = {}
+    for by_variance in (False, True):
+        model, out_of_fold = fit_feature_model(
+            features[:10], features, data, data.folds(), by_variance=by_variance
+        )
+        assert out_of_fold.shape == (10, 1)
+        found[by_variance] = auc(model, features, labels)
+    assert found[True] > found[False] + 0.05
+    # Latents are left as they are.
+    none = np.zeros((1_000, 1), dtype=np.float32)
+    head = fit_linear_head({"latent": (none[:10], none), "embedding": (features[:10], features)}, data)
+    assert auc(head.models["embedding"], features, labels) > found[False] + 0.05
+    head = fit_linear_head({"latent": (features[:10], features)}, data)
+    assert auc(head.layer, features, labels) < found[True] - 0.05
+
+
+def test_many_labels_overrule_the_variance():
+    features, labels, data = rotated_documents(told_by=1, n_labelled=600)
+    plain, _ = fit_feature_model(features[:600], features, data, data.folds())
+    model, _ = fit_feature_model(features[:600], features, data, data.folds(), by_variance=True)
+    expected = auc(plain, features[600:], labels[600:])
+    assert expected > 0.8
+    assert auc(model, features[600:], labels[600:]) == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize("values", [np.zeros((5, 3)), np.ones((1, 3)), np.zeros((4, 0))])
+def test_documents_that_do_not_differ_leave_all_axes_alike(values):
+    values = values.astype(np.float32)
+    centre, spread = centre_and_spread(values)
+    axes, deviations = principal_axes(values, centre, np.ones_like(spread))
+    np.testing.assert_allclose(axes @ axes.T, np.eye(values.shape[1]), atol=1e-6)
+    assert deviations.tolist() == [1.0] * values.shape[1]
