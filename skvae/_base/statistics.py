@@ -44,7 +44,8 @@ def principal_axes(
     axes : ndarray of shape (n_columns, n_columns), dtype float32
         Each column is an axis of length 1.
     deviations : ndarray of shape (n_columns,), dtype float64
-        In units in which rows that are multiplied by them have a mean square of 1. All 1 if every row equals `centre`.
+        In units in which rows that are multiplied by them have the same mean square as before. All 1 if every row equals
+        `centre`.
     """
     covariance = np.zeros((values.shape[1], values.shape[1]))
     # One thread: the last digits would depend on how many there are.
@@ -54,6 +55,6 @@ def principal_axes(
             covariance += block.T @ block
         variances, axes = np.linalg.eigh(covariance / max(len(values), 1))
     variances = np.maximum(variances, 0.0)
-    mean_square = np.mean(variances**2) if len(variances) else 0.0
-    deviations = np.sqrt(variances / mean_square) if mean_square > 0 else np.ones(len(variances))
+    squares = np.sum(variances**2)
+    deviations = np.sqrt(variances * variances.sum() / squares) if squares > 0 else np.ones(len(variances))
     return axes.astype(np.float32), deviations

@@ -293,3 +293,12 @@ def test_documents_that_do_not_differ_leave_all_axes_alike(values):
     axes, deviations = principal_axes(values, centre, np.ones_like(spread))
     np.testing.assert_allclose(axes @ axes.T, np.eye(values.shape[1]), atol=1e-6)
     assert deviations.tolist() == [1.0] * values.shape[1]
+
+
+def test_columns_that_are_constant_change_nothing():
+    features, _, data = rotated_documents(told_by=0, n_labelled=40, n_features=4)
+    padded = np.column_stack([features, np.full((len(features), 6), 3.0, dtype=np.float32)])
+    expected, _ = fit_feature_model(features[:40], features, data, data.folds(), by_variance=True)
+    model, _ = fit_feature_model(padded[:40], padded, data, data.folds(), by_variance=True)
+    np.testing.assert_allclose(model.kernel[:4], expected.kernel, rtol=1e-3)
+    assert np.abs(model.kernel[4:]).max() < 1e-6
