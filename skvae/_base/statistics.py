@@ -1,4 +1,4 @@
-"""Centre and spread of columns."""
+"""Centre, spread and principal axes of columns."""
 
 from __future__ import annotations
 

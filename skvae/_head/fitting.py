@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .._base.statistics import centre_and_spread, principal_axes
 from .._network.fitted import FittedAutoencoder
+from .._texts.documents import spread_rows
 from .._texts.ngrams import NgramFeatures
 from .documents import LabelledDocuments, TrainingDocuments
 from .head import NGRAM_MODELS, ClassHead, NgramClasses
@@ -26,6 +27,7 @@ from .stacking import fit_stacking
 # Values of `C` of each linear model; cross-validation picks one.
 _LEXICAL_CANDIDATES = (10.0, 100.0)
 _FEATURE_CANDIDATES = (1e-3, 1e-2, 1e-1)
+_DOCUMENTS_FOR_AXES = 50_000
 
 
 @dataclass(frozen=True)
@@ -262,7 +264,8 @@ def fit_feature_model(
     standard, scales, axes = (features - centre) / spread, None, None
     if by_variance:
         # L2-penalised regression is invariant under rotation: without scales, the axes make no difference.
-        axes, deviations = principal_axes(all_features, centre, spread)
+        some = all_features[spread_rows(len(all_features), _DOCUMENTS_FOR_AXES)]
+        axes, deviations = principal_axes(some, centre, spread)
         standard, scales = standard @ axes, lambda *_: deviations
     model, out_of_fold = fit_linear_model(standard, data, folds, _FEATURE_CANDIDATES, scales=scales)
     kernel = (model.kernel if axes is None else axes @ model.kernel) / spread[:, None]
