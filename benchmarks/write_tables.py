@@ -33,7 +33,7 @@ README_COLUMNS = {
 }
 README_ROWS = ("TF-IDF + LR", "LSA 200 + LR", "embedding + LR", "skvae", "skvae with embedding")
 README_COMPARED = """\
-{n_sets} public sets were measured with {counts} labels a class ({draws} of the labelled texts). The better row of skvae is ahead of the best of up to {n_others}
+{n_sets} public sets were measured with {counts} labels a class, in {draws} of the labelled texts. The better row of skvae is ahead of the best of up to {n_others}
 other methods in {ahead} of these {cases} cases, and level with it in {level}. In the other {behind}, it is behind by at most {most_behind:.1f} points. Without the embedding, skvae
 is ahead in {ahead_alone}."""
 README_MARKS = "<!-- accuracy: written by benchmarks/write_tables.py -->\n", "<!-- end of accuracy -->\n"
@@ -548,8 +548,11 @@ def draws_compared(runs: list[dict[str, Any]]) -> str:
     draws = of_compare.draws_of(runs)
     usual = max(draws.values(), key=list(draws.values()).count)
     names = {key: title.split(",")[0] for key, title in of_compare.sets_of(runs).items()}
-    others = [f"{names[key]}: {said(n_draws)}" for key, n_draws in draws.items() if n_draws != usual]
-    return said(usual) + (f" ({', '.join(others)})" if others else "")
+    sets_with: dict[int, list[str]] = {}
+    for key, n_draws in draws.items():
+        sets_with.setdefault(n_draws, []).append(names[key])
+    others = [f"{', '.join(sets)}: {said(each)}" for each, sets in sets_with.items() if each != usual]
+    return said(usual) + (f" ({'; '.join(others)})" if others else "")
 
 
 def compared_table(runs: list[dict[str, Any]]) -> str:

@@ -38,6 +38,9 @@ def test_means_over_draws_leave_out_a_draw_that_not_every_method_has(monkeypatch
     assert whole == runs
     assert compare.means_of(whole, "accuracy", 10)["fastText", "trec"] == 0.25
     assert write_tables.draws_compared(whole) == "2 draws (TREC: one draw)"
+    three = [run | {"set": name, "draw": 0} for name in ("r8", "bbc", "nsmc") for run in whole]
+    assert write_tables.draws_compared(whole + three).startswith("one draw (")
+    assert write_tables.draws_compared(whole + three).count("draw") == 2
     assert compare.leads_of(whole, 10)["trec"] == (25.0, "fastText")
 
 

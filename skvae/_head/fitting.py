@@ -27,6 +27,7 @@ from .stacking import fit_stacking
 # Values of `C` of each linear model; cross-validation picks one.
 _LEXICAL_CANDIDATES = (10.0, 100.0)
 _FEATURE_CANDIDATES = (1e-3, 1e-2, 1e-1)
+# Evenly spread; with wide embeddings, more would take minutes.
 _DOCUMENTS_FOR_AXES = 50_000
 
 

@@ -302,3 +302,13 @@ def test_columns_that_are_constant_change_nothing():
     model, _ = fit_feature_model(padded[:40], padded, data, data.folds(), by_variance=True)
     np.testing.assert_allclose(model.kernel[:4], expected.kernel, rtol=1e-3)
     assert np.abs(model.kernel[4:]).max() < 1e-6
+
+
+def test_axes_of_many_documents_are_those_of_documents_that_are_spread_evenly(monkeypatch):
+    features, labels, data = rotated_documents(told_by=0, n_labelled=10)
+    monkeypatch.setattr("skvae._head.fitting._DOCUMENTS_FOR_AXES", 300)
+    # The first documents do not differ.
+    everything = np.concatenate([np.repeat(features.mean(axis=0)[None], 1_000, axis=0), features])
+    plain, _ = fit_feature_model(features[:10], everything, data, data.folds())
+    model, _ = fit_feature_model(features[:10], everything, data, data.folds(), by_variance=True)
+    assert auc(model, features, labels) > auc(plain, features, labels) + 0.05
