@@ -1,4 +1,4 @@
-"""Sentiment of IMDB reviews from 2,000 labels and 20,000 reviews without one.
+"""Sentiment of IMDB reviews from 2,000 labels and 12,000 reviews without one.
 
 Run with `make demo`. A TextVAEClassifier learns from all of them and is compared with TF-IDF and
 logistic regression on the same labels; then a second autoencoder learns to write the sentences
@@ -28,7 +28,7 @@ from skvae import TextTokenizer, TextVAEClassifier, TextVAETransformer
 from skvae.datasets import load_imdb
 from skvae.plotting import LatentSpaceDisplay
 
-N_LABELLED, N_TEST = 2_000, 3_000
+N_LABELLED, N_TEST, N_UNLABELLED = 2_000, 3_000, 12_000
 N_SENTENCES = 12_000
 OUTPUT = Path("demo_output")
 PREDICT = (
@@ -56,7 +56,7 @@ def main() -> None:
     reviews = load_imdb(random_state=0)
     texts, labels = reviews.data, np.array(reviews.target_names)[reviews.target]
     labelled, test = slice(0, N_LABELLED), slice(N_LABELLED, N_LABELLED + N_TEST)
-    unlabelled = texts[N_LABELLED + N_TEST :]
+    unlabelled = texts[N_LABELLED + N_TEST :][:N_UNLABELLED]
 
     headline(f"Sentiment: {N_LABELLED} labelled and {len(unlabelled)} unlabelled reviews")
     start = time.perf_counter()
@@ -106,7 +106,7 @@ def main() -> None:
     display.figure_.savefig(OUTPUT / "latent_space.png", dpi=120)
     plt.close(display.figure_)
 
-    sentences = short_sentences(texts[N_LABELLED + N_TEST :])[:N_SENTENCES]
+    sentences = short_sentences(unlabelled)[:N_SENTENCES]
     headline(f"Writing: a text decoder learns from {len(sentences)} sentences of reviews")
     # Fewer words and passes than by default, to be done in about a minute.
     writer = TextVAETransformer(
