@@ -13,7 +13,9 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 
 .PHONY: test test-oldest test-newest mutants demo docs dist lint clean
 
-# Compiling every module of every package takes half of an installation; Python compiles those that it imports.
+# Compiling every module of every package takes half of an installation; Python compiles those that it imports, and must be
+# free to keep them: without, each process compiles TensorFlow anew, which takes longer than most tests.
+unexport PYTHONDONTWRITEBYTECODE
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
