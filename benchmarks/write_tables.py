@@ -27,7 +27,7 @@ README_LABELS = 50
 README_OTHERS = ("TF-IDF + LR", "LSA 200 + LR", "embedding + LR")
 README_COMPARED = """\
 All {n_sets} sets were measured with {counts} labels a class, in {draws} of the labelled texts. The better row of skvae is ahead of the best of up to {n_others}
-other methods in {ahead} of these {cases} cases, and level with it in {level}. In the other {behind}, it is behind by at most {most_behind:.1f} points. Without the embedding, skvae
+other methods in {ahead} of these {cases} cases{level}. In the other {behind}, it is behind by at most {most_behind:.1f} points. Without the embedding, skvae
 is ahead in {ahead_alone}."""
 README_MARKS = "<!-- accuracy: written by benchmarks/write_tables.py -->\n", "<!-- end of accuracy -->\n"
 
@@ -856,6 +856,7 @@ def readme() -> str:
         [lead for count in counts for lead, _ in of_compare.leads_of(own, count).values()]
         for own in (runs, alone)
     )
+    n_level = sum(lead == 0 for lead in leads)
     lines = [
         *readme_table(runs, others),
         "",
@@ -866,7 +867,7 @@ def readme() -> str:
             n_others=len(others),
             cases=len(leads),
             ahead=sum(lead > 0 for lead in leads),
-            level=sum(lead == 0 for lead in leads),
+            level=f", and level with it in {n_level}" if n_level else "",
             behind=sum(lead < 0 for lead in leads),
             most_behind=max(-lead for lead in leads),
             ahead_alone=sum(lead > 0 for lead in of_one_row),
