@@ -64,7 +64,7 @@ COMPARE = """\
 Labelled texts are drawn by class; the rest of the training part, at most 20,000 texts, is the unlabelled text. LSA, self-training, fastText (its vectors) and
 skvae learn from it. Every method chooses its settings by cross-validation on the labelled texts, and skvae has its default settings. The embedding is that of the package wordllama, which knows
 English. Means of {n_draws}{spread}. A draw that not every method has is left out. The rank is among all methods that a set has, 1 is the most accurate.
-CPU seconds of skvae are too high beside the others: when these fits ran, the machine was slower, and each process compiled TensorFlow's modules anew.
+CPU seconds of skvae are too high beside the others: when most of these fits ran, the machine was slower, and each process compiled TensorFlow's modules anew.
 
 {behind}
 """

@@ -270,7 +270,7 @@ def test_a_search_over_the_head_trains_no_frozen_autoencoder(reviews, tmp_path, 
     X, y = reviews
     path = tmp_path / "trainings"
     vae = small_vae(callbacks=CountTrainings(path)).fit(X)
-    grid = {"lexical": [True, False]}
+    grid = {"ngram_range": [(1, 1), (1, 2)], "lexical": [True, False]}
     frozen = TextVAEClassifier(FrozenEstimator(vae), random_state=0)
     search = GridSearchCV(frozen, grid, cv=2, n_jobs=n_jobs, error_score="raise").fit(X, y)
     assert search.best_score_ > 0.9

@@ -107,7 +107,7 @@ def search_results(reviews, backend, **options):
     # The best one would be fitted again in this process, whatever the backend.
     search = GridSearchCV(
         classifier,
-        {"vae__n_components": [3]},
+        {"vae__n_components": [3, 4]},
         cv=2,
         scoring="neg_log_loss",
         error_score="raise",

@@ -1,7 +1,10 @@
 """The house as docs/architecture.md draws it: imports go down, and what is long is taken apart."""
 
 import ast
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -112,3 +115,18 @@ def test_private_names_of_a_library_are_used_in_one_module(library):
                 if private or any(alias.name.startswith("_") for alias in node.names):
                     users.add(name)
     assert users == {PRIVATE[library]}
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="asks make")
+def test_make_lets_processes_keep_what_they_compile():
+    # Without, each process that a test or the demo starts compiles TensorFlow anew.
+    ended = subprocess.run(
+        ["make", "-f", "Makefile", "-f", "-", "asked"],
+        input='asked:\n\t@echo "kept$$PYTHONDONTWRITEBYTECODE"\n',
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "kept" in ended.stdout.split()
