@@ -138,8 +138,8 @@ class TextVAEClassifier(
         Files contain these weights only if `warm_start` is True. Without them, a fit starts anew with a warning.
 
     random_state : int, RandomState instance or None, default=None
-        An int gives the same predictions each time. It also seeds `vae`, unless `vae` has its own
-        `random_state`. No global random generator is read or changed.
+        An int gives the same predictions, and texts of `sample`, each time. It also seeds `vae`, unless `vae` has its
+        own `random_state`. No global random generator is read or changed.
 
     keras_params : dict or None, default=None
         Options of the optimizer of fine-tuning and of Keras' `fit`, by their names, for example `{"optimizer__clipnorm": 1.0}` or

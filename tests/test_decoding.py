@@ -182,6 +182,27 @@ def test_every_way_gives_the_same_texts_again(writer, gru_vae, repeat_vae):
     assert (writer.sample(9, random_state=1) != writer.sample(9, random_state=2)).any()
 
 
+def test_draws_are_seeded_by_the_classifier_and_else_by_its_autoencoder(writing_classifier, reviews):
+    X, y = reviews[0][:20], "good"
+    vae = writing_classifier.vae_
+    latents = vae.transform(X)
+
+    def written(seed, **of_call):
+        classifier = copy.copy(writing_classifier).set_params(random_state=seed)
+        return [
+            classifier.sample(20, **of_call).tolist(),
+            classifier.inverse_transform(latents, decoding="sample", **of_call).tolist(),
+            classifier.inverse_transform(latents, y, decoding="sample", **of_call).tolist(),
+            classifier.rewrite(X, y, method="decode", decoding="sample", **of_call).tolist(),
+        ]
+
+    for of_seven, of_eight, of_call in zip(written(7), written(8), written(8, random_state=7), strict=True):
+        assert of_seven == of_call != of_eight
+    without = written(None)
+    assert without == written(8, random_state=vae.random_state)
+    assert without[0] == vae.sample(20).tolist()
+
+
 def test_a_sample_is_the_likeliest_text_of_drawn_latents(writer):
     _, latents = writer.vae_._draw_latents(30, 1, "fitted")
     expected = writer.vae_.inverse_transform(latents)

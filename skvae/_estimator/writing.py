@@ -230,6 +230,7 @@ class ClassWriterMixin:
     """Writes texts of a class with the autoencoder in `vae_` and the class head in `_class_head`."""
 
     classes_: NDArray[Any]
+    random_state: Any
     vae_: TextWriterMixin
     _class_head: ClassHead
     _latent_classes: LatentClasses | None
@@ -278,7 +279,7 @@ class ClassWriterMixin:
         no_repeat_ngram_size : int or None, default=None
             N-grams of this length never occur twice in a text.
         random_state : int, RandomState instance or None, default=None
-            Seed of the draws. None means that of `vae_`.
+            Seed of the draws. None means that of the classifier, or of `vae_` if that is None.
 
         Returns
         -------
@@ -303,11 +304,16 @@ class ClassWriterMixin:
         latents = self.vae_._check_latents(X)
         _check_weight(guidance, "guidance")
         options = DecodingOptions(decoding, temperature, top_k, top_p, beam_width, no_repeat_ngram_size)
+        seed = self._seed_of_draws(random_state)
         if y is None:
-            return self.vae_._write(latents, options, random_state)
+            return self.vae_._write(latents, options, seed)
         labels = self._classes_of(y, len(latents))
         guide = self._guidance(labels, guidance)
-        return self.vae_._write(classes.moved(latents, labels), options, random_state, guide)
+        return self.vae_._write(classes.moved(latents, labels), options, seed, guide)
+
+    def _seed_of_draws(self, random_state: Any) -> Any:
+        """That of a call, or else of the classifier; None leaves it to `vae_`."""
+        return self.random_state if random_state is None else random_state
 
     def _guidance(self, labels: NDArray[np.integer], strength: float) -> Guidance:
         autoencoder = self.vae_._autoencoder
@@ -343,7 +349,7 @@ class ClassWriterMixin:
         decoding : {"beam", "greedy", "sample"}, default="beam"
             How tokens are chosen, as in `TextVAETransformer.sample`.
         random_state : int, RandomState instance or None, default=None
-            Seed of the latents and the tokens. None means that of `vae_`.
+            Seed of the latents and the tokens. None means that of the classifier, or of `vae_` if that is None.
         **options : dict
             `guidance`, and further options of `TextVAETransformer.inverse_transform`.
 
@@ -366,7 +372,7 @@ class ClassWriterMixin:
                 f"y has {len(y)} classes and n_samples={n_samples}; expected one class for all, or one for each"
                 f" text: set n_samples={len(y)}."
             )
-        random, latents = self.vae_._draw_latents(n_samples, random_state, prior)
+        random, latents = self.vae_._draw_latents(n_samples, self._seed_of_draws(random_state), prior)
         return self.inverse_transform(latents, y, decoding=decoding, random_state=random, **options)
 
     def rewrite(
@@ -416,7 +422,7 @@ class ClassWriterMixin:
             due. Higher values keep more of the document, including words of the other class. With "decode" and
             0, only the latents determine the content. Not used to decode with a "repeat" decoder.
         random_state : int, RandomState instance or None, default=None
-            Seed of the draws, with "decode". None means that of `vae_`.
+            Seed of the draws, with "decode". None means that of the classifier, or of `vae_` if that is None.
         **options : dict
             With "decode", how tokens are chosen, as in `TextVAETransformer.inverse_transform`.
 
@@ -476,7 +482,10 @@ class ClassWriterMixin:
             content_weight=weights[1],
         )
         return self.vae_._write(
-            classes.moved(latents, labels), DecodingOptions(**options), random_state, guide
+            classes.moved(latents, labels),
+            DecodingOptions(**options),
+            self._seed_of_draws(random_state),
+            guide,
         )
 
     def _edited(
