@@ -222,16 +222,18 @@ def draw(document: dict[str, Any]) -> None:
             axis.set_ylim(0, 1.2 * axis.dataLim.ymax)
         figure.savefig(PICTURES / "scale.png", dpi=100, metadata={"Software": None})
     if "growth" in document:
-        figure, axes = plt.subplots(1, 3, figsize=(10, 3.4), layout="constrained")
+        figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
         titles = {"fit_seconds": "fit, s", "transform_seconds": "transform, s", "grown_mb": "peak memory, MB"}
         for axis, (key, title) in zip(axes, titles.items(), strict=True):
             for method in METHODS:
                 runs = [run for run in document["growth"] if run["method"] == method]
-                axis.loglog(
-                    *([run[name] for run in runs] for name in ("documents", key)), marker="o", label=method
-                )
+                sizes, values = ([run[name] for run in runs] for name in ("documents", key))
+                axis.loglog(sizes, values, marker="o", label=f"slope {slope(runs[-2:], key):.2f}")
             axis.set(title=title, xlabel="documents of 12 words")
-        axes[0].legend(fontsize="small")
+            axis.legend()
+        figure.legend(
+            axes[0].get_lines(), METHODS, loc="outside lower center", ncols=len(METHODS), frameon=False
+        )
         figure.savefig(PICTURES / "growth.png", dpi=100, metadata={"Software": None})
 
 
