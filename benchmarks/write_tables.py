@@ -67,6 +67,9 @@ English. Means of {n_draws}{spread}. A draw that not every method has is left ou
 CPU seconds of skvae are too high beside the others: when most of these fits ran, the machine was slower, and each process compiled TensorFlow's modules anew.
 
 {behind}
+
+With 10 labels a class, TREC is decided by few of them: 117 of its 500 test questions have the form "What is an atom ?", which 4 % of the training questions have, and a method has most of
+these right or most of them wrong.
 """
 
 SPREAD = """\
