@@ -93,8 +93,8 @@ WORKERS = """
 Two worker processes of a `dask.distributed` cluster, one thread each, beside one process with all cores: a grid search of {fits} fits to half of {n_searched:,} documents took {two_search:.0f} instead of {one_search:.0f} s, with
 {same_search}. `transform` of {n_transformed:,} documents in 20 partitions of a `dask.bag`, which hold the texts already, took {two_transform:.1f} instead of {one_transform:.1f} s; the pipeline of {pickle:.0f} MB was sent to each worker once.
 
-On paper, from the two largest sizes: 100 million documents of 12 words would take {paper_fit:.0f} hours to fit in memory, which needs {paper_memory:,.0f} GB (`partial_fit` needs less than one, and one pass), and {paper_transform:.1f} hours of one
-process to transform.
+On paper, 100 million documents of 12 words would take {paper_fit[0]:.0f} hours to fit by the slope of the two largest sizes, {paper_fit[1]:.0f} in proportion to the largest. In memory they would need {paper_memory[0]:,.0f} or
+{paper_memory[1]:,.0f} GB; `partial_fit` needs less than one, and one pass. One process would transform them in {paper_transform[0]:.1f} or {paper_transform[1]:.1f} hours.
 
 """
 SCALE = """\
@@ -446,7 +446,7 @@ def scale(document: dict[str, Any]) -> str:
 def growth(document: dict[str, Any]) -> str:
     figures = {
         "fit_seconds": ("fit, s", 1),
-        "transform_seconds": ("transform, s", 1),
+        "transform_seconds": ("transform, s", 2),
         "grown_mb": ("memory, MB", 0),
     }
     sizes = sorted({run["documents"] for run in document["growth"]})
@@ -462,8 +462,10 @@ def growth(document: dict[str, Any]) -> str:
             slopes = f"{of_scale.slope(runs[-2:], figure):.2f} ({of_scale.slope(runs, figure):.2f})"
             rows.append(f"| {title} | {_code(method)} | " + " | ".join([*cells, slopes]) + " |")
 
-    def on_paper(figure: str) -> float:
-        return of_skvae[-1][figure] * (1e8 / sizes[-1]) ** of_scale.slope(of_skvae[-2:], figure)
+    def on_paper(figure: str, unit: float) -> list[float]:
+        """By the slope, and in proportion."""
+        times_larger, largest = 1e8 / sizes[-1], of_skvae[-1][figure] / unit
+        return [largest * times_larger**exponent for exponent in (of_scale.slope(of_skvae[-2:], figure), 1)]
 
     searched, transformed = document["workers"]["search"], document["workers"]["transform"]
     workers = WORKERS.format(
@@ -478,9 +480,9 @@ def growth(document: dict[str, Any]) -> str:
         one_transform=transformed["seconds"][0],
         two_transform=transformed["seconds"][1],
         pickle=transformed["pickle_mb"],
-        paper_fit=on_paper("fit_seconds") / 3600,
-        paper_transform=on_paper("transform_seconds") / 3600,
-        paper_memory=on_paper("grown_mb") / 1024,
+        paper_fit=on_paper("fit_seconds", 3600),
+        paper_transform=on_paper("transform_seconds", 3600),
+        paper_memory=on_paper("grown_mb", 1024),
     )
     return GROWTH + "\n".join(rows) + "\n" + workers
 
