@@ -54,7 +54,7 @@ labelled texts up to 2,000 labels, and of one draw above. The number after --see
 an upper bound for each; a single fit needs less. Seconds of skvae were measured beside other programs,
 and on IMDB those with the embedding, or with labelled texts only, alone on a faster machine. Every method chooses its settings by cross-validation on the labelled
 texts. LSA, like skvae, also learns its features from unlabelled texts: the first 20,000, with n-grams that occur in three
-or more of them. Rows of skvae were measured before two changes of its class head, after which it
+or more of them. Rows of skvae of all sets but TREC were measured before two changes of its class head, after which it
 is on average more accurate, and less sure of itself, with few labels ([architecture](architecture.md)).
 """
 
